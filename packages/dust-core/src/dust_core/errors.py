@@ -1,0 +1,24 @@
+"""The one family of errors that reaches a user."""
+
+
+class DustError(Exception):
+    """What went wrong, where, and what to do about it, in a message that needs no traceback.
+
+    Args:
+        what: the fault, naming the offending value and the bound it breaks.
+        where: a file (with line and column where known), a key or a task; empty if it has no place.
+        fix: what the reader can do next.
+        exit_code: 2 for input or environment that cannot be used, 1 for a negative answer.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", exit_code: int = 2) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.fix = fix
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f"\n  fix: {self.fix}" if self.fix else ""
+        return f"{place}{self.what}{advice}"
