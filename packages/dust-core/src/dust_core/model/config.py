@@ -1,0 +1,124 @@
+"""Shapes of DUSt3R networks: the published ones, the embedded `small`, students and pruned ones."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+HeadType = Literal["linear", "dpt"]
+_NUMBERS_PER_PIXEL = 4  # x, y, z and confidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class DptConfig:
+    """Widths of the dense prediction head (Ranftl et al., 2021, arXiv:2103.13413).
+
+    Attributes:
+        layer_dims: channels of the four levels, from stride 4 to stride 32.
+        feature_dim: channels of the fusion blocks.
+        last_dim: channels of the full-resolution convolution.
+    """
+
+    layer_dims: tuple[int, int, int, int] = (96, 192, 384, 768)
+    feature_dim: int = 256
+    last_dim: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dust3rConfig:
+    """Everything that decides the shapes of a DUSt3R network (Wang et al., 2023, arXiv:2312.14132).
+
+    Attributes:
+        enc_dim: channels of the encoder's residual stream.
+        enc_heads: attention heads of every encoder block; its length is the encoder's depth.
+        enc_ffn: hidden width of every encoder block's feed-forward network.
+        dec_dim: channels of the decoders' residual streams.
+        dec_heads: attention heads (self and cross) of every decoder block, both decoders alike.
+        dec_ffn: hidden width of every decoder block's feed-forward network.
+        enc_head_dim: channels of one encoder attention head; heads may fill less than the width.
+        dec_head_dim: channels of one decoder attention head.
+        head: `linear` or `dpt`.
+        dpt: widths of the DPT head; None for a linear head.
+        patch_size: pixels along the side of a patch.
+        rope_base: base of the 2-D rotary position embedding's frequencies.
+    """
+
+    enc_dim: int
+    enc_heads: tuple[int, ...]
+    enc_ffn: tuple[int, ...]
+    dec_dim: int
+    dec_heads: tuple[int, ...]
+    dec_ffn: tuple[int, ...]
+    enc_head_dim: int = 64
+    dec_head_dim: int = 64
+    head: HeadType = "dpt"
+    dpt: DptConfig | None = None
+    patch_size: int = 16
+    rope_base: float = 100.0
+
+    @classmethod
+    def uniform(
+        cls,
+        *,
+        enc_dim: int,
+        enc_depth: int,
+        enc_heads: int,
+        dec_dim: int,
+        dec_depth: int,
+        dec_heads: int,
+        head: HeadType,
+        dpt: DptConfig | None = None,
+    ) -> Self:
+        """A network whose blocks are all alike: full heads, feed-forward networks 4 times as wide."""
+        return cls(
+            enc_dim=enc_dim,
+            enc_heads=(enc_heads,) * enc_depth,
+            enc_ffn=(4 * enc_dim,) * enc_depth,
+            dec_dim=dec_dim,
+            dec_heads=(dec_heads,) * dec_depth,
+            dec_ffn=(4 * dec_dim,) * dec_depth,
+            enc_head_dim=enc_dim // enc_heads,
+            dec_head_dim=dec_dim // dec_heads,
+            head=head,
+            dpt=(dpt or DptConfig()) if head == "dpt" else None,
+        )
+
+    def __post_init__(self) -> None:
+        if len(self.enc_heads) != len(self.enc_ffn) or len(self.dec_heads) != len(self.dec_ffn):
+            raise ValueError("heads and feed-forward widths must name the same number of blocks")
+        for name in ("enc_head_dim", "dec_head_dim"):
+            if getattr(self, name) % 4:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be divisible by 4 (2-D RoPE)")
+        if (self.head == "dpt") != (self.dpt is not None):
+            raise ValueError(f"head is {self.head!r} but dpt is {self.dpt!r}")
+
+    @property
+    def hooks(self) -> tuple[int, int, int, int]:
+        """Which decoder outputs the DPT head reads: 0 is the encoder's output, i that of block i.
+
+        The published rule `0, L/2, 3L/4, L` at any depth L of at least 3.
+        """
+        depth = len(self.dec_heads)
+        return (0, depth * 2 // 4, depth * 3 // 4, depth)
+
+    @property
+    def linear_outputs(self) -> int:
+        """Channels of a linear head: four numbers for each of the patch's pixels."""
+        return _NUMBERS_PER_PIXEL * self.patch_size**2
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings, as a checkpoint stores them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            TypeError, ValueError: a key is unknown or absent, or a value breaks a bound.
+        """
+        dpt = values.get("dpt")
+        frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        if dpt is not None:
+            frozen["dpt"] = DptConfig(
+                **{key: tuple(v) if isinstance(v, list) else v for key, v in dpt.items()}
+            )
+        return cls(**frozen)
