@@ -1,0 +1,189 @@
+"""The `dust` command: finds the verb that is asked for, loads it alone, prints errors once.
+
+Installed packages add verbs through the entry-point group `dust.commands`: the name is the verb,
+the value `module:function` (a typer function) or `module:app` (a `typer.Typer` with verbs of its
+own). Only the module of the verb on the command line is imported, so that help stays instant
+however heavy the others are; the one-line summaries of the rest are read from their source.
+
+Exit codes: 0 done; 1 it ran and the answer is no (or it was interrupted); 2 the input or the
+environment cannot be used; 3 a fault in DUST, whose traceback is in the log file that is named.
+"""
+
+import ast
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dust_core import __version__
+from dust_core.errors import DustError
+
+COMMAND_GROUP = "dust.commands"
+
+EXIT_NO = 1
+EXIT_FAULT = 3
+_EXIT_INTERRUPTED_IN_TYPER = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `dust` with `arguments` (default: the process's) and leave with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        typer.main.get_command(build_app(words)).main(args=words, prog_name="dust")
+    except SystemExit as ending:
+        if ending.code != _EXIT_INTERRUPTED_IN_TYPER:
+            raise
+        _leave_interrupted()
+    except KeyboardInterrupt:
+        _leave_interrupted()
+    except DustError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        missing = _missing_package(error)
+        if missing is not None:
+            print_error(missing)
+            sys.exit(missing.exit_code)
+        log = _write_traceback(words)
+        _print_line("fault", f"{type(error).__name__}: {error}; the traceback is in {log}")
+        sys.exit(EXIT_FAULT)
+
+
+def build_app(words: Sequence[str]) -> typer.Typer:
+    """The typer application in which the verb named first in `words` is loaded, and no other.
+
+    Raises:
+        DustError: two installed packages claim one verb, or the verb's module lacks a package.
+    """
+    app = typer.Typer(
+        name="dust",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_root)
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for name, entry in sorted(plugins(COMMAND_GROUP).items()):
+        if name == asked:
+            verb = entry.load()
+            if isinstance(verb, typer.Typer):
+                app.add_typer(verb, name=name)
+            else:
+                app.command(name)(verb)
+        else:
+            app.command(name, help=_summary(entry))(_unloaded)
+    return app
+
+
+def plugins(group: str) -> dict[str, EntryPoint]:
+    """The entry points of `group` by name, none of them loaded.
+
+    Raises:
+        DustError: two installed packages claim the same name with different code.
+    """
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=group):
+        rival = found.setdefault(entry.name, entry)
+        if rival.value != entry.value:
+            raise DustError(
+                f"two installed packages claim '{entry.name}': {rival.value} and {entry.value}",
+                where=group,
+                fix="uninstall one of the two",
+            )
+    return found
+
+
+def print_error(error: DustError) -> None:
+    """Print `error` to standard error in one message, never wrapped, without a traceback."""
+    _print_line("error", str(error))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dust {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Declared, reproducible compression of DUSt3R."""
+
+
+def _unloaded() -> None:
+    """Stands in the listing for a verb that this command line does not ask for."""
+
+
+def _summary(entry: EntryPoint) -> str:
+    """The first line of a verb's docstring, read from its source without importing it."""
+    package, _, rest = entry.module.partition(".")
+    spec = find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        base = Path(folder, *rest.split(".")) if rest else Path(folder)
+        for source in (base.with_suffix(".py"), base / "__init__.py"):
+            if source.is_file():
+                return _first_line(ast.parse(source.read_bytes()), entry.attr)
+    return ""
+
+
+def _first_line(module: ast.Module, attribute: str) -> str:
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and node.name == attribute:
+            text = ast.get_docstring(node)
+            break
+    else:
+        text = ast.get_docstring(module)
+    return (text or "").partition("\n")[0]
+
+
+def _missing_package(error: Exception) -> DustError | None:
+    """An import that failed for want of an optional package, said as what to install."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    if error.name.startswith("dust_") and find_spec(error.name.partition(".")[0]):
+        return None
+    return DustError(
+        f"this needs the Python module '{error.name}', which is not installed",
+        fix="install the package or extra that brings it (dust-core[torch], dust-core[data], "
+        "dust-eval, dust-compress), or everything: pip install -r requirements.lock",
+    )
+
+
+def _leave_interrupted() -> None:
+    _print_line("interrupted", "files already written are whole; nothing written is lost")
+    sys.exit(EXIT_NO)
+
+
+def _print_line(label: str, message: str) -> None:
+    from rich.console import Console  # a third of the start-up time, and most runs print no error
+    from rich.text import Text
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(Text.assemble((f"{label}: ", "bold red"), message))
+
+
+def _write_traceback(words: Sequence[str]) -> Path:
+    """Keep the traceback in hand in the user's state folder, or else in the temporary one."""
+    now = datetime.now(UTC)
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    text = f"dust {__version__} {' '.join(words)}\n{now.isoformat()}\n{traceback.format_exc()}"
+    for folder in (state / "dust", Path(tempfile.gettempdir())):
+        log = folder / f"dust-{now:%Y%m%dT%H%M%S}-{os.getpid()}.log"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            log.write_text(text, encoding="utf-8")
+        except OSError:
+            continue
+        return log
+    return Path(os.devnull)
