@@ -1,0 +1,38 @@
+"""The confidence-weighted regression loss with which DUSt3R is trained."""
+
+from torch import Tensor
+
+from dust_compress.losses.pointmaps import PairMask, PairPoints, residuals
+from dust_core.model import PairPrediction
+
+
+def confidence_loss(
+    prediction: PairPrediction, truth: PairPoints, mask: PairMask, alpha: float = 0.2
+) -> Tensor:
+    """Mean of C * l - alpha * log C over valid pixels, summed over the two views.
+
+    l is the distance between predicted and true point, each divided by its pair's average distance
+    (arXiv:2312.14132, eq. 2-4). Divided by alpha, it is the negative log-likelihood of a Laplace
+    law on l with scale alpha / C.
+
+    Args:
+        prediction: points and confidences of B pairs.
+        truth: points in view 1's frame, any unit.
+        mask: pixels with truth; a view without any adds nothing.
+        alpha: weight of the confidence's reward.
+
+    Returns:
+        A scalar.
+    """
+    distances = residuals(PairPoints(prediction.pts3d_1, prediction.pts3d_2), truth, mask)
+    confidences = (prediction.conf_1, prediction.conf_2)
+    first, second = (
+        _mean(c * d - alpha * c.log(), m)
+        for c, d, m in zip(confidences, distances, mask, strict=True)
+    )
+    return first + second
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    # `where`, not a product: a masked pixel may hold an infinity, and infinity times 0 is NaN.
+    return values.where(mask, 0.0).sum() / mask.sum().clamp(min=1)

@@ -1,0 +1,41 @@
+"""Pointmaps of a pair and their common scale."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class PairPoints(NamedTuple):
+    """Points of both views in view 1's frame, (B, H, W, 3) each, in metres or any one unit."""
+
+    view1: Tensor
+    view2: Tensor
+
+
+class PairMask(NamedTuple):
+    """Pixels of both views whose truth is known, (B, H, W) booleans."""
+
+    view1: Tensor
+    view2: Tensor
+
+
+def average_distance(points: PairPoints, mask: PairMask) -> Tensor:
+    """Mean distance of a pair's valid points from view 1's camera, (B, 1, 1, 1).
+
+    DUSt3R's `avg_dis` normaliser (arXiv:2312.14132, eq. 3). A pair without a valid pixel gives the
+    smallest divisor instead of NaN; its mask keeps it out of every loss.
+    """
+    distances = [p.norm(dim=-1) * m for p, m in zip(points, mask, strict=True)]
+    total = sum((d.flatten(1).sum(1) for d in distances), torch.zeros(()))
+    count = sum((m.flatten(1).sum(1) for m in mask), torch.zeros(()))
+    return (total / count.clamp(min=1)).clamp(min=1e-8)[:, None, None, None]
+
+
+def residuals(predicted: PairPoints, truth: PairPoints, mask: PairMask) -> tuple[Tensor, Tensor]:
+    """Distances (B, H, W) of both views' points after dividing each side by its own scale."""
+    scale, true_scale = average_distance(predicted, mask), average_distance(truth, mask)
+    first, second = (
+        (p / scale - t / true_scale).norm(dim=-1) for p, t in zip(predicted, truth, strict=True)
+    )
+    return first, second
