@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from dust_compress.losses.pointmaps import PairMask, PairPoints, residuals
+from dust_compress.train.distributed import mean_over_ranks
 from dust_core.model import PairPrediction
 
 
@@ -35,4 +36,4 @@ def confidence_loss(
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
     # `where`, not a product: a masked pixel may hold an infinity, and infinity times 0 is NaN.
-    return values.where(mask, 0.0).sum() / mask.sum().clamp(min=1)
+    return mean_over_ranks(values.where(mask, 0.0).sum(), mask.sum())

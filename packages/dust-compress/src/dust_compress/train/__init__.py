@@ -1,0 +1,6 @@
+"""The one trainer: teacher, students, quantization-aware training and fine-tuning after pruning."""
+
+from dust_compress.train.loop import Objective, Outcome, Validation, train
+from dust_compress.train.recipe import Recipe
+
+__all__ = ["Objective", "Outcome", "Recipe", "Validation", "train"]

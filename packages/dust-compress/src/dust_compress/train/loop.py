@@ -1,0 +1,263 @@
+"""The training loop."""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from dust_compress.train.distributed import World, data_parallel
+from dust_compress.train.monitor import Monitor
+from dust_compress.train.recipe import Recipe
+from dust_compress.train.state import TrainState, Weights, load_state, save_state
+from dust_core.errors import DustError
+
+
+class Feed(Protocol):
+    """An endless stream of training batches whose position can be saved."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class Objective(nn.Module):
+    """A network and what it is trained for.
+
+    Subclasses implement `forward(batch, progress)`, which returns the named parts of the loss;
+    `total` is minimised. `progress` runs from 0 to 1 over the declared steps.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Any, progress: float) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A network's standing: `score` decides (lower is better), `metrics` are logged."""
+
+    score: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training leaves: the best weights by validation, and how it went."""
+
+    weights: Weights
+    score: float
+    best_epoch: int
+    epochs: int
+    stopped_early: bool
+    history: list[dict[str, float]]
+
+
+def train(
+    objective: Objective,
+    feed: Feed,
+    recipe: Recipe,
+    folder: Path,
+    validate: Callable[[nn.Module], Validation],
+    device: torch.device | None = None,
+) -> Outcome:
+    """Train `objective.network`, or go on where an earlier call in `folder` stopped.
+
+    Killed at any moment and called again, it ends with the weights of a run left alone, bit for
+    bit on a CPU. Ctrl-C and SIGTERM end the step under way, save, and raise. Under `torchrun` the
+    feed's batches are one rank's share and the gradients are averaged over the ranks.
+
+    Raises:
+        DustError: stopped by a signal, a state of another recipe, or a loss that stays non-finite.
+    """
+    world = World.current()
+    device = device or torch.device("cpu")
+    objective.to(device)
+    torch.manual_seed(recipe.seed)
+    run = _Run(objective, feed, recipe, folder, world, device)
+    with Monitor(folder, recipe, run.state, visible=world.rank == 0) as monitor, _stop_signals() as stop:
+        batches = iter(feed)
+        while not run.finished:
+            run.optimise(batches, monitor)
+            if run.state.step % recipe.steps_per_epoch == 0:
+                run.finish_epoch(validate, monitor)
+            elif run.due():
+                run.save()
+            if stop:
+                run.save()
+                raise DustError(
+                    f"stopped by {stop[0]} after {run.state.step} of {recipe.steps} steps",
+                    where=str(folder),
+                    fix="run the same command again: it resumes here",
+                    exit_code=1,
+                )
+    state = run.state
+    return Outcome(
+        weights=state.best_weights,
+        score=state.best_score,
+        best_epoch=state.best_epoch,
+        epochs=len(state.history),
+        stopped_early=state.step < recipe.steps,
+        history=state.history,
+    )
+
+
+class _Run:
+    """One training under way: the parts that change together and are saved together."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        feed: Feed,
+        recipe: Recipe,
+        folder: Path,
+        world: World,
+        device: torch.device,
+    ) -> None:
+        self.network, self.feed, self.recipe, self.device = objective.network, feed, recipe, device
+        self.path = folder / "state.pt"
+        self.world = world
+        self.parallel = data_parallel(objective, world)
+        self.optimiser = torch.optim.AdamW(
+            _parameter_groups(self.network, recipe.weight_decay),
+            lr=recipe.learning_rate,
+            betas=recipe.betas,
+        )
+        self.average = (
+            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))
+            if recipe.ema_decay is not None
+            else None
+        )
+        self.state = TrainState()
+        self.saved_at = time.monotonic()
+        self.skipped = 0
+        saved = load_state(self.path, recipe)
+        if saved is not None:
+            self.state, parts = saved
+            self.network.load_state_dict(parts["network"])
+            self.optimiser.load_state_dict(parts["optimiser"])
+            self.feed.load_state_dict(parts["feed"][world.rank])
+            if self.average is not None:
+                self.average.load_state_dict(parts["average"])
+
+    @property
+    def finished(self) -> bool:
+        epochs = len(self.state.history)
+        patience = self.recipe.patience
+        out_of_patience = patience is not None and epochs - self.state.best_epoch >= patience
+        return self.state.step >= self.recipe.steps or (epochs > 0 and out_of_patience)
+
+    def optimise(self, batches: Iterator[Any], monitor: Monitor) -> None:
+        """One optimiser step over `accumulate` batches."""
+        state, recipe = self.state, self.recipe
+        rate = recipe.learning_rate_at(state.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad()
+        progress = state.step / recipe.steps
+        for index in range(recipe.accumulate):
+            last = index == recipe.accumulate - 1
+            with self.world.synchronised(self.parallel, last):
+                with torch.autocast(
+                    self.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"
+                ):
+                    losses = self.parallel(next(batches), progress)
+                (losses["total"] / recipe.accumulate).backward()
+            for name, value in losses.items():
+                mean = float(value.detach()) / recipe.accumulate
+                state.running[name] = state.running.get(name, 0.0) + mean
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm))
+        self._check(norm)
+        if math.isfinite(norm):
+            self.optimiser.step()
+            if self.average is not None:
+                self.average.update_parameters(self.network)
+        state.step += 1
+        monitor.step(state.step, float(losses["total"].detach()), rate)
+
+    def finish_epoch(
+        self, validate: Callable[[nn.Module], Validation], monitor: Monitor
+    ) -> None:
+        """Validate, remember the best, log, save."""
+        state = self.state
+        network = self.network if self.average is None else self.average.module
+        network.eval()
+        with torch.inference_mode():
+            validation = validate(network)
+        network.train()
+        epoch = len(state.history) + 1
+        entry = {"epoch": float(epoch), "step": float(state.step), "score": validation.score}
+        entry |= {f"train/{k}": v / self.recipe.steps_per_epoch for k, v in state.running.items()}
+        entry |= {f"val/{k}": v for k, v in validation.metrics.items()}
+        state.history.append(entry)
+        state.running = {}
+        if validation.score < state.best_score:
+            state.best_score, state.best_epoch = validation.score, epoch
+            state.best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        self.save()
+        monitor.epoch(entry)
+
+    def due(self) -> bool:
+        return time.monotonic() - self.saved_at > 60 * self.recipe.checkpoint_minutes
+
+    def save(self) -> None:
+        """Save every rank's position and, once, all the rest."""
+        feeds = self.world.gather(self.feed.state_dict())
+        self.saved_at = time.monotonic()
+        if self.world.rank > 0:
+            return
+        parts = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "feed": feeds,
+            "average": None if self.average is None else self.average.state_dict(),
+        }
+        save_state(self.path, self.state, self.recipe, parts)
+
+    def _check(self, norm: float) -> None:
+        # A rare overflow is skipped; a run of them means that the training has diverged.
+        self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
+        if self.skipped >= 10:
+            raise DustError(
+                f"the gradient was not finite in 10 steps running, the last of them {self.state.step}",
+                where=str(self.path.parent),
+                fix="lower the learning rate, or look for NaN in the data with `dust data check`",
+                exit_code=1,
+            )
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    trained = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[str]]:
+    """Collect SIGINT and SIGTERM in the yielded list instead of dying in the middle of a step."""
+    stop: list[str] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        stop.append(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

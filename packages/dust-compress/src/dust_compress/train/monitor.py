@@ -1,0 +1,93 @@
+"""What a person sees of a training: a progress bar, dvclive metrics, curves."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dust_compress.train.recipe import Recipe
+from dust_compress.train.state import TrainState
+from dust_core.files import atomic_path
+
+
+class Monitor:
+    """Shows one training; every rank has one, but only the first is visible.
+
+    The state's history is the truth. On a resume, dvclive's files are written again from it, so
+    that a killed run leaves no line twice.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, state: TrainState, *, visible: bool) -> None:
+        self.folder, self.visible = folder, visible
+        self.history = list(state.history)
+        self.progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            disable=not visible,
+        )
+        self.task = self.progress.add_task(
+            folder.name, total=recipe.steps, completed=state.step, note=""
+        )
+        self.live: Any = None
+
+    def __enter__(self) -> Self:
+        if self.visible:
+            from dvclive import Live
+
+            self.live = Live(str(self.folder / "dvclive"), save_dvc_exp=False, dvcyaml=None)
+            for entry in self.history:
+                self._log(entry)
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+        if self.live is not None:
+            self.live.end()
+
+    def step(self, step: int, loss: float, rate: float) -> None:
+        """Move the bar."""
+        self.progress.update(self.task, completed=step, note=f"loss {loss:.4f} lr {rate:.1e}")
+
+    def epoch(self, entry: dict[str, float]) -> None:
+        """Log an epoch and draw the curves anew."""
+        self.history.append(entry)
+        if not self.visible:
+            return
+        self._log(entry)
+        draw_curves(self.history, self.folder / "curves.png")
+        metrics = "  ".join(f"{k[4:]} {v:.4f}" for k, v in entry.items() if k.startswith("val/"))
+        self.progress.console.print(f"epoch {entry['epoch']:.0f}  {metrics}", highlight=False)
+
+    def _log(self, entry: dict[str, float]) -> None:
+        for name, value in entry.items():
+            self.live.log_metric(name, value)
+        self.live.next_step()
+
+
+def draw_curves(history: list[dict[str, float]], path: Path) -> None:
+    """One small chart a metric over the epochs, training and validation of a name together."""
+    from matplotlib.figure import Figure
+
+    names = sorted({key.split("/", 1)[1] for entry in history for key in entry if "/" in key})
+    columns = min(3, len(names)) or 1
+    rows = -(-len(names) // columns) or 1
+    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
+    for index, name in enumerate(names, 1):
+        axes = figure.add_subplot(rows, columns, index, title=name, xlabel="epoch")
+        for part in ("train", "val"):
+            points = [(e["epoch"], e[f"{part}/{name}"]) for e in history if f"{part}/{name}" in e]
+            if points:
+                axes.plot(*zip(*points, strict=True), marker=".", label=part)
+        axes.legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)

@@ -1,0 +1,67 @@
+"""How long, how fast and in which precision to train."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything about a training that its objective and its data do not decide.
+
+    Attributes:
+        epochs: validations at most; early stopping may end sooner.
+        steps_per_epoch: optimiser steps between two validations.
+        accumulate: feed batches whose gradients make one step.
+        learning_rate: peak of the schedule.
+        final_learning_rate: end of the cosine.
+        warmup_steps: steps of the linear rise to the peak.
+        weight_decay: AdamW's, on matrices only (norms and biases are left alone).
+        betas: AdamW's.
+        clip_norm: bound on the global norm of the gradient.
+        ema_decay: decay a step of the averaged weights that are validated and kept; None trains
+            without an average.
+        precision: `bf16` (autocast) or `float32`.
+        patience: epochs without a better validation before stopping; None never stops early.
+        checkpoint_minutes: minutes between two saves of the state.
+        seed: of everything random.
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    accumulate: int = 1
+    learning_rate: float
+    final_learning_rate: float = 1e-6
+    warmup_steps: int = 0
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip_norm: float = 1.0
+    ema_decay: float | None = None
+    precision: Literal["bf16", "float32"] = "bf16"
+    patience: int | None = None
+    checkpoint_minutes: float = 3.0
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps_per_epoch", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}, must be positive")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps if no early stopping ends the training."""
+        return self.epochs * self.steps_per_epoch
+
+    def learning_rate_at(self, step: int) -> float:
+        """Linear warm-up, then half a cosine down to `final_learning_rate`."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        share = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * share
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: a state file carries them, so that it is resumed by no other recipe."""
+        return asdict(self) | {"betas": list(self.betas)}

@@ -1,0 +1,75 @@
+"""What a training needs to go on as if it had never stopped."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dust_compress.train.recipe import Recipe
+from dust_core.errors import DustError
+from dust_core.files import atomic_path
+
+Weights = dict[str, Tensor]
+
+
+@dataclass
+class TrainState:
+    """The mutable half of a training; everything else is its recipe, objective and feed.
+
+    Attributes:
+        step: optimiser steps done.
+        best_score: lowest validation score so far.
+        best_epoch: epochs done when it was reached.
+        best_weights: the weights that reached it.
+        history: one entry an epoch: step, training means, validation metrics.
+        running: sums of the loss parts since the last validation.
+    """
+
+    step: int = 0
+    best_score: float = float("inf")
+    best_epoch: int = 0
+    best_weights: Weights = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    running: dict[str, float] = field(default_factory=dict)
+
+
+def save_state(path: Path, state: TrainState, recipe: Recipe, parts: dict[str, Any]) -> None:
+    """Write the state and the state dicts of `parts` (network, optimiser, average, feed)."""
+    content = {
+        "recipe": recipe.to_dict(),
+        "state": vars(state),
+        "parts": parts,
+        "torch_rng": torch.get_rng_state(),
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_state(path: Path, recipe: Recipe) -> tuple[TrainState, dict[str, Any]] | None:
+    """The state and the parts' state dicts, or None where nothing was saved yet.
+
+    Raises:
+        DustError: the file is damaged or was written under another recipe.
+    """
+    if not path.exists():
+        return None
+    fix = f"delete {path.name} to train anew, or restore the recipe to resume"
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        saved_recipe, state = content["recipe"], TrainState(**content["state"])
+        parts, rng = content["parts"], content["torch_rng"]
+    except Exception as error:  # torch.load raises half a dozen unrelated types
+        raise DustError(f"cannot resume: {error}", where=str(path), fix=fix) from error
+    current = recipe.to_dict()
+    changed = [key for key in current if saved_recipe.get(key) != current[key]]
+    if changed:
+        raise DustError(
+            "cannot resume under another recipe: "
+            + ", ".join(f"{k} was {saved_recipe.get(k)}, is {current[k]}" for k in changed),
+            where=str(path),
+            fix=fix,
+        )
+    torch.set_rng_state(rng)
+    return state, parts

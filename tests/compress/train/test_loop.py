@@ -1,0 +1,146 @@
+import json
+import multiprocessing
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+import torch
+from dust_compress.train import Validation, train
+from dust_core.errors import DustError
+
+SCRIPT = Path(__file__).with_name("tiny_training.py")
+sys.path.insert(0, str(SCRIPT.parent))
+
+import tiny_training as tiny  # noqa: E402
+
+
+# A server that has imported torch once forks every process of these tests in milliseconds.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["dust_compress.train", "torch._dynamo", "dvclive", "matplotlib.figure"])
+
+
+def start(folder: Path, delay: float) -> BaseProcess:
+    process = CONTEXT.Process(target=tiny.main, args=(folder, delay))
+    process.start()
+    return process
+
+
+def saved_step(folder: Path) -> int:
+    path = folder / "state.pt"
+    return torch.load(path, weights_only=True)["state"]["step"] if path.exists() else 0
+
+
+def wait_for_progress(process: BaseProcess, folder: Path, step: int) -> None:
+    while process.is_alive() and saved_step(folder) < step:
+        pass
+
+
+def test_twenty_kills_change_no_bit(tmp_path: Path) -> None:
+    alone = tiny.digest(
+        train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path / "alone", tiny.validate)
+    )
+    folder, rng, kills = tmp_path / "killed", random.Random(1), 0
+    while True:
+        process = start(folder, 0.02)
+        if kills < 20:
+            # Wherever the next steps have got to: in a step, in a save, in a validation.
+            wait_for_progress(process, folder, saved_step(folder) + 1)
+            process.join(rng.uniform(0, 0.04))
+            if process.is_alive():
+                process.kill()
+                kills += 1
+        process.join()
+        if process.exitcode == 0:
+            break
+    assert kills == 20
+    assert (folder / "digest").read_text() == alone
+
+
+def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = start(tmp_path, 0.05)
+    wait_for_progress(process, tmp_path, 2)
+    process.terminate()
+    process.join()
+    message = (tmp_path / "message").read_text()
+    assert "stopped by SIGTERM after" in message and "it resumes here" in message
+
+
+def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> None:
+    scores = iter([3.0, 2.0, 2.5, 2.4, 2.3, 1.0])
+    outcome = train(
+        tiny.Regression(),
+        tiny.Stream(),
+        replace(tiny.RECIPE, patience=3),
+        tmp_path,
+        lambda network: Validation(next(scores), {}),
+    )
+    assert outcome.stopped_early
+    assert (outcome.epochs, outcome.best_epoch, outcome.score) == (5, 2, 2.0)
+
+
+def test_another_recipe_is_refused_by_name(tmp_path: Path) -> None:
+    train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
+    other = replace(tiny.RECIPE, learning_rate=2e-2)
+    with pytest.raises(DustError, match=r"learning_rate was 0.01, is 0.02"):
+        train(tiny.Regression(), tiny.Stream(), other, tmp_path, tiny.validate)
+
+
+def test_a_truncated_state_is_one_message(tmp_path: Path) -> None:
+    train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
+    path = tmp_path / "state.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DustError, match=r"state.pt: cannot resume") as caught:
+        train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
+    assert "delete state.pt" in str(caught.value)
+
+
+def test_divergence_stops_with_advice(tmp_path: Path) -> None:
+    class Broken(tiny.Regression):
+        def forward(self, batch, progress):
+            return {"total": super().forward(batch, progress)["total"] * float("nan")}
+
+    with pytest.raises(DustError, match="not finite in 10 steps"):
+        train(Broken(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
+
+
+def test_a_resumed_run_logs_no_epoch_twice(tmp_path: Path) -> None:
+    short = replace(tiny.RECIPE, epochs=6)
+    for _ in range(2):  # the second call finds a finished training and only logs it again
+        outcome = train(tiny.Regression(), tiny.Stream(), short, tmp_path, tiny.validate)
+    table = (tmp_path / "dvclive" / "plots" / "metrics" / "val" / "error.tsv").read_text()
+    assert len(table.splitlines()) == 1 + len(outcome.history) == 7
+    assert json.loads((tmp_path / "dvclive" / "metrics.json").read_text())["epoch"] == 6
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_ranks_train_as_one(tmp_path: Path) -> None:
+    script = tmp_path / "ranks.py"
+    script.write_text(
+        "import sys; from pathlib import Path; from dataclasses import replace\n"
+        f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
+        "import torch, tiny_training as tiny\n"
+        "from dust_compress.train import train\n"
+        "from dust_compress.train.distributed import World\n"
+        "class Quiet(tiny.Regression):\n"
+        "    def forward(self, batch, progress):\n"
+        "        error = (self.network(batch[0]) - batch[1]).square().mean()\n"
+        "        return {'total': error}\n"
+        "tiny.RECIPE = replace(tiny.RECIPE, precision='float32')\n"
+        "world = World.current()\n"
+        "folder = Path(sys.argv[1])\n"
+        "out = train(Quiet(), tiny.Stream(world.rank, world.size), tiny.RECIPE, folder,"
+        " tiny.validate)\n"
+        "if world.rank == 0: torch.save(out.weights, folder / 'weights.pt')\n"
+    )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    for name, command in (("one", [sys.executable]), ("two", launcher)):
+        (tmp_path / name).mkdir()
+        subprocess.run([*command, str(script), str(tmp_path / name)], check=True)
+    one = torch.load(tmp_path / "one" / "weights.pt", weights_only=True)
+    two = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-4, atol=1e-5)
