@@ -1,0 +1,84 @@
+"""Where a photographer could stand in a level."""
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dust_core.errors import DustError
+from levels.bsp import UNIT_M, Level, origin
+
+_WALKED = re.compile(r"info_player|item_|weapon_|ammo_|team_|holdable_|target_position|path_corner")
+_REACH_M = 20.0
+_TRIES = 200
+
+
+class Places:
+    """Draws eye positions all over the open space of a level.
+
+    Four in ten are near a spot where players start or find things, three and a half in ten on the
+    way from one such spot to another, the rest anywhere in the air. A place is only known to be
+    outside of walls: whether its view is any good, a preview tells.
+    """
+
+    def __init__(self, level: Level) -> None:
+        """Find the open space of `level`.
+
+        Raises:
+            DustError: there is nowhere to stand.
+        """
+        self._level = level
+        found = [
+            origin(entity) * UNIT_M
+            for entity in level.entities
+            if _WALKED.match(entity.get("classname", "")) and "origin" in entity
+        ]
+        self._spots = np.array(found, dtype=np.float64).reshape(-1, 3)
+        open_leaves = level.leaves[level.leaves["cluster"] >= 0]
+        self._boxes = open_leaves["box"].astype(np.float64).reshape(-1, 2, 3) * UNIT_M
+        # A leaf of a hundred times the volume is not a hundred times as interesting.
+        weight = np.sqrt(np.prod(np.maximum(self._boxes[:, 1] - self._boxes[:, 0], 0), axis=1))
+        if len(self._spots) < 2 or weight.sum() == 0:
+            raise DustError(
+                "there are not two places to stand in this level",
+                where=level.name,
+                fix="list it under [skip] in splits.toml",
+            )
+        self._chance = weight / weight.sum()
+
+    def draw(self, random: np.random.Generator) -> NDArray[np.float64]:
+        """(3,) an eye position in open space, metres.
+
+        Raises:
+            DustError: none was found in many tries.
+        """
+        for _ in range(_TRIES):
+            kind = random.random()
+            if kind < 0.4:
+                eye = self._near_a_spot(random)
+            elif kind < 0.75:
+                eye = self._between_spots(random)
+            else:
+                box = self._boxes[random.choice(len(self._boxes), p=self._chance)]
+                eye = random.uniform(box[0], box[1])
+            if self._level.is_free(eye)[0]:
+                return eye
+        raise DustError(
+            f"no open space found in {_TRIES} tries",
+            where=self._level.name,
+            fix="list the level under [skip] in splits.toml",
+        )
+
+    def is_free(self, eye: NDArray[np.float64]) -> bool:
+        """Whether `eye` (3,) is in open space."""
+        return bool(self._level.is_free(eye)[0])
+
+    def _near_a_spot(self, random: np.random.Generator) -> NDArray[np.float64]:
+        spot = self._spots[random.integers(len(self._spots))]
+        return spot + [*random.normal(0.0, 0.8, 2), random.uniform(0.2, 1.9)]
+
+    def _between_spots(self, random: np.random.Generator) -> NDArray[np.float64]:
+        start = self._spots[random.integers(len(self._spots))]
+        near = np.flatnonzero(np.linalg.norm(self._spots - start, axis=1) < _REACH_M)
+        end = self._spots[random.choice(near)]
+        return start + random.random() * (end - start) + [0.0, 0.0, random.uniform(0.2, 2.2)]

@@ -1,0 +1,211 @@
+"""Colour and depth of a scene through OpenGL: on a GPU, or on a CPU through Mesa's llvmpipe."""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dust_core.errors import DustError
+from levels.camera import Camera
+from levels.scene import Scene, Style
+
+if TYPE_CHECKING:
+    import moderngl
+
+_VERTEX_PROGRAM = """
+#version 330
+uniform mat4 clip_from_world;
+in vec3 position; in vec2 uv; in vec2 lightmap_uv; in vec3 light;
+out vec3 place; out vec2 picture_at; out vec2 light_at; out vec3 own_light; out float depth;
+void main() {
+    gl_Position = clip_from_world * vec4(position, 1.0);
+    place = position; picture_at = uv; light_at = lightmap_uv; own_light = light;
+    depth = gl_Position.w;
+}
+"""
+
+# Lightmaps are made for screens of 1999: strongly coloured and dark. Their hue is taken back to
+# about a third, and the dark is lifted, so that a level looks as a photograph of it might.
+_FRAGMENT_PROGRAM = """
+#version 330
+const float HUE = 0.35, LIFT = 0.45, GAIN = 1.3, AMBIENT = 0.02;
+const int CUT_OUT = 1, SKY = 2;
+uniform sampler2D picture; uniform sampler2D lightmaps;
+uniform vec3 eye; uniform int style; uniform bool two_sided;
+in vec3 place; in vec2 picture_at; in vec2 light_at; in vec3 own_light; in float depth;
+layout(location = 0) out vec4 colour; layout(location = 1) out float signed_depth;
+void main() {
+    if (style == SKY) {
+        vec3 towards = normalize(place - eye);
+        vec3 clouds = texture(picture, 0.5 * towards.xy / (abs(towards.z) + 0.35)).rgb;
+        vec3 horizon = mix(textureLod(picture, vec2(0.5), 16.0).rgb, vec3(0.9), 0.35);
+        colour = vec4(mix(horizon, clouds, smoothstep(0.0, 0.35, abs(towards.z))), 0.5);
+        signed_depth = 0.0;
+        return;
+    }
+    vec4 surface = texture(picture, picture_at);
+    if (style == CUT_OUT && surface.a < 0.5) discard;
+    vec3 light = light_at.x < 0.0 ? own_light : texture(lightmaps, light_at).rgb;
+    light += AMBIENT;
+    float level = dot(light, vec3(0.30, 0.59, 0.11));
+    vec3 lit = surface.rgb * mix(vec3(1.0), light / level, HUE) * pow(level, LIFT) * GAIN;
+    colour = vec4(lit / max(max(lit.r, lit.g), max(lit.b, 1.0)), 1.0);
+    signed_depth = (gl_FrontFacing || two_sided) ? depth : -depth;
+}
+"""
+
+_DRAWN = 64
+"""Alpha of a pixel on which something was drawn, sky included, is above this."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a camera saw.
+
+    Attributes:
+        camera: where it stood.
+        colour: (S, S, 3) uint8, before exposure.
+        depth: (S, S) float32, metres along the line of sight's axis; 0 for sky and void.
+        void: share of pixels on which nothing was drawn: holes of the level.
+        inside_out: share of pixels that show the back of a wall.
+    """
+
+    camera: Camera
+    colour: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    void: float
+    inside_out: float
+
+    @property
+    def size(self) -> int:
+        """The side of the picture, pixels."""
+        return self.depth.shape[0]
+
+
+class Renderer:
+    """Draws one scene at any size; a context manager, for it holds memory of the device.
+
+    Args:
+        scene: what to draw.
+
+    Raises:
+        DustError: no OpenGL context can be had.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._context = _open_context()
+        try:
+            self._load(scene)
+        except BaseException:
+            self._context.release()
+            raise
+
+    def __enter__(self) -> "Renderer":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._context.gc_mode = "context_gc"
+        self._context.gc()
+        self._context.release()
+
+    def render(self, camera: Camera, size: int) -> View:
+        """What `camera` sees, in `size` x `size` pixels."""
+        target = self._target(size)
+        target.use()
+        target.clear()
+        self._program["clip_from_world"].write(
+            camera.clip_from_world().T.astype(np.float32).tobytes()
+        )
+        self._program["eye"] = tuple(camera.eye)
+        self._lightmaps.use(1)
+        for array, picture, style, two_sided in self._draws:
+            picture.use(0)
+            self._program["style"] = style
+            self._program["two_sided"] = two_sided
+            array.render()
+        pixels = _read(target, 0, np.uint8, size, 4)
+        signed_depth = _read(target, 1, np.float32, size, 1)[..., 0]
+        behind = signed_depth < 0
+        return View(
+            camera=camera,
+            colour=pixels[..., :3].copy(),
+            depth=np.where(behind, np.float32(0), signed_depth),
+            void=float((pixels[..., 3] < _DRAWN).mean()),
+            inside_out=float(behind.mean()),
+        )
+
+    def _load(self, scene: Scene) -> None:
+        import moderngl
+
+        context = self._context
+        context.enable(moderngl.DEPTH_TEST)
+        # The picture is drawn upside down, which turns the winding of every triangle around.
+        context.front_face = "cw"
+        self._targets: dict[int, moderngl.Framebuffer] = {}
+        self._program: Any = context.program(_VERTEX_PROGRAM, _FRAGMENT_PROGRAM)
+        self._program["picture"], self._program["lightmaps"] = 0, 1
+        height, width = scene.lightmaps.shape[:2]
+        self._lightmaps = context.texture(
+            (width, height), 3, scene.lightmaps.tobytes(), alignment=1
+        )
+        self._lightmaps.filter = (moderngl.LINEAR, moderngl.LINEAR)
+        self._draws: list[tuple[moderngl.VertexArray, moderngl.Texture, Style, bool]] = []
+        for batch in scene.batches:
+            height, width = batch.picture.shape[:2]
+            picture = context.texture((width, height), 4, batch.picture.tobytes())
+            picture.build_mipmaps()
+            picture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+            array = context.vertex_array(
+                self._program,
+                [
+                    (
+                        context.buffer(batch.vertices.tobytes()),
+                        "3f 2f 2f 3f",
+                        "position",
+                        "uv",
+                        "lightmap_uv",
+                        "light",
+                    )
+                ],
+                context.buffer(batch.triangles.tobytes()),
+            )
+            self._draws.append((array, picture, batch.style, batch.two_sided))
+
+    def _target(self, size: int) -> "moderngl.Framebuffer":
+        if size not in self._targets:
+            self._targets[size] = self._context.framebuffer(
+                [
+                    self._context.texture((size, size), 4),
+                    self._context.texture((size, size), 1, dtype="f4"),
+                ],
+                self._context.depth_renderbuffer((size, size)),
+            )
+        return self._targets[size]
+
+
+def _read(
+    target: "moderngl.Framebuffer", attachment: int, dtype: type[Any], size: int, channels: int
+) -> NDArray[Any]:
+    kind = "f4" if dtype is np.float32 else "f1"
+    content = target.read(components=channels, attachment=attachment, dtype=kind, alignment=1)
+    return np.frombuffer(content, dtype).reshape(size, size, channels)
+
+
+def _open_context() -> "moderngl.Context":
+    import moderngl
+
+    try:
+        return moderngl.create_context(standalone=True, backend="egl")
+    except Exception as error:
+        raise DustError(
+            f"no OpenGL context: {error}",
+            fix="install EGL and a driver (on Debian: apt-get install libegl1 libgl1-mesa-dri)",
+        ) from error
