@@ -171,10 +171,7 @@ def _parse(content: bytes, name: str, archives: Archives) -> Level:
         table(Lump.FACES, FACE),
         table(Lump.VERTICES, VERTEX),
         np.asarray(table(Lump.INDICES, "<i4"), dtype=np.int32),
-        [
-            n.split(b"\0")[0].decode("latin-1").lower()
-            for n in table(Lump.TEXTURES, TEXTURE)["name"]
-        ],
+        _texture_names(table(Lump.TEXTURES, TEXTURE)),
         faces,
     )
     pages = np.asarray(table(Lump.LIGHTMAPS, "u1"), dtype=np.uint8)
@@ -189,6 +186,10 @@ def _parse(content: bytes, name: str, archives: Archives) -> Level:
         nodes=table(Lump.NODES, NODE),
         leaves=table(Lump.LEAVES, LEAF),
     )
+
+
+def _texture_names(textures: NDArray[np.void]) -> list[str]:
+    return [name.split(b"\0")[0].decode("latin-1").lower() for name in textures["name"]]
 
 
 def _entities(text: str) -> Iterator[dict[str, str]]:

@@ -31,7 +31,8 @@ def tessellate(
     a, b, c, d = corner[:-1, :-1], corner[:-1, 1:], corner[1:, :-1], corner[1:, 1:]
     one_patch = np.stack([a, c, b, c, d, b], axis=-1).reshape(-1, 3)
 
-    vertices, triangles = [], []
+    vertices: list[NDArray[np.float32]] = []
+    triangles = []
     for row in range(0, rows - 2, 2):
         for column in range(0, columns - 2, 2):
             patch = control[row : row + 3, column : column + 3]

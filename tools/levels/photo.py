@@ -34,7 +34,7 @@ def exposure(views: Sequence[View]) -> float:
 def expose(colour: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
     """`colour` (..., 3) times `gain`, rounded and clipped to white."""
     table = np.clip(np.rint(np.arange(256) * gain), 0, 255).astype(np.uint8)
-    return table[colour]
+    return np.asarray(table[colour])
 
 
 def fault(view: View) -> str:

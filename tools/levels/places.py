@@ -75,10 +75,12 @@ class Places:
 
     def _near_a_spot(self, random: np.random.Generator) -> NDArray[np.float64]:
         spot = self._spots[random.integers(len(self._spots))]
-        return spot + [*random.normal(0.0, 0.8, 2), random.uniform(0.2, 1.9)]
+        spread = (*random.normal(0.0, 0.8, 2), random.uniform(0.2, 1.9))
+        return np.asarray(spot + np.array(spread))
 
     def _between_spots(self, random: np.random.Generator) -> NDArray[np.float64]:
         start = self._spots[random.integers(len(self._spots))]
         near = np.flatnonzero(np.linalg.norm(self._spots - start, axis=1) < _REACH_M)
         end = self._spots[random.choice(near)]
-        return start + random.random() * (end - start) + [0.0, 0.0, random.uniform(0.2, 2.2)]
+        up = np.array([0.0, 0.0, random.uniform(0.2, 2.2)])
+        return np.asarray(start + random.random() * (end - start) + up)

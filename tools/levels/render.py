@@ -81,7 +81,7 @@ class View:
     @property
     def size(self) -> int:
         """The side of the picture, pixels."""
-        return self.depth.shape[0]
+        return len(self.depth)
 
 
 class Renderer:
@@ -203,7 +203,8 @@ def _open_context() -> "moderngl.Context":
     import moderngl
 
     try:
-        return moderngl.create_context(standalone=True, backend="egl")
+        # The library's own type hints take every setting for a dictionary.
+        return moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]
     except Exception as error:
         raise DustError(
             f"no OpenGL context: {error}",

@@ -152,4 +152,4 @@ class _LightmapSheet:
         row, column = divmod(page, self._columns)
         margin = 0.5 / self._side
         inside = np.clip(uv, margin, 1 - margin) + np.array([column, row], dtype=np.float32)
-        return inside / np.array([self._columns, self._rows], dtype=np.float32)
+        return np.asarray(inside / (self._columns, self._rows), dtype=np.float32)
