@@ -1,0 +1,170 @@
+"""The environments in which DUST is used; what runs in them is the `dust` command's business.
+
+`runtime` installs requirements.lock once into .nox/runtime, and every session that needs it runs
+there: nox gives each session an environment of its own, so those have none and borrow that one.
+Where NOX_DEFAULT_VENV_BACKEND is `none`, as in the containers, all run where nox itself does.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10"
+nox.options.sessions = ["lint", "specs", "tests"]
+
+IN_PLACE = os.environ.get("NOX_DEFAULT_VENV_BACKEND") == "none"
+BIN = "Scripts" if sys.platform == "win32" else "bin"
+ROOT = Path(__file__).parent
+LOCK = "requirements.lock"
+PACKAGES = ("dust-core", "dust-eval", "dust-compress")
+EXTRAS = {
+    "dust-core": "torch,data",
+    "dust-eval": "torch,runtimes,scene,report",
+    "dust-compress": "distill,quantize,prune,engine",
+}
+
+
+@nox.session(reuse_venv=True, default=False)
+def runtime(session: nox.Session) -> None:
+    """Install the locked versions and the three packages (the other sessions ask for it)."""
+    if IN_PLACE:
+        return
+    if sys.version_info < (3, 11):  # noqa: UP036 (nox itself runs on older ones)
+        session.error(f"DUST needs Python 3.11 or later, and nox runs on {sys.version.split()[0]}")
+    inputs = [ROOT / LOCK, *(ROOT / "packages" / name / "pyproject.toml" for name in PACKAGES)]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()
+    stamp = _runtime(session) / "installed.sha256"
+    if stamp.is_file() and stamp.read_text() == digest:
+        return
+    session.install("-r", LOCK)
+    editable = [word for name in PACKAGES for word in ("-e", f"packages/{name}")]
+    session.install("--no-deps", "--no-build-isolation", *editable)
+    stamp.write_text(digest)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def p0(session: nox.Session) -> None:
+    """P0: freeze the workload, measure the teacher. Options after --: --profile full."""
+    _dust(session, "repro", "P0", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def p1(session: nox.Session) -> None:
+    """P1: distill the students and choose the best."""
+    _dust(session, "repro", "P1", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def p2(session: nox.Session) -> None:
+    """P2: quantize the teacher."""
+    _dust(session, "repro", "P2", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def p3(session: nox.Session) -> None:
+    """P3: quantize the best student."""
+    _dust(session, "repro", "P3", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def p4(session: nox.Session) -> None:
+    """P4: prune the teacher."""
+    _dust(session, "repro", "P4", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def p5(session: nox.Session) -> None:
+    """P5: ablations."""
+    _dust(session, "repro", "P5", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def repro(session: nox.Session) -> None:
+    """Every stage whose inputs changed, P0 to P5, and their verdicts."""
+    _dust(session, "repro", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def report(session: nox.Session) -> None:
+    """The report on everything that has run."""
+    _dust(session, "report", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """The whole test suite. Options after -- go to pytest."""
+    _run(session, "python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(requires=["runtime"], venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Style, formatting, types, and the pins of the containers."""
+    _run(session, "ruff", "check")
+    _run(session, "ruff", "format", "--check")
+    _run(session, "mypy")
+    _run(session, "python", "containers/check.py")
+
+
+@nox.session(reuse_venv=True)
+def specs(session: nox.Session) -> None:
+    """What a reviewer needs: the specs are valid and everything generated from them is fresh."""
+    if not IN_PLACE:
+        session.install("-c", LOCK, "--build-constraint", LOCK, "./packages/dust-core")
+    for command in (
+        ("validate", "specs"),
+        ("spec", "schema", "--check"),
+        ("spec", "docs", "--check"),
+        ("rules", "--check"),
+        ("pipeline", "--check"),
+    ):
+        session.run("dust", *command)
+
+
+@nox.session(default=False)
+@nox.parametrize("package", PACKAGES)
+def wheels(session: nox.Session, package: str) -> None:
+    """Build the wheels, install one in a bare environment, and use what it brings."""
+    folder = Path(session.create_tmp()).resolve()
+    for name in PACKAGES:
+        session.run(
+            *("pip", "wheel", "--quiet", "--no-deps", "--build-constraint", LOCK),
+            *("--wheel-dir", str(folder), f"./packages/{name}"),
+        )
+    session.install("-c", LOCK, "--find-links", str(folder), "--pre", package)
+    session.run("python", str(ROOT / "tests" / "frame" / "bare_environment.py"), package)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Write requirements.lock anew from what the packages and the groups ask for."""
+    asked = [f"./packages/{name}[{EXTRAS[name]}]" for name in PACKAGES]
+    session.install(*asked, "--group", "dev")
+    frozen = session.run("pip", "freeze", silent=True)
+    path = ROOT / LOCK
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    pins = [line.partition("+")[0] for line in str(frozen).splitlines() if "==" in line]
+    path.write_text("\n".join([*header, *pins]) + "\n")
+
+
+def _dust(session: nox.Session, *arguments: str) -> None:
+    _run(session, "dust", *arguments)
+
+
+def _run(session: nox.Session, program: str, *arguments: str) -> None:
+    """Run a program of the runtime environment; nox ends with its exit code if that is not 0."""
+    session.log(" ".join((program, *arguments)))
+    folder = Path(sys.executable).parent if IN_PLACE else _runtime(session) / BIN
+    path = os.pathsep.join((str(folder), os.environ["PATH"]))
+    command = [str(folder / program), *arguments]
+    code = subprocess.run(command, env={**os.environ, "PATH": path}, check=False).returncode
+    if code:
+        raise SystemExit(code)
+
+
+def _runtime(session: nox.Session) -> Path:
+    """Where the session `runtime` has its environment."""
+    return session.cache_dir.resolve().parent / "runtime"
