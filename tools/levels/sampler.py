@@ -98,7 +98,7 @@ class Sampler:
         pose = of.camera.cam_to_world
         kind = random.random()
         if kind < 0.70:
-            step = distance * np.exp(random.uniform(np.log(0.03), np.log(1.5)))
+            step = distance * (0.03 + 1.3 * random.random() ** 1.5)
             eye = of.camera.eye + step * _direction(random, flat=0.3)
             yaw, pitch = heading(self._point_seen(of) - eye)
             yaw, pitch = yaw + random.normal(0.0, 0.12), pitch + random.normal(0.0, 0.07)
@@ -131,7 +131,7 @@ class Sampler:
                 second = self.neighbour(first)
                 if second is None:
                     continue
-                if limits.least <= covisibility(first, second) <= limits.most:
+                if limits.least <= covisibility(first, second, 2) <= limits.most:
                     # Which of the two comes first must not tell which was chosen freely.
                     swap = self._random.random() < 0.5
                     pair = (second, first) if swap else (first, second)
@@ -146,7 +146,7 @@ class Sampler:
             for _ in range(_NEIGHBOURS_PER_CLIQUE):
                 other = self.neighbour(clique[self._random.integers(len(clique))])
                 if other is not None and all(
-                    careful.least <= covisibility(other, member) <= careful.most
+                    careful.least <= covisibility(other, member, 2) <= careful.most
                     for member in clique
                 ):
                     clique.append(other)
