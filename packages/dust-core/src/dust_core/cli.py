@@ -14,8 +14,9 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,7 +62,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     """The typer application in which the verb named first in `words` is loaded, and no other.
 
     Raises:
-        DustError: two installed packages claim one verb, or the verb's module lacks a package.
+        DustError: no installed package has the verb, or two claim it.
     """
     app = typer.Typer(
         name="dust",
@@ -71,7 +72,10 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     asked = next((word for word in words if not word.startswith("-")), None)
-    for name, entry in sorted(plugins(COMMAND_GROUP).items()):
+    verbs = plugins(COMMAND_GROUP)
+    if asked is not None and asked not in verbs:
+        raise _unknown_verb(asked, verbs)
+    for name, entry in sorted(verbs.items()):
         if name == asked:
             verb = entry.load()
             if isinstance(verb, typer.Typer):
@@ -125,16 +129,27 @@ def _unloaded() -> None:
     """Stands in the listing for a verb that this command line does not ask for."""
 
 
+def _unknown_verb(asked: str, verbs: Iterable[str]) -> DustError:
+    near = get_close_matches(asked, verbs, n=1)
+    return DustError(
+        f"no installed package has the verb '{asked}'"
+        + (f"; did you mean '{near[0]}'?" if near else ""),
+        fix="'dust --help' lists the verbs; dust-eval and dust-compress add theirs when installed",
+    )
+
+
 def _summary(entry: EntryPoint) -> str:
     """The first line of a verb's docstring, read from its source without importing it."""
-    package, _, rest = entry.module.partition(".")
+    package, *parts = entry.module.split(".")
     spec = find_spec(package)
-    for folder in (spec and spec.submodule_search_locations) or ():
-        base = Path(folder, *rest.split(".")) if rest else Path(folder)
-        for source in (base.with_suffix(".py"), base / "__init__.py"):
-            if source.is_file():
-                return _first_line(ast.parse(source.read_bytes()), entry.attr)
-    return ""
+    if spec is None:
+        return ""
+    sources = [Path(spec.origin)] if spec.origin and not parts else []
+    for folder in spec.submodule_search_locations or () if parts else ():
+        base = Path(folder, *parts)
+        sources += [base.with_suffix(".py"), base / "__init__.py"]
+    source = next((path for path in sources if path.is_file()), None)
+    return _first_line(ast.parse(source.read_bytes()), entry.attr) if source else ""
 
 
 def _first_line(module: ast.Module, attribute: str) -> str:

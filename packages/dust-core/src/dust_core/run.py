@@ -1,0 +1,146 @@
+"""The verb `dust run`: execute one task of the specs, whatever package knows how.
+
+Packages offer executors in the entry-point group `dust.tasks`: the name is the task's `does`, the
+value a function that takes the resolved task. It writes the task's outputs, among them a result
+file with verdicts, and returns: a line that is missed is an outcome of the run, no failure of it.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dust_core.cli import plugins
+from dust_core.errors import DustError
+from dust_core.locks import only_run
+
+if TYPE_CHECKING:
+    from dust_core.specs import ResolvedTask
+
+TASK_GROUP = "dust.tasks"
+ARTIFACTS = Path("artifacts")
+SPECS = Path("specs")
+
+Executor = Callable[["ResolvedTask"], None]
+
+_log = logging.getLogger("dust")
+
+ProfileOption = Annotated[
+    str, typer.Option("--profile", "-p", help="How big and where: small, full, ci, or your own.")
+]
+SpecsOption = Annotated[Path, typer.Option("--specs", help="Folder of the specs.")]
+
+
+def run(
+    task: Annotated[str, typer.Argument(help="Id of the task, such as K-1.")],
+    profile: ProfileOption = "small",
+    specs: SpecsOption = SPECS,
+) -> None:
+    """Execute one task and print its verdicts."""
+    from dust_core.specs import load_specs, resolve
+
+    resolved = resolve(load_specs(specs), task, profile)
+    require_executors({resolved.id: resolved.task.does})
+    folder = ARTIFACTS / profile
+    _require_inputs(resolved, folder)
+    with only_run(ARTIFACTS / ".lock", f"dust run {task} --profile {profile}"):
+        with _logging_to(folder / "logs" / f"{task}.log"):
+            _execute(resolved)
+        _require_outputs(resolved, folder)
+    for line in verdict_lines(folder, [task]):
+        typer.echo(line)
+
+
+def require_executors(tasks: Mapping[str, str]) -> None:
+    """Check that installed packages execute every task of `tasks`, id -> `does`.
+
+    Raises:
+        DustError: some have no executor; the message names all of them.
+    """
+    known = plugins(TASK_GROUP)
+    missing = [f"{does} (task {task})" for task, does in tasks.items() if does not in known]
+    if missing:
+        raise DustError(
+            f"no installed package executes {', '.join(missing)}",
+            where="dust.tasks",
+            fix="install the packages that do (dust-eval measures, dust-compress trains and "
+            f"compresses); installed now: {', '.join(sorted(known)) or 'no executor at all'}",
+        )
+
+
+def verdict_lines(folder: Path, tasks: Iterable[str]) -> Iterator[str]:
+    """One line for each verdict that the result files in `folder` hold on `tasks`."""
+    from dust_core.records import read_result_folder
+
+    wanted = set(tasks)
+    for file in read_result_folder(folder).values():
+        for verdict in file.verdicts if file.task in wanted else ():
+            value = "no value" if verdict.value is None else f"{verdict.value:.4g} {verdict.unit}"
+            line = f"{verdict.task} {verdict.gate}: {verdict.status} ({value}"
+            line += f", line {verdict.op} {verdict.line:g} {verdict.unit})"
+            yield f"{line}: {verdict.reason}" if verdict.reason else line
+
+
+def _execute(resolved: "ResolvedTask") -> None:
+    executor: Executor = plugins(TASK_GROUP)[resolved.task.does].load()
+    _log.info(
+        "%s (%s) starts with profile %s", resolved.id, resolved.task.does, resolved.profile_name
+    )
+    started = time.monotonic()
+    try:
+        executor(resolved)
+    except BaseException as error:
+        _log.error("%s ended after %.0f s: %r", resolved.id, time.monotonic() - started, error)
+        raise
+    _log.info("%s is done after %.0f s", resolved.id, time.monotonic() - started)
+
+
+def _require_inputs(resolved: "ResolvedTask", folder: Path) -> None:
+    missing = [name for name in resolved.task.inputs if not (folder / name).exists()]
+    if missing:
+        raise DustError(
+            f"{resolved.id} reads {', '.join(missing)}, which is not there yet",
+            where=str(folder),
+            fix=f"fetch it with 'dvc pull', or run what {resolved.id} needs first: "
+            f"{', '.join(resolved.task.needs)}",
+        )
+
+
+def _require_outputs(resolved: "ResolvedTask", folder: Path) -> None:
+    missing = [name for name in resolved.task.outputs if not (folder / name).exists()]
+    if missing:
+        raise DustError(
+            f"{resolved.id} ended without writing {', '.join(missing)}",
+            where=str(folder),
+            fix=f"the executor of {resolved.task.does} is at fault: report it",
+        )
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Write what happens, warnings included, to `path` anew; to the terminal go the main steps."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    file.setFormatter(form)
+    terminal = logging.StreamHandler()
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.addFilter(lambda record: record.name.startswith("dust"))
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    for handler in (file, terminal):
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in (file, terminal):
+            root.removeHandler(handler)
+            handler.close()
+        logging.captureWarnings(False)
+        root.setLevel(level)

@@ -1,0 +1,175 @@
+"""`dust`: what it prints, what it loads, and the exit codes it leaves with."""
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from dust_core import __version__
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    """A folder that, on the path, is an installed package with verbs of its own."""
+    (tmp_path / "demo_verbs.py").write_text(
+        textwrap.dedent('''
+        """Verbs for trying things out."""
+        import typer
+        from dust_core.errors import DustError
+
+        many = typer.Typer()
+
+        @many.command()
+        def one(): print("one of many")
+
+        @many.command()
+        def two(): print("two of many")
+
+        def greet(name: str = "world"):
+            """Say hello.
+
+            And nothing else.
+            """
+            print(f"hello {name}")
+
+        def refuse():
+            """Say no."""
+            raise DustError("the line is missed", where="specs/v1/x.yaml:3:5", fix="train longer "
+                            * 20, exit_code=1)
+
+        def break_down():
+            """Raise what nobody foresaw."""
+            raise ZeroDivisionError("division by nought")
+
+        def lack():
+            """Import what is not there."""
+            import a_package_nobody_has
+
+        def interrupt():
+            """Be interrupted."""
+            raise KeyboardInterrupt
+        ''')
+    )
+    (tmp_path / "demo_heavy.py").write_text('"""Heavy verbs."""\nraise RuntimeError\n')
+    info = tmp_path / "demo-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        textwrap.dedent("""
+        [dust.commands]
+        greet = demo_verbs:greet
+        refuse = demo_verbs:refuse
+        break-down = demo_verbs:break_down
+        lack = demo_verbs:lack
+        interrupt = demo_verbs:interrupt
+        many = demo_verbs:many
+        heavy = demo_heavy:app
+        """)
+    )
+    return tmp_path
+
+
+def dust(*arguments: str, path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`dust` in a process of its own, with the package in `path` installed."""
+    return subprocess.run(
+        [sys.executable, "-m", "dust_core", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=path,
+        env={"PYTHONPATH": str(path), "XDG_STATE_HOME": str(path / "state"), **environment},
+    )
+
+
+def test_help_lists_every_verb_with_its_first_line_and_loads_none(plugin: Path) -> None:
+    done = dust("--help", path=plugin)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert ["greet", "Say hello."] in lines
+    assert ["many", "Verbs for trying things out."] in lines
+    assert ["heavy", "Heavy verbs."] in lines
+    assert ["run", "Execute one task and print its verdicts."] in lines
+
+
+def test_help_is_instant(plugin: Path) -> None:
+    dust("--help", path=plugin)  # the first start compiles the modules
+    took = []
+    for _ in range(5):
+        started = time.perf_counter()
+        dust("--help", path=plugin)
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.3
+
+
+def test_start_up_imports_nothing_heavy(plugin: Path) -> None:
+    code = (
+        "import sys; from dust_core.cli import build_app; build_app(['--help']);"
+        "print({'torch', 'numpy', 'scipy', 'cv2', 'dvc'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_version(plugin: Path) -> None:
+    assert dust("--version", path=plugin).stdout == f"dust {__version__}\n"
+
+
+def test_a_verb_takes_its_options(plugin: Path) -> None:
+    assert dust("greet", "--name", "you", path=plugin).stdout == "hello you\n"
+
+
+def test_a_verb_can_have_verbs(plugin: Path) -> None:
+    assert dust("many", "two", path=plugin).stdout == "two of many\n"
+
+
+def test_an_error_is_one_message_with_its_exit_code(plugin: Path) -> None:
+    done = dust("refuse", path=plugin)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    first, second = done.stderr.splitlines()
+    assert first == "error: specs/v1/x.yaml:3:5: the line is missed"
+    assert second.startswith("  fix: train longer train longer")
+
+
+def test_a_fault_names_the_log_that_holds_its_traceback(plugin: Path) -> None:
+    done = dust("break-down", path=plugin)
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert line.startswith("fault: ZeroDivisionError: division by nought; the traceback is in ")
+    log = Path(line.rpartition(" in ")[2])
+    assert log.is_relative_to(plugin / "state")
+    assert "in break_down" in log.read_text()
+
+
+def test_a_missing_package_is_named(plugin: Path) -> None:
+    done = dust("lack", path=plugin)
+    assert done.returncode == 2
+    assert "a_package_nobody_has" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_is_one_line(plugin: Path) -> None:
+    done = dust("interrupt", path=plugin)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "interrupted: files already written are whole; nothing written is lost\n"
+    )
+
+
+def test_an_unknown_verb_gets_the_nearest_and_where_others_come_from(plugin: Path) -> None:
+    done = dust("gret", path=plugin)
+    assert done.returncode == 2
+    assert "no installed package has the verb 'gret'; did you mean 'greet'?" in done.stderr
+    assert "dust-eval" in done.stderr
+
+
+def test_two_packages_may_not_claim_one_verb(plugin: Path) -> None:
+    rival = plugin / "rival-1.0.dist-info"
+    rival.mkdir()
+    (rival / "METADATA").write_text("Metadata-Version: 2.1\nName: rival\nVersion: 1.0\n")
+    (rival / "entry_points.txt").write_text("[dust.commands]\ngreet = demo_verbs:refuse\n")
+    done = dust("greet", path=plugin)
+    assert done.returncode == 2
+    assert "two installed packages claim 'greet'" in done.stderr
