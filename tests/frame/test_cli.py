@@ -1,9 +1,9 @@
 """`dust`: what it prints, what it loads, and the exit codes it leaves with."""
 
+import resource
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -94,12 +94,16 @@ def test_help_lists_every_verb_with_its_first_line_and_loads_none(plugin: Path) 
 
 
 def test_help_is_instant(plugin: Path) -> None:
+    def processor_seconds() -> float:  # other jobs on the machine stretch the time on the wall
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     dust("--help", path=plugin)  # the first start compiles the modules
     took = []
     for _ in range(5):
-        started = time.perf_counter()
+        before = processor_seconds()
         dust("--help", path=plugin)
-        took.append(time.perf_counter() - started)
+        took.append(processor_seconds() - before)
     assert min(took) < 0.3
 
 

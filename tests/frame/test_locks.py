@@ -13,9 +13,12 @@ from dust_core.locks import only_run
 
 def test_a_second_run_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
     lock = tmp_path / "artifacts" / ".lock"
-    with only_run(lock, "dust run K-1"), pytest.raises(DustError) as refused:
-        with only_run(lock, "dust run K-2"):
-            pass
+    with (
+        only_run(lock, "dust run K-1"),
+        pytest.raises(DustError) as refused,
+        only_run(lock, "dust run K-2"),
+    ):
+        pass
     assert f"another run is under way: dust run K-1, process {os.getpid()}, since" in str(
         refused.value
     )
@@ -42,6 +45,8 @@ def test_a_killed_run_frees_the_lock(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "artifacts").write_text("a file, not a folder")
-    with pytest.raises(DustError, match="cannot take the lock"):
-        with only_run(tmp_path / "artifacts" / ".lock", "run"):
-            pass
+    with (
+        pytest.raises(DustError, match="cannot take the lock"),
+        only_run(tmp_path / "artifacts" / ".lock", "run"),
+    ):
+        pass
