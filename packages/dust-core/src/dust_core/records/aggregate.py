@@ -1,0 +1,37 @@
+"""How per-pair values and latency samples become the one number in a record."""
+
+import math
+from collections.abc import Sequence
+
+
+def mean(values: Sequence[float]) -> float:
+    """The arithmetic mean over pairs: every quality metric of a record is one.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("the mean of no values is undefined")
+    return math.fsum(values) / len(values)
+
+
+def percentile(samples: Sequence[float], percent: float) -> float:
+    """The percentile with linear interpolation between the closest ranks.
+
+    This is definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages" (1996),
+    NumPy's default.
+
+    Args:
+        samples: in any order, at least one.
+        percent: in [0, 100].
+
+    Raises:
+        ValueError: no samples, or `percent` outside [0, 100].
+    """
+    if not samples or not 0 <= percent <= 100:
+        raise ValueError(f"percentile {percent} of {len(samples)} samples is undefined")
+    ordered = sorted(samples)
+    rank = (len(ordered) - 1) * percent / 100
+    below = math.floor(rank)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (rank - below)

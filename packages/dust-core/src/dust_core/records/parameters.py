@@ -1,0 +1,79 @@
+"""The parameter fields of a record, from the parameters that name its experiment."""
+
+from typing import TypedDict
+
+from dust_core.specs.names import (
+    AblationName,
+    BaselineName,
+    DistillName,
+    ExperimentName,
+    KQName,
+    PruneName,
+    QuantName,
+    exp_id,
+)
+from dust_core.specs.names.vocabulary import KeepFamily
+
+_BITS = 8
+"""The one policy that specs allow is W8A8."""
+
+
+class Parameters(TypedDict):
+    """The first nine fields of a record, in order."""
+
+    exp_id: str
+    combo: str
+    rho: float | None
+    T: float | None
+    beta: float | None
+    gamma: float | None
+    bits_w: int | None
+    bits_a: int | None
+    keep_list: tuple[KeepFamily, ...] | None
+
+
+def record_parameters(name: ExperimentName, *built_on: ExperimentName) -> Parameters:
+    """The fields that say which experiment a record is of; null where one does not apply.
+
+    Args:
+        name: the experiment.
+        built_on: experiments whose parameters it takes over, later ones first in doubt: the student
+            and the policy of a `KQName`, the base of an `AblationName`; none for the others.
+
+    Raises:
+        ValueError: a quantized student or an ablation without what it is built on.
+    """
+    found = Parameters(
+        exp_id=exp_id(name),
+        combo=name.combo,
+        rho=None,
+        T=None,
+        beta=None,
+        gamma=None,
+        bits_w=None,
+        bits_a=None,
+        keep_list=None,
+    )
+    if isinstance(name, KQName | AblationName) and not built_on:
+        raise ValueError(f"{found['exp_id']}: say which experiments it is built on")
+    for one in (*built_on, name):
+        _apply(found, one)
+    return found
+
+
+def _apply(found: Parameters, name: ExperimentName) -> None:
+    match name:
+        case DistillName():
+            found["T"], found["beta"], found["gamma"] = name.T, name.beta, name.gamma
+        case PruneName():
+            found["rho"] = name.rho
+        case QuantName():
+            found["bits_w"] = found["bits_a"] = _BITS
+            found["keep_list"] = name.keep_list
+        case AblationName(without=family) if family is not None:
+            kept = found["keep_list"] or ()
+            found["keep_list"] = tuple(other for other in kept if other != family)
+        case AblationName(gamma=gamma) if gamma is not None:
+            found["gamma"] = gamma
+        case KQName() | BaselineName() | AblationName():
+            pass  # nothing of their own: what they are built on has said it all

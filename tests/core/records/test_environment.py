@@ -1,0 +1,91 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dust_core.errors import DustError
+from dust_core.records import environment_fingerprint, installed_versions
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    done = subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "spec.yaml").write_text("a: 1\n")
+    (tmp_path / "dvc.lock").write_text("stages: {}\n")
+    git(tmp_path, "add", "spec.yaml", "dvc.lock")
+    git(tmp_path, "commit", "-q", "-m", "First")
+    return tmp_path
+
+
+def test_the_commit_is_named_and_a_clean_tree_is_clean(repository: Path) -> None:
+    found = environment_fingerprint(repository=repository)
+    assert found.commit == git(repository, "rev-parse", "HEAD")
+    assert not found.dirty
+
+
+def test_a_changed_or_new_source_is_dirty(repository: Path) -> None:
+    (repository / "spec.yaml").write_text("a: 2\n")
+    assert environment_fingerprint(repository=repository).dirty
+    (repository / "spec.yaml").write_text("a: 1\n")
+    (repository / "new.py").touch()
+    assert environment_fingerprint(repository=repository).dirty
+
+
+def test_the_lock_that_running_stages_rewrite_is_no_change(repository: Path) -> None:
+    (repository / "dvc.lock").write_text("stages: {k: 1}\n")
+    (repository / "below").mkdir()
+    assert not environment_fingerprint(repository=repository / "below").dirty
+
+
+def test_one_machine_has_one_fingerprint(repository: Path) -> None:
+    first, second = (environment_fingerprint(repository=repository) for _ in range(2))
+    assert first == second
+    assert first.device.kind == "cpu" and first.device.name
+    assert first.versions["python"].startswith("3.")
+
+
+def test_without_a_commit_nothing_is_recorded(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    with pytest.raises(DustError) as error:
+        environment_fingerprint(repository=tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}: cannot tell which commit is executed\n"
+        "  fix: run inside a clone of the repository that has a commit; a number without its "
+        "commit is not recorded"
+    )
+
+
+def test_a_cuda_device_is_asked_of_torch_and_torch_is_not_imported(repository: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from dust_core.errors import DustError\n"
+        "from dust_core.records import environment_fingerprint\n"
+        "try:\n"
+        "    environment_fingerprint('cuda', repository=Path(sys.argv[1]))\n"
+        "except DustError as error:\n"
+        "    print(error)\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(repository)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (
+        "device cuda: there is no CUDA device to describe\n"
+        "  fix: choose a profile whose device is cpu, or install a CUDA build of torch\n"
+        "False\n"
+    )
+
+
+def test_only_installed_packages_have_versions() -> None:
+    assert list(installed_versions(["pydantic", "no-such-package"])) == ["pydantic"]
