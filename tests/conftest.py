@@ -1,6 +1,11 @@
-"""What every test shares: tests marked `gpu` run only where there is a CUDA device."""
+"""What every test shares: no deadlines, and `gpu` tests only where there is a CUDA device."""
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of the code: an example may take as long as it takes.
+settings.register_profile("dust", deadline=None)
+settings.load_profile("dust")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,9 +6,11 @@ import sys
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+
 from dust_compress.train import Validation, train
 from dust_core.errors import DustError
 
@@ -17,10 +19,11 @@ sys.path.insert(0, str(SCRIPT.parent))
 
 import tiny_training as tiny  # noqa: E402
 
-
 # A server that has imported torch once forks every process of these tests in milliseconds.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["dust_compress.train", "torch._dynamo", "dvclive", "matplotlib.figure"])
+CONTEXT.set_forkserver_preload(
+    ["dust_compress.train", "torch._dynamo", "dvclive", "matplotlib.figure"]
+)
 
 
 def start(folder: Path, delay: float) -> BaseProcess:
@@ -29,9 +32,13 @@ def start(folder: Path, delay: float) -> BaseProcess:
     return process
 
 
+def load(path: Path) -> dict[str, Any]:
+    return torch.load(path, weights_only=True)  # noqa: TID251 - written by this very test
+
+
 def saved_step(folder: Path) -> int:
     path = folder / "state.pt"
-    return torch.load(path, weights_only=True)["state"]["step"] if path.exists() else 0
+    return load(path)["state"]["step"] if path.exists() else 0
 
 
 def wait_for_progress(process: BaseProcess, folder: Path, step: int) -> None:
@@ -140,7 +147,7 @@ def test_two_ranks_train_as_one(tmp_path: Path) -> None:
     for name, command in (("one", [sys.executable]), ("two", launcher)):
         (tmp_path / name).mkdir()
         subprocess.run([*command, str(script), str(tmp_path / name)], check=True)
-    one = torch.load(tmp_path / "one" / "weights.pt", weights_only=True)
-    two = torch.load(tmp_path / "two" / "weights.pt", weights_only=True)
+    one = load(tmp_path / "one" / "weights.pt")
+    two = load(tmp_path / "two" / "weights.pt")
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-4, atol=1e-5)

@@ -88,7 +88,10 @@ def train(
     objective.to(device)
     torch.manual_seed(recipe.seed)
     run = _Run(objective, feed, recipe, folder, world, device)
-    with Monitor(folder, recipe, run.state, visible=world.rank == 0) as monitor, _stop_signals() as stop:
+    with (
+        Monitor(folder, recipe, run.state, visible=world.rank == 0) as monitor,
+        _stop_signals() as stop,
+    ):
         batches = iter(feed)
         while not run.finished:
             run.optimise(batches, monitor)
@@ -137,7 +140,7 @@ class _Run:
             betas=recipe.betas,
         )
         self.average = (
-            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))
+            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))  # type: ignore[no-untyped-call]
             if recipe.ema_decay is not None
             else None
         )
@@ -188,9 +191,7 @@ class _Run:
         state.step += 1
         monitor.step(state.step, float(losses["total"].detach()), rate)
 
-    def finish_epoch(
-        self, validate: Callable[[nn.Module], Validation], monitor: Monitor
-    ) -> None:
+    def finish_epoch(self, validate: Callable[[nn.Module], Validation], monitor: Monitor) -> None:
         """Validate, remember the best, log, save."""
         state = self.state
         network = self.network if self.average is None else self.average.module
@@ -232,7 +233,7 @@ class _Run:
         self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
         if self.skipped >= 10:
             raise DustError(
-                f"the gradient was not finite in 10 steps running, the last of them {self.state.step}",
+                f"the gradient was not finite in 10 steps running, up to step {self.state.step}",
                 where=str(self.path.parent),
                 fix="lower the learning rate, or look for NaN in the data with `dust data check`",
                 exit_code=1,

@@ -36,7 +36,7 @@ class Monitor:
 
     def __enter__(self) -> Self:
         if self.visible:
-            from dvclive import Live
+            from dvclive.live import Live
 
             self.live = Live(str(self.folder / "dvclive"), save_dvc_exp=False, dvcyaml=None)
             for entry in self.history:

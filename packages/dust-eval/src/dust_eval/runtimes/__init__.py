@@ -1,0 +1,14 @@
+"""What executes a pair model: one protocol, one file a runtime."""
+
+from dust_eval.runtimes.base import Images, PairModel, PairOutput, Precision, RuntimeOptions
+from dust_eval.runtimes.registry import RUNTIMES, load_model
+
+__all__ = [
+    "RUNTIMES",
+    "Images",
+    "PairModel",
+    "PairOutput",
+    "Precision",
+    "RuntimeOptions",
+    "load_model",
+]

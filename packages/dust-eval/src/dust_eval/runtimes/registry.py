@@ -1,0 +1,42 @@
+"""Which runtime reads which file."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from dust_core.errors import DustError
+from dust_eval.runtimes.base import PairModel, RuntimeOptions
+
+# name: the module, whose `load(path, options)` gives a PairModel, and the files that it reads.
+RUNTIMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "torch": ("dust_eval.runtimes.torch_runtime", (".pth",)),
+    "openvino": ("dust_eval.runtimes.openvino_runtime", (".onnx",)),
+    "onnxruntime": ("dust_eval.runtimes.onnxruntime_runtime", (".onnx",)),
+    "tensorrt": ("dust_eval.runtimes.tensorrt_runtime", (".trt",)),
+}
+
+
+def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
+    """Load `path` in the runtime of that name.
+
+    Raises:
+        DustError: the runtime is unknown or not installed, or cannot read the file.
+    """
+    if runtime not in RUNTIMES:
+        raise DustError(f"no runtime is called {runtime!r}", fix=f"one of {', '.join(RUNTIMES)}")
+    module, suffixes = RUNTIMES[runtime]
+    if path.suffix not in suffixes:
+        raise DustError(
+            f"{runtime} reads {' and '.join(suffixes)} files",
+            where=str(path),
+            fix="export it first",
+        )
+    if not path.is_file():
+        raise DustError("no such file", where=str(path), fix="pull it: `dvc pull`, or build it")
+    try:
+        return cast(PairModel, import_module(module).load(path, options))
+    except ModuleNotFoundError as error:
+        raise DustError(
+            f"the {runtime} runtime needs the module {error.name}",
+            fix=f"pip install 'dust-eval[{runtime}]'",
+        ) from error

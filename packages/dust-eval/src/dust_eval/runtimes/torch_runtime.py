@@ -1,0 +1,57 @@
+"""PyTorch, eager: the reference that every other runtime is compared with."""
+
+from pathlib import Path
+
+import torch
+from dust_core.checkpoint import load_checkpoint
+
+from dust_core.errors import DustError
+from dust_core.model import Dust3r, PairPrediction
+from dust_eval.arrays import Floats
+from dust_eval.runtimes.base import PairOutput, RuntimeOptions
+
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TorchModel:
+    """A network in evaluation mode under a pinned precision."""
+
+    runtime = "torch"
+
+    def __init__(self, network: Dust3r, options: RuntimeOptions) -> None:
+        if options.device == "cuda" and not torch.cuda.is_available():
+            raise DustError("PyTorch sees no CUDA device", fix="run with a profile for CPUs")
+        torch.set_num_threads(options.threads)
+        torch.backends.cuda.matmul.allow_tf32 = options.tf32
+        torch.backends.cudnn.allow_tf32 = options.tf32
+        self.version = torch.__version__
+        self.options = options
+        self.network = network.to(options.device).eval()
+        self._inputs: tuple[torch.Tensor, ...] = ()
+        self._prediction: PairPrediction | None = None
+
+    def __call__(self, image1: Floats, image2: Floats) -> PairOutput:
+        self.prepare(image1, image2)
+        self.execute()
+        assert self._prediction is not None
+        return PairOutput(*(t.float().cpu().numpy() for t in self._prediction))
+
+    def prepare(self, image1: Floats, image2: Floats) -> None:
+        self._inputs = tuple(
+            torch.from_numpy(image).to(self.options.device) for image in (image1, image2)
+        )
+
+    def execute(self) -> None:
+        narrow = _TYPES.get(self.options.precision)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.options.device, narrow, enabled=narrow is not None),
+        ):
+            self._prediction = self.network(*self._inputs)
+        if self.options.device == "cuda":
+            torch.cuda.synchronize()
+
+
+def load(path: Path, options: RuntimeOptions) -> TorchModel:
+    """Read a checkpoint."""
+    return TorchModel(load_checkpoint(path).network, options)
