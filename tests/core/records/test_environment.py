@@ -1,5 +1,5 @@
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -65,26 +65,30 @@ def test_without_a_commit_nothing_is_recorded(tmp_path: Path) -> None:
     )
 
 
-def test_a_cuda_device_is_asked_of_torch_and_torch_is_not_imported(repository: Path) -> None:
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from dust_core.errors import DustError\n"
-        "from dust_core.records import environment_fingerprint\n"
-        "try:\n"
-        "    environment_fingerprint('cuda', repository=Path(sys.argv[1]))\n"
-        "except DustError as error:\n"
-        "    print(error)\n"
-        "print('torch' in sys.modules)"
+def test_without_a_gpu_there_is_no_cuda_device(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git_only = repository / "bin"
+    git_only.mkdir()
+    found = shutil.which("git")
+    assert found is not None
+    (git_only / "git").symlink_to(found)
+    monkeypatch.setenv("PATH", str(git_only))
+    with pytest.raises(DustError) as error:
+        environment_fingerprint("cuda", repository=repository)
+    assert str(error.value) == (
+        "device cuda: there is no CUDA device to describe: nvidia-smi does not name one\n"
+        "  fix: choose a profile whose device is cpu, or make nvidia-smi work on this machine"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(repository)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == (
-        "device cuda: there is no CUDA device to describe\n"
-        "  fix: choose a profile whose device is cpu, or install a CUDA build of torch\n"
-        "False\n"
-    )
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_named_as_torch_names_it(repository: Path) -> None:
+    import torch
+
+    found = environment_fingerprint("cuda", repository=repository).device
+    assert found.kind == "cuda"
+    assert found.name == torch.cuda.get_device_name()
 
 
 def test_only_installed_packages_have_versions() -> None:

@@ -13,13 +13,11 @@ from pydantic import ValidationError
 
 from dust_core.records import MEASURED_FIELDS, QUALITY_METRICS, RECORD_FIELDS, Record
 
-# fmt: off
 FIELDS_OF_THE_CONTRACT = [
     "exp_id", "combo", "rho", "T", "beta", "gamma", "bits_w", "bits_a", "keep_list", "params_M",
     "flops_G", "size_MB", "vram_GB", "chamfer", "absrel", "rmse", "delta1", "t_pair_p50_ms",
     "t_pair_p95_ms", "t_scene_s", "pairs_per_sec", "gpu_hours", "notes", "seed", "datetime",
-]
-# fmt: on
+]  # fmt: skip
 
 positive = st.floats(min_value=1e-12, max_value=1e12)
 share = st.floats(min_value=0, max_value=1)

@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -52,11 +51,11 @@ def environment_fingerprint(
     """Describe the machine, the installed versions and the commit.
 
     Args:
-        device: what the networks run on. `cuda` asks torch, which must be imported already.
+        device: what the networks run on; `cuda` is the first visible GPU.
         repository: a folder of the git working tree; the current one by default.
 
     Raises:
-        DustError: no git commit can be found, or `cuda` was asked for and torch sees none.
+        DustError: no git commit can be found, or `cuda` was asked for and there is none.
     """
     folder = repository or Path.cwd()
     return Environment(
@@ -139,18 +138,18 @@ def _usable_cores() -> int:
 
 
 def _cuda_device() -> Device:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        raise DustError(
-            "there is no CUDA device to describe",
-            where="device cuda",
-            fix="choose a profile whose device is cpu, or install a CUDA build of torch",
+    """The first visible GPU, as the driver describes it: torch would take seconds to import."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0] or "none"
+    query = ["--query-gpu=name,compute_cap,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", f"--id={visible}", *query], capture_output=True, text=True, check=True
         )
-    found = torch.cuda.get_device_properties(torch.cuda.current_device())
-    return _device(
-        "cuda",
-        str(found.name),
-        capability=f"{found.major}.{found.minor}",
-        memory_GB=round(found.total_memory / 1e9),
-        multiprocessors=int(found.multi_processor_count),
-    )
+        name, capability, memory_MiB = done.stdout.strip().rsplit(", ", 2)
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise DustError(
+            "there is no CUDA device to describe: nvidia-smi does not name one",
+            where="device cuda",
+            fix="choose a profile whose device is cpu, or make nvidia-smi work on this machine",
+        ) from error
+    return _device("cuda", name, capability=capability, memory_MiB=memory_MiB)

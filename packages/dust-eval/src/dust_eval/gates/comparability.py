@@ -1,0 +1,72 @@
+"""Whether two results may be set against each other at all."""
+
+from collections.abc import Iterator
+
+from dust_core.records import Provenance, Result, Runtime
+
+
+def differences(candidate: Result, baseline: Result) -> list[str]:
+    """Why the baseline is no measure of the candidate; empty where it is.
+
+    Device, runtime and workload must be the same. The precision differs by design, but only on
+    the candidate's side: the baseline is pinned to FP32, which some runtimes leave on their own.
+    """
+    return [
+        *_other_artifact(candidate, baseline),
+        *_differences(candidate.provenance, baseline.provenance),
+    ]
+
+
+def _other_artifact(candidate: Result, baseline: Result) -> Iterator[str]:
+    """The candidate says which file it was compared with, by content; that one must be it."""
+    found = set(baseline.provenance.artifacts.values())
+    for reference in candidate.provenance.baselines.values():
+        if reference.exp_id == baseline.exp_id and reference.sha256 not in found:
+            yield (
+                f"the candidate was compared with another artifact of {baseline.exp_id} "
+                f"({reference.sha256[:12]})"
+            )
+
+
+def _differences(ours: Provenance, theirs: Provenance) -> Iterator[str]:
+    if theirs.workload_sha256 != ours.workload_sha256:
+        yield (
+            f"the baseline was measured on another workload "
+            f"({theirs.workload_sha256[:12]}, not {ours.workload_sha256[:12]})"
+        )
+    if theirs.device.fingerprint != ours.device.fingerprint:
+        yield (
+            f"the baseline was measured on another device ({_device(theirs)}, not {_device(ours)})"
+        )
+    if theirs.runtime is None or ours.runtime is None:
+        side = "baseline" if theirs.runtime is None else "candidate"
+        yield f"the {side} names no runtime"
+    else:
+        found = list(_runtime_differences(ours.runtime, theirs.runtime))
+        if found:
+            yield f"the baseline was measured on another runtime ({'; '.join(found)})"
+        if theirs.runtime.precision != "fp32":
+            yield f"the baseline ran in {theirs.runtime.precision}, not fp32"
+
+
+def _device(provenance: Provenance) -> str:
+    device = provenance.device
+    return f"{device.kind} {device.name} {device.fingerprint[:12]}"
+
+
+def _runtime_differences(ours: Runtime, theirs: Runtime) -> Iterator[str]:
+    if theirs.name != ours.name:
+        yield f"{theirs.name}, not {ours.name}"
+        return
+    for package in sorted(theirs.versions.keys() | ours.versions.keys()):
+        found, expected = theirs.versions.get(package), ours.versions.get(package)
+        if found != expected:
+            yield f"{package} {found or 'unknown'}, not {expected or 'unknown'}"
+    if theirs.threads != ours.threads:
+        yield f"{theirs.threads} threads, not {ours.threads}"
+    if theirs.tf32 != ours.tf32:
+        yield f"TF32 {_switch(theirs.tf32)}, not {_switch(ours.tf32)}"
+
+
+def _switch(state: bool | None) -> str:
+    return {True: "on", False: "off", None: "unknown"}[state]

@@ -1,0 +1,116 @@
+"""What a line says of a result: pass, fail or inconclusive, as a pure function of both."""
+
+from dataclasses import dataclass
+
+from dust_core.records import Result, Status, Verdict
+from dust_core.specs.models import Gate
+from dust_eval.gates.bootstrap import Resampling
+from dust_eval.gates.comparability import differences
+from dust_eval.gates.measures import (
+    Measured,
+    MissingMeasurement,
+    measure_absolute,
+    measure_relative,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of gates.yaml as one task is held to it.
+
+    Attributes:
+        task: the task's id.
+        spec_digest: digest of the task as the specs have it now.
+        name: the line's name in gates.yaml.
+        gate: the line.
+        resampling: how the workload's protocol draws intervals.
+    """
+
+    task: str
+    spec_digest: str
+    name: str
+    gate: Gate
+    resampling: Resampling
+
+
+def judge(line: Line, candidate: Result | None, baseline: Result | None = None) -> Verdict:
+    """Hold a candidate to a line.
+
+    A line with a baseline binds a drop or a reduction relative to it, in percent. It is
+    inconclusive where the two were not measured alike and, for latencies, where the interval of
+    the reduction straddles the line. A line without one binds a quantity that the task measured.
+    What was not measured, or was measured for another version of the spec, fails.
+
+    Args:
+        line: what is asked.
+        candidate: the result that the line binds; None where there is none.
+        baseline: the result of the line's baseline; None where there is none, or needs none.
+
+    Returns:
+        The verdict; the same arguments always give the same one.
+    """
+    gate = line.gate
+    if candidate is None:
+        return _verdict(line, None, None, "fail", f"{line.task} has no result")
+    if candidate.provenance.spec_digest != line.spec_digest:
+        reason = f"the result is of another version of {line.task}: run it again"
+        return _verdict(line, candidate, None, "fail", reason)
+    try:
+        if gate.baseline is None:
+            measured = measure_absolute(gate, candidate)
+        elif baseline is None:
+            reason = f"the baseline {gate.baseline} has no result"
+            return _verdict(line, candidate, None, "fail", reason)
+        elif unlike := differences(candidate, baseline):
+            return _verdict(line, candidate, baseline, "inconclusive", "; ".join(unlike))
+        else:
+            measured = measure_relative(gate, candidate, baseline, line.resampling)
+    except MissingMeasurement as missing:
+        return _verdict(line, candidate, baseline, "fail", str(missing))
+    except ZeroDivisionError:
+        reason = "the baseline is 0, of which nothing is a percentage"
+        return _verdict(line, candidate, baseline, "inconclusive", reason)
+    if measured.doubt:
+        return _verdict(line, candidate, baseline, "inconclusive", measured.doubt, measured)
+    if gate.met_by(measured.value):
+        return _verdict(line, candidate, baseline, "pass", None, measured)
+    reason = f"{measured.value:.4g} {gate.unit} is not {gate.op} {gate.value:g} {gate.unit}"
+    return _verdict(line, candidate, baseline, "fail", reason, measured)
+
+
+def _verdict(
+    line: Line,
+    candidate: Result | None,
+    baseline: Result | None,
+    status: Status,
+    reason: str | None,
+    measured: Measured | None = None,
+) -> Verdict:
+    gate = line.gate
+    return Verdict(
+        task=line.task,
+        gate=line.name,
+        exp_id=candidate.exp_id if candidate else None,
+        status=status,
+        metric=gate.metric,
+        op=gate.op,
+        line=gate.value,
+        unit=gate.unit,
+        value=measured.value if measured else None,
+        margin=_margin(gate, measured.value) if measured else None,
+        interval=measured.interval if measured else None,
+        baseline=baseline.exp_id if baseline else None,
+        reason=reason,
+        beside=measured.beside if measured else (),
+    )
+
+
+def _margin(gate: Gate, value: float) -> float:
+    """Distance to the line in its unit: positive on the good side, negative beyond it."""
+    match gate.op:
+        case "<=":
+            return gate.value - value
+        case ">=":
+            return value - gate.value
+        case "==":
+            return 0.0 - abs(value - gate.value)

@@ -1,0 +1,117 @@
+"""Verdicts for people (a table) and for programs (JSON)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dust_core.records import Effect, Interval, Status, Verdict
+from dust_eval.gates.stage import TaskVerdicts
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_STYLES: dict[Status, str] = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+_NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """The verdicts of a stage under a profile; `quotable`: whether they may be quoted."""
+
+    stage: str
+    profile: str
+    quotable: bool
+    tasks: tuple[TaskVerdicts, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every task passes or is settled; a stage of no tasks does not."""
+        return bool(self.tasks) and all(task.passed for task in self.tasks)
+
+
+def report_json(report: StageReport) -> dict[str, Any]:
+    """The report as JSON values; figures in the unit that stands beside them."""
+    return {
+        "apiVersion": "dust/v1",
+        "kind": "GateReport",
+        "stage": report.stage,
+        "profile": report.profile,
+        "quotable": report.quotable,
+        "passed": report.passed,
+        "tasks": [
+            {
+                "task": task.task,
+                "status": task.status,
+                "settled": task.settled,
+                "verdicts": [verdict.model_dump(mode="json") for verdict in task.verdicts],
+            }
+            for task in report.tasks
+        ],
+    }
+
+
+def report_table(report: StageReport) -> "Table":
+    """The report as a table: a row for each verdict, below it the metrics that nothing binds."""
+    from rich.table import Table
+    from rich.text import Text
+
+    note = "" if report.quotable else " (not to be quoted)"
+    table = Table(title=f"{report.stage}, profile {report.profile}{note}", title_justify="left")
+    for heading in ("task", "experiment", "line"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("value", "margin", "interval"):
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("verdict")
+    for task in report.tasks:
+        for verdict in task.verdicts:
+            style = "dim" if task.settled else _STYLES[verdict.status]
+            table.add_row(*_cells(verdict), Text(verdict.status, style=style))
+            for effect in verdict.beside:
+                table.add_row("", "", *_cells_beside(effect, verdict.unit), style="dim")
+        if not task.verdicts:
+            table.add_row(task.task, *[_NOTHING] * 5, Text(_NOTHING, style="dim"))
+        table.add_section()
+    return table
+
+
+def reason_lines(tasks: Sequence[TaskVerdicts]) -> Iterator[str]:
+    """Why a verdict is not a pass, or does not count, a line each."""
+    for task in tasks:
+        for verdict in task.verdicts:
+            if verdict.reason is not None:
+                who = f"{verdict.task} {verdict.exp_id or ''}".rstrip()
+                yield f"{who}, {verdict.gate}: {verdict.status}: {verdict.reason}"
+        if task.settled is not None:
+            yield f"{task.task}: {task.settled}"
+
+
+def _cells(verdict: Verdict) -> tuple[str, ...]:
+    return (
+        verdict.task,
+        verdict.exp_id or _NOTHING,
+        f"{verdict.gate}: {verdict.metric} {verdict.op} {_quantity(verdict.line, verdict.unit)}",
+        _quantity(verdict.value, verdict.unit),
+        _quantity(verdict.margin, verdict.unit, signed=True),
+        _interval(verdict.interval),
+    )
+
+
+def _cells_beside(effect: Effect, unit: str) -> tuple[str, ...]:
+    return (
+        f"  {effect.metric} {effect.baseline:.4g} -> {effect.candidate:.4g}",
+        _quantity(effect.change, unit),
+        "",
+        _interval(effect.interval),
+    )
+
+
+def _quantity(value: float | None, unit: str, *, signed: bool = False) -> str:
+    if value is None:
+        return _NOTHING
+    return f"{value:+.3g} {unit}" if signed else f"{value:.3g} {unit}"
+
+
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return _NOTHING
+    return f"{interval.low:.3g} ... {interval.high:.3g} ({100 * interval.confidence:g} %)"

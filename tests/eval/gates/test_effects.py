@@ -1,0 +1,50 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dust_core.records import QUALITY_METRICS
+from dust_eval.gates import drop_percent, reduction_percent
+
+positive = st.floats(min_value=1e-6, max_value=1e6)
+
+
+@pytest.mark.parametrize(
+    ("metric", "candidate", "baseline", "drop"),
+    [
+        ("delta1", 0.90, 1.0, 10.0),
+        ("delta1", 0.99, 0.90, -10.0),
+        ("absrel", 0.11, 0.10, 10.0),
+        ("rmse", 0.45, 0.50, -10.0),
+        ("chamfer", 0.2, 0.1, 100.0),
+    ],
+)
+def test_a_drop_is_worse_whatever_the_metric(
+    metric: str, candidate: float, baseline: float, drop: float
+) -> None:
+    assert drop_percent(metric, candidate, baseline) == pytest.approx(drop)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(QUALITY_METRICS), positive, positive)
+def test_the_drop_is_positive_just_where_the_candidate_is_worse(
+    metric: str, candidate: float, baseline: float
+) -> None:
+    worse = candidate < baseline if metric == "delta1" else candidate > baseline
+    assert (drop_percent(metric, candidate, baseline) > 0) == worse
+
+
+@settings(deadline=None)
+@given(st.floats(-50, 99), positive)
+def test_a_reduction_by_so_much_is_so_much(percent: float, baseline: float) -> None:
+    candidate = baseline * (1 - percent / 100)
+    assert reduction_percent(candidate, baseline) == pytest.approx(percent, abs=1e-9)
+
+
+def test_the_same_figure_is_no_drop_and_no_minus_zero() -> None:
+    for metric in QUALITY_METRICS:
+        assert str(drop_percent(metric, 0.5, 0.5)) == "0.0"
+
+
+def test_nothing_is_a_percentage_of_zero() -> None:
+    with pytest.raises(ZeroDivisionError):
+        drop_percent("absrel", 0.1, 0.0)
