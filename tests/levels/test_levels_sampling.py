@@ -37,11 +37,11 @@ def test_a_level_without_spots_is_refused(tmp_path: Path) -> None:
 def test_pairs_overlap_within_the_limits_and_vary(renderer: Renderer) -> None:
     limits = Limits(least=0.3, most=0.9)
     pairs = list(islice(Sampler(renderer, np.random.default_rng(1)).pairs(64, limits), 24))
-    assert all(0.3 <= covisibility(*pair) <= 0.9 for pair in pairs)
-    assert not any(fault(view) for pair in pairs for view in pair)
-    views = [view.camera for pair in pairs for view in pair]
+    assert all(0.3 <= covisibility(pair.first, pair.second) <= 0.9 for pair in pairs)
+    assert not any(fault(view) for pair in pairs for view in (pair.first, pair.second))
+    views = [view.camera for pair in pairs for view in (pair.first, pair.second)]
     assert max(v.fov_deg for v in views) - min(v.fov_deg for v in views) > 20
-    baselines = [np.linalg.norm(a.camera.eye - b.camera.eye) for a, b in pairs]
+    baselines = [np.linalg.norm(p.first.camera.eye - p.second.camera.eye) for p in pairs]
     assert min(baselines) < 0.4 and max(baselines) > 1.5
 
 
@@ -49,7 +49,7 @@ def test_a_seed_draws_the_same_pairs_again(renderer: Renderer) -> None:
     def poses(seed: int) -> list[np.ndarray]:
         sampler = Sampler(renderer, np.random.default_rng(seed))
         pairs = islice(sampler.pairs(64, Limits()), 3)
-        return [view.camera.cam_to_world for pair in pairs for view in pair]
+        return [v.camera.cam_to_world for pair in pairs for v in (pair.first, pair.second)]
 
     assert all((a == b).all() for a, b in zip(poses(5), poses(5), strict=True))
     assert not all((a == b).all() for a, b in zip(poses(5), poses(6), strict=True))

@@ -126,10 +126,12 @@ class Renderer:
         )
         self._program["eye"] = tuple(camera.eye)
         self._lightmaps.use(1)
+        set_to = None
         for array, picture, style, two_sided in self._draws:
+            if set_to != (style, two_sided):
+                self._program["style"], self._program["two_sided"] = style, two_sided
+                set_to = (style, two_sided)
             picture.use(0)
-            self._program["style"] = style
-            self._program["two_sided"] = two_sided
             array.render()
         pixels = _read(target, 0, np.uint8, size, 4)
         signed_depth = _read(target, 1, np.float32, size, 1)[..., 0]
@@ -158,7 +160,7 @@ class Renderer:
         )
         self._lightmaps.filter = (moderngl.LINEAR, moderngl.LINEAR)
         self._draws: list[tuple[moderngl.VertexArray, moderngl.Texture, Style, bool]] = []
-        for batch in scene.batches:
+        for batch in sorted(scene.batches, key=lambda batch: (batch.style, batch.two_sided)):
             height, width = batch.picture.shape[:2]
             picture = context.texture((width, height), 4, batch.picture.tobytes())
             picture.build_mipmaps()

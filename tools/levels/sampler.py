@@ -5,6 +5,7 @@ A view is tried at preview size first; only what passes is drawn large.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,28 @@ class Limits:
     least: float = 0.2
     most: float = 0.95
 
+    def allow(self, overlap: float) -> bool:
+        """Whether a covisibility is within the limits."""
+        return self.least <= overlap <= self.most
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two views of one place.
+
+    Attributes:
+        covisibility: the smaller of the shares that they see of one another, 0 ... 1.
+    """
+
+    first: View
+    second: View
+    covisibility: float
+
+    @classmethod
+    def of(cls, first: View, second: View) -> "Pair":
+        """The pair of two views; their covisibility is measured on about 100 x 100 pixels."""
+        return cls(first, second, covisibility(first, second, max(1, first.size // 96)))
+
 
 class Sampler:
     """Draws cameras in one level.
@@ -44,16 +67,16 @@ class Sampler:
         self._random = random
         self._places = Places(renderer.scene.level)
 
-    def pairs(self, size: int, limits: Limits) -> Iterator[tuple[View, View]]:
+    def pairs(self, size: int, limits: Limits) -> Iterator[Pair]:
         """Pairs of views without end, `size` x `size`.
 
         Raises:
             DustError: the level yields no pair in hundreds of tries.
         """
         while True:
-            first, second = (self._renderer.render(c, size) for c in self._pair(limits))
-            if limits.least <= covisibility(first, second, max(1, size // 128)) <= limits.most:
-                yield first, second
+            pair = Pair.of(*(self._renderer.render(c, size) for c in self._pair(limits)))
+            if limits.allow(pair.covisibility):
+                yield pair
 
     def cliques(self, views: int, size: int, limits: Limits) -> Iterator[tuple[View, ...]]:
         """Cliques without end: `views` views of which every two overlap within `limits`.
@@ -63,12 +86,7 @@ class Sampler:
         """
         while True:
             clique = [self._renderer.render(c, size) for c in self._clique(views, limits)]
-            step = max(1, size // 128)
-            if all(
-                limits.least <= covisibility(a, b, step) <= limits.most
-                for index, a in enumerate(clique)
-                for b in clique[:index]
-            ):
+            if all(limits.allow(Pair.of(a, b).covisibility) for a, b in combinations(clique, 2)):
                 yield tuple(clique)
 
     def anchor(self) -> View:
@@ -131,7 +149,7 @@ class Sampler:
                 second = self.neighbour(first)
                 if second is None:
                     continue
-                if limits.least <= covisibility(first, second, 2) <= limits.most:
+                if limits.allow(covisibility(first, second, 2)):
                     # Which of the two comes first must not tell which was chosen freely.
                     swap = self._random.random() < 0.5
                     pair = (second, first) if swap else (first, second)
@@ -146,8 +164,7 @@ class Sampler:
             for _ in range(_NEIGHBOURS_PER_CLIQUE):
                 other = self.neighbour(clique[self._random.integers(len(clique))])
                 if other is not None and all(
-                    careful.least <= covisibility(other, member, 2) <= careful.most
-                    for member in clique
+                    careful.allow(covisibility(other, member, 2)) for member in clique
                 ):
                     clique.append(other)
                 if len(clique) == views:

@@ -1,0 +1,145 @@
+"""Many pairs from many levels: drawn level by level, then mixed into shards.
+
+Each level is drawn in a process of its own, which returns all of its memory; what is finished is
+kept, so that a production that was interrupted goes on where it was. The same order makes the same
+shards, byte for byte, on one machine.
+"""
+
+import json
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from dust_core.errors import DustError
+from dust_core.files import atomic_write_text
+from levels.library import Library
+from levels.parts import Members, Part, is_whole, write_part
+from levels.photo import exposure
+from levels.render import Renderer
+from levels.sampler import Limits, Sampler
+from levels.samples import Picture, encode
+from levels.splits import Split
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to produce.
+
+    Attributes:
+        levels: the levels to draw from, in equal shares.
+        pairs: how many pairs in all.
+        size: the side of the pictures, pixels.
+    """
+
+    levels: tuple[str, ...]
+    split: Split
+    pairs: int
+    size: int
+    seed: int
+    picture: Picture = "jpg"
+    least_overlap: float = 0.2
+    most_overlap: float = 0.95
+
+    def share(self, level: str) -> int:
+        """How many pairs `level` contributes."""
+        each, rest = divmod(self.pairs, len(self.levels))
+        return each + (self.levels.index(level) < rest)
+
+
+def draw_parts(order: Order, folder: Path, cache: Path, *, jobs: int, say: Progress) -> None:
+    """Draw all pairs of `order` into parts in `folder`, one a level; finished parts are kept.
+
+    Args:
+        jobs: how many levels are drawn at once.
+        say: is told of each finished level.
+
+    Raises:
+        DustError: `folder` holds the parts of another order, or a level cannot be drawn.
+    """
+    _claim(folder, order)
+    waiting = [
+        level
+        for level in order.levels
+        if order.share(level) and not is_whole(part_path(folder, level))
+    ]
+    done = len(order.levels) - len(waiting)
+    started, drawn = time.monotonic(), 0
+    workers = ProcessPoolExecutor(
+        max_workers=jobs, max_tasks_per_child=1, mp_context=get_context("spawn")
+    )
+    with workers:
+        running = {
+            workers.submit(draw_level, order, level, folder, cache): level for level in waiting
+        }
+        try:
+            for finished in as_completed(running):
+                finished.result()
+                level = running[finished]
+                done, drawn = done + 1, drawn + order.share(level)
+                rate = drawn / (time.monotonic() - started)
+                say(f"{done}/{len(order.levels)} {level}: {order.share(level)}, {rate:.1f} pairs/s")
+        except BaseException:
+            workers.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def draw_level(order: Order, level: str, folder: Path, cache: Path) -> None:
+    """Draw the share of `level` into its part."""
+    random = np.random.default_rng([order.seed, zlib.crc32(level.encode())])
+    limits = Limits(least=order.least_overlap, most=order.most_overlap)
+
+    def samples() -> Iterator[Members]:
+        with Renderer(Library(cache).scene(level)) as renderer:
+            pairs = Sampler(renderer, random).pairs(order.size, limits)
+            for index, pair in enumerate(islice(pairs, order.share(level))):
+                yield encode(
+                    pair,
+                    gain=exposure([pair.first, pair.second]),
+                    picture=order.picture,
+                    scene=level,
+                    names=[f"{level}/{order.seed}-{index:05d}-{view}" for view in (1, 2)],
+                    split=order.split,
+                )
+
+    write_part(part_path(folder, level), samples())
+
+
+def mixed(order: Order, folder: Path) -> Iterator[Members]:
+    """All samples of the finished parts in `folder`, levels mixed, in an order set by the seed."""
+    parts = [Part(part_path(folder, level)) for level in order.levels if order.share(level)]
+    places = [(part, number) for part in parts for number in range(len(part))]
+    for place in np.random.default_rng(order.seed).permutation(len(places)):
+        part, number = places[place]
+        yield part.read(number)
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete the parts once their samples are in shards."""
+    shutil.rmtree(folder)
+
+
+def part_path(folder: Path, level: str) -> Path:
+    """Where the part of `level` lies."""
+    return folder / f"{level.replace('/', '-')}.part"
+
+
+def _claim(folder: Path, order: Order) -> None:
+    """Write down what `folder` is for, or see that it is for this."""
+    file, wanted = folder / "order.json", json.dumps(asdict(order), indent=1)
+    if file.is_file() and file.read_text(encoding="utf-8") != wanted:
+        raise DustError(
+            "the folder holds unfinished parts of another order",
+            where=str(file),
+            fix="repeat the command that was interrupted, or delete the folder",
+        )
+    atomic_write_text(file, wanted)
