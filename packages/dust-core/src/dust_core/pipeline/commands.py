@@ -1,0 +1,91 @@
+"""The verbs `dust pipeline`, `dust repro` and `dust device`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dust_core.errors import DustError
+from dust_core.files import atomic_write_text
+from dust_core.pipeline.reproduce import judge, run_dvc
+from dust_core.pipeline.stages import (
+    DEVICE_FILE,
+    EMBEDDED_PROFILE,
+    STAGES,
+    dvc_yaml,
+    pipeline_path,
+    stage_tasks,
+)
+from dust_core.run import ARTIFACTS, SPECS, ProfileOption, SpecsOption, require_executors
+
+if TYPE_CHECKING:
+    from dust_core.specs import SpecSet
+
+
+def pipeline(
+    check: Annotated[bool, typer.Option("--check", help="Compare, and write nothing.")] = False,
+    specs: SpecsOption = SPECS,
+) -> None:
+    """Write dvc.yaml, and pipelines/PROFILE/dvc.yaml, from the specs."""
+    from dust_core.specs import load_specs
+
+    found = load_specs(specs)
+    stale = []
+    for profile in found.profiles:
+        path, text = pipeline_path(profile), dvc_yaml(found, profile)
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(str(path))
+        if not check:
+            atomic_write_text(path, text)
+    if stale and check:
+        raise DustError(
+            f"not what the specs say: {', '.join(stale)}",
+            fix="write them anew with 'dust pipeline' and commit them with the specs",
+            exit_code=1,
+        )
+    typer.echo(f"written: {', '.join(stale)}" if stale else "the pipelines are what the specs say")
+
+
+def repro(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="P0 to P5; all of them by default.")
+    ] = None,
+    profile: ProfileOption = EMBEDDED_PROFILE,
+    specs: SpecsOption = SPECS,
+) -> None:
+    """Reproduce stages through DVC, stage by stage, and end with their verdicts."""
+    from dust_core.specs import load_specs, resolve
+
+    found = load_specs(specs)
+    tasks = {stage: stage_tasks(found, stage) for stage in stages or STAGES}
+    wanted = [task for group in tasks.values() for task in group]
+    require_executors({task: resolve(found, task, profile).task.does for task in wanted})
+    _require_fresh(found, profile)
+    passed = True
+    for stage, members in tasks.items():
+        run_dvc("repro", "--pull", *(f"{pipeline_path(profile)}:{task}" for task in members))
+        passed = judge(stage, profile) and passed
+    if not passed:
+        raise typer.Exit(1)
+
+
+def device(profile: ProfileOption = EMBEDDED_PROFILE, specs: SpecsOption = SPECS) -> None:
+    """Write what tells this device from others; stages that bind latency depend on it."""
+    from dust_core.records import environment_fingerprint
+    from dust_core.specs import load_specs
+
+    kind = load_specs(specs).profiles[profile].device.kind
+    found = environment_fingerprint(kind).device
+    atomic_write_text(ARTIFACTS / profile / DEVICE_FILE, found.model_dump_json(indent=2) + "\n")
+    typer.echo(f"{found.kind}: {found.name}")
+
+
+def _require_fresh(specs: "SpecSet", profile: str) -> None:
+    path = pipeline_path(profile)
+    if not path.is_file() or Path(path).read_text(encoding="utf-8") != dvc_yaml(specs, profile):
+        raise DustError(
+            "the pipeline is not what the specs say",
+            where=str(path),
+            fix="write it anew with 'dust pipeline' and commit it with the specs",
+        )
