@@ -11,25 +11,22 @@ from dust_core.files import atomic_write_text
 from dust_core.records.sheet import sheet_csv, sheet_markdown, sheet_rows
 from dust_core.records.storage import read_result_folder
 from dust_core.records.table import table_csv, table_records
+from dust_core.run import ARTIFACTS, ProfileOption
 
-Profile = Annotated[
-    str, typer.Option("--profile", "-p", help="Profile whose results are read.", metavar="NAME")
-]
-Artifacts = Annotated[
-    Path,
-    typer.Option("--artifacts", help="Folder that holds a folder of results for each profile."),
+ArtifactsOption = Annotated[
+    Path, typer.Option("--artifacts", help="Folder with a folder of results for each profile.")
 ]
 
 
 def table(
-    profile: Profile = "small",
-    artifacts: Artifacts = Path("artifacts"),
+    profile: ProfileOption = "small",
+    artifacts: ArtifactsOption = ARTIFACTS,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Default: result_table.csv beside the results."),
     ] = None,
 ) -> None:
-    """Write result_table.csv: one row an experiment, from the profile's result files."""
+    """Write result_table.csv, one row an experiment."""
     folder = artifacts / profile
     records = table_records(read_result_folder(folder).values())
     if not records:
@@ -45,8 +42,8 @@ def table(
 
 
 def sheet(
-    profile: Profile = "small",
-    artifacts: Artifacts = Path("artifacts"),
+    profile: ProfileOption = "small",
+    artifacts: ArtifactsOption = ARTIFACTS,
     date: Annotated[
         dt.datetime | None,
         typer.Option("--date", formats=["%Y-%m-%d"], help="Only what ended on this day (UTC)."),
@@ -56,7 +53,7 @@ def sheet(
         typer.Option("--output", "-o", help="A .md or .csv file; default: Markdown, printed."),
     ] = None,
 ) -> None:
-    """Print or write the daily execution sheet: what ran, on what, with which verdict."""
+    """Print or write the daily execution sheet."""
     if output is not None and output.suffix not in (".md", ".csv"):
         raise DustError(
             f"the sheet is written as .md or .csv, not as {output.suffix or 'a bare name'}",

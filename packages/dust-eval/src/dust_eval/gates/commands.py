@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dust_core.files import atomic_write_text
+from dust_core.records.commands import ArtifactsOption
 from dust_core.run import ARTIFACTS, SPECS, ProfileOption, SpecsOption
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ def gate(
         typer.Option("--json", help="Write the verdicts there too; '-' prints them alone."),
     ] = None,
     specs: SpecsOption = SPECS,
-    artifacts: Annotated[
-        Path, typer.Option("--artifacts", help="Folder with a folder of results a profile.")
-    ] = ARTIFACTS,
+    artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
-    """Compute a stage's verdicts from its records; exit 1 unless all of them pass."""
+    """Judge a stage by its lines; exit 1 unless all pass."""
     from dust_core.pipeline.stages import stage_tasks
     from dust_core.records import read_result_folder
     from dust_core.specs import load_specs, resolve
