@@ -25,7 +25,7 @@ from levels.parts import Members, Part, is_whole, write_part
 from levels.photo import exposure
 from levels.render import Renderer
 from levels.sampler import Limits, Sampler
-from levels.samples import Picture, encode
+from levels.samples import Storage, encode
 from levels.splits import Split
 
 Progress = Callable[[str], None]
@@ -46,9 +46,9 @@ class Order:
     pairs: int
     size: int
     seed: int
-    picture: Picture = "jpg"
     least_overlap: float = 0.2
     most_overlap: float = 0.95
+    storage: Storage = Storage()
 
     def share(self, level: str) -> int:
         """How many pairs `level` contributes."""
@@ -104,8 +104,8 @@ def draw_level(order: Order, level: str, folder: Path, cache: Path) -> None:
             for index, pair in enumerate(islice(pairs, order.share(level))):
                 yield encode(
                     pair,
+                    order.storage,
                     gain=exposure([pair.first, pair.second]),
-                    picture=order.picture,
                     scene=level,
                     names=[f"{level}/{order.seed}-{index:05d}-{view}" for view in (1, 2)],
                     split=order.split,
