@@ -140,7 +140,7 @@ class _Run:
             betas=recipe.betas,
         )
         self.average = (
-            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))  # type: ignore[no-untyped-call]
+            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))
             if recipe.ema_decay is not None
             else None
         )

@@ -60,7 +60,8 @@ class CrossAttention(nn.Module):
         return _project(self.proj, _attend(q, k, self._split(self.projv(other))))
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        split: Tensor = x.unflatten(-1, (self.heads, -1))
+        return split.transpose(1, 2)
 
 
 class EncoderBlock(nn.Module):
@@ -111,6 +112,7 @@ def _project(layer: nn.Linear, attended: Tensor) -> Tensor:
 
 def tables_for(x: Tensor, tables: RopeTables) -> RopeTables:
     """The tables on the device of `x`, in the type in which attention computes."""
-    dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+    device = x.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
     cosines, sines = tables
     return cosines.to(x.device, dtype), sines.to(x.device, dtype)

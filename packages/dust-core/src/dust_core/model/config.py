@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 HeadType = Literal["linear", "dpt"]
 _NUMBERS_PER_PIXEL = 4  # x, y, z and confidence
+_LARGEST = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +67,9 @@ class Dust3rConfig:
         dec_heads: int,
         head: HeadType,
         dpt: DptConfig | None = None,
+        patch_size: int = 16,
     ) -> Self:
-        """A network whose blocks are all alike: full heads, feed-forward networks 4 times as wide."""
+        """A network of like blocks: full heads, feed-forward networks 4 times as wide."""
         return cls(
             enc_dim=enc_dim,
             enc_heads=(enc_heads,) * enc_depth,
@@ -79,14 +81,23 @@ class Dust3rConfig:
             dec_head_dim=dec_dim // dec_heads,
             head=head,
             dpt=(dpt or DptConfig()) if head == "dpt" else None,
+            patch_size=patch_size,
         )
 
     def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            for number in _numbers(value):
+                if not 0 < number <= _LARGEST:
+                    raise ValueError(f"{name} holds {number}, must be from 1 to {_LARGEST}")
+        if not self.enc_heads or not self.dec_heads:
+            raise ValueError("a network needs at least one encoder and one decoder block")
         if len(self.enc_heads) != len(self.enc_ffn) or len(self.dec_heads) != len(self.dec_ffn):
             raise ValueError("heads and feed-forward widths must name the same number of blocks")
         for name in ("enc_head_dim", "dec_head_dim"):
             if getattr(self, name) % 4:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be divisible by 4 (2-D RoPE)")
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, must be divisible by 4 (2-D RoPE)"
+                )
         if (self.head == "dpt") != (self.dpt is not None):
             raise ValueError(f"head is {self.head!r} but dpt is {self.dpt!r}")
 
@@ -94,10 +105,12 @@ class Dust3rConfig:
     def hooks(self) -> tuple[int, int, int, int]:
         """Which decoder outputs the DPT head reads: 0 is the encoder's output, i that of block i.
 
-        The published rule `0, L/2, 3L/4, L` at any depth L of at least 3.
+        The published rule `0, L/2, 3L/4, L` (rounded down, 12 blocks: 0, 6, 9, 12), at any depth L:
+        of two hooks that fall on one block, both read it, and no hook but the first reads the
+        encoder, whose width is another (1 block: 0, 1, 1, 1; 2 blocks: 0, 1, 1, 2).
         """
         depth = len(self.dec_heads)
-        return (0, depth * 2 // 4, depth * 3 // 4, depth)
+        return (0, max(1, depth * 2 // 4), max(1, depth * 3 // 4), depth)
 
     @property
     def linear_outputs(self) -> int:
@@ -116,9 +129,18 @@ class Dust3rConfig:
             TypeError, ValueError: a key is unknown or absent, or a value breaks a bound.
         """
         dpt = values.get("dpt")
-        frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-        if dpt is not None:
-            frozen["dpt"] = DptConfig(
-                **{key: tuple(v) if isinstance(v, list) else v for key, v in dpt.items()}
-            )
-        return cls(**frozen)
+        fields = _frozen(values) | {"dpt": None if dpt is None else DptConfig(**_frozen(dpt))}
+        return cls(**fields)
+
+
+def _numbers(value: Any) -> list[float]:
+    """Every number in nested sequences and mappings."""
+    if isinstance(value, dict):
+        return [number for item in value.values() for number in _numbers(item)]
+    if isinstance(value, list | tuple):
+        return [number for item in value for number in _numbers(item)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def _frozen(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}

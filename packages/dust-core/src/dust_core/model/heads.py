@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, relu
 
-from dust_core.model.config import Dust3rConfig, DptConfig
+from dust_core.model.config import DptConfig, Dust3rConfig
 
 
 class LinearHead(nn.Module):
@@ -141,5 +141,7 @@ def pointmap_and_confidence(raw: Tensor) -> tuple[Tensor, Tensor]:
     with torch.autocast(raw.device.type, enabled=False):
         xyz, confidence = raw.float().permute(0, 2, 3, 1).split((3, 1), -1)
         norm = xyz.norm(dim=-1, keepdim=True)
-        points = xyz / norm.clamp(min=1e-8) * norm.expm1()
+        # expm1(n) = tanh(n / 2) (exp(n) + 1): as exact near 0, and every runtime has it.
+        length = (norm / 2).tanh() * (norm.exp() + 1)
+        points = xyz / norm.clamp(min=1e-8) * length
         return points, 1 + confidence.squeeze(-1).exp()

@@ -122,5 +122,7 @@ class Dust3r(nn.Module):
     def _rope(self, x: Tensor, grid: tuple[int, int], head_dim: int) -> RopeTables:
         key = (*grid, head_dim)
         if key not in self._tables:
-            self._tables[key] = rope_tables(*grid, head_dim, self.config.rope_base)
+            # A table first needed in inference mode must still serve a later training step.
+            with torch.inference_mode(False):
+                self._tables[key] = rope_tables(*grid, head_dim, self.config.rope_base)
         return tables_for(x, self._tables[key])

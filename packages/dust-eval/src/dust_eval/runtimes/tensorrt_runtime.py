@@ -45,7 +45,7 @@ class TensorRtModel:
                 fix=f"build it with this version; it was built with {manifest.versions}",
             )
         self._context = engine.create_execution_context()
-        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._stream = torch.cuda.Stream()
         self._inputs: list[torch.Tensor] = []
         self._outputs: list[torch.Tensor] = []
         for index in range(engine.num_io_tensors):

@@ -1,0 +1,32 @@
+"""Writing our own format."""
+
+from pathlib import Path
+
+import torch
+
+from dust_core.files import atomic_path
+from dust_core.model import Dust3r
+
+FORMAT = "dust/v1"
+
+
+def save_checkpoint(
+    network: Dust3r, path: Path, *, exp_id: str | None = None, spec_digest: str | None = None
+) -> None:
+    """Write config, weights and origin to `path` (.pth), whole or not at all.
+
+    Args:
+        exp_id, spec_digest: the experiment that made the weights.
+
+    Raises:
+        DustError: the file cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "config": network.config.to_dict(),
+        "model": {name: tensor.cpu() for name, tensor in network.state_dict().items()},
+        "exp_id": exp_id,
+        "spec_digest": spec_digest,
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
