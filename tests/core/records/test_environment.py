@@ -65,21 +65,40 @@ def test_without_a_commit_nothing_is_recorded(tmp_path: Path) -> None:
     )
 
 
-def test_without_a_gpu_there_is_no_cuda_device(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    git_only = repository / "bin"
-    git_only.mkdir()
+@pytest.fixture
+def programs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder on the path, with git in it and no driver's tools."""
+    folder = repository / "bin"
+    folder.mkdir()
     found = shutil.which("git")
     assert found is not None
-    (git_only / "git").symlink_to(found)
-    monkeypatch.setenv("PATH", str(git_only))
+    (folder / "git").symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_without_a_gpu_there_is_no_cuda_device(repository: Path, programs: Path) -> None:
     with pytest.raises(DustError) as error:
         environment_fingerprint("cuda", repository=repository)
     assert str(error.value) == (
         "device cuda: there is no CUDA device to describe: nvidia-smi does not name one\n"
         "  fix: choose a profile whose device is cpu, or make nvidia-smi work on this machine"
     )
+
+
+def test_a_gpu_is_the_first_visible_one_as_the_driver_names_it(
+    repository: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = programs / "nvidia-smi"
+    driver.write_text('#!/bin/sh\necho "Example GPU, model $1, 9.0, 81559"\n')
+    driver.chmod(0o755)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    third = environment_fingerprint("cuda", repository=repository).device
+    assert (third.kind, third.name) == ("cuda", "Example GPU, model --id=3")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    first = environment_fingerprint("cuda", repository=repository).device
+    assert first.name == "Example GPU, model --id=0"
+    assert first.fingerprint != third.fingerprint
 
 
 @pytest.mark.gpu

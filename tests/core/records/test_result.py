@@ -27,11 +27,17 @@ def test_quality_without_pairs_is_refused() -> None:
     assert said_of(error) == "rmse is 0.31 and the mean of per_pair is None: give both or neither"
 
 
-def test_latencies_must_be_percentiles_of_their_samples() -> None:
+@pytest.mark.parametrize(
+    ("field", "given", "percent", "measured"),
+    [("t_pair_p50_ms", 150.0, 50, 200), ("t_pair_p95_ms", 250.0, 95, 210)],
+)
+def test_latencies_must_be_percentiles_of_their_samples(
+    field: str, given: float, percent: int, measured: int
+) -> None:
     with pytest.raises(ValidationError) as error:
-        sample.result(figures={"t_pair_p50_ms": 150.0})
+        sample.result(figures={field: given})
     assert said_of(error) == (
-        "t_pair_p50_ms is 150, but percentile 50 of the latency samples is 200"
+        f"{field} is {given:g}, but percentile {percent} of the latency samples is {measured}"
     )
 
 

@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import signal
 import subprocess
@@ -170,39 +169,71 @@ def test_no_folder_is_an_error(tmp_path: Path) -> None:
         read_result_folder(tmp_path / "full")
 
 
-WRITER = """
-import sys
+SETUP = """
+import resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import sample_results as sample
 from dust_core.records import write_result_file
 files = [sample.result_file(extra={"curve": [float(i)] * 20_000}) for i in range(2)]
 target = Path(sys.argv[1])
-write_result_file(target, files[0])
+"""
+WRITE_FOREVER = """
 print("writing", flush=True)
 while True:
     for file in files:
         write_result_file(target, file)
 """
+WRITE_HALF = """
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+signal.signal(signal.SIGXFSZ, signal.{action})
+write_result_file(target, files[1])
+"""
 
 
-def test_a_writer_killed_in_the_middle_leaves_a_whole_file(tmp_path: Path) -> None:
+def start_writer(code: str, target: Path) -> subprocess.Popen[str]:
+    write_result_file(target, sample.result_file(extra={"curve": [0.0] * 20_000}))
+    return subprocess.Popen(
+        [sys.executable, "-c", SETUP + code, str(target), str(HERE)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_writer_killed_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "distill_log.json"
-    for _ in range(3):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(target), str(HERE)], stdout=subprocess.PIPE
-        )
+    writer = start_writer(WRITE_HALF.format(action="SIG_DFL"), target)
+    writer.communicate()
+    assert writer.returncode == -signal.SIGXFSZ  # the system ended it after 50,000 bytes
+    assert set(read_result_file(target).extra["curve"]) == {0.0}
+    # The half that it left behind is never taken for a result.
+    assert [path.stat().st_size for path in tmp_path.glob(".*.part")] == [50_000]
+    assert list(read_result_folder(tmp_path)) == [target]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "distill_log.json"
+    writer = start_writer(WRITE_HALF.format(action="SIG_IGN"), target)
+    _, errors = writer.communicate()
+    assert f"{target}: cannot write the file: File too large\n  fix: free some space" in errors
+    assert set(read_result_file(target).extra["curve"]) == {0.0}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_readers_beside_a_writer_see_whole_files(tmp_path: Path) -> None:
+    target = tmp_path / "distill_log.json"
+    writer = start_writer(WRITE_FOREVER, target)
+    try:
         assert writer.stdout is not None
         writer.stdout.readline()
-        left_over = set(tmp_path.glob(".*.part"))
-        while set(tmp_path.glob(".*.part")) <= left_over:
-            assert len(read_result_file(target).extra["curve"]) == 20_000
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.wait()
-        writer.stdout.close()
-        assert len(read_result_file(target).extra["curve"]) == 20_000
-    # Whatever part-written file a kill leaves behind is never taken for a result.
-    assert list(read_result_folder(tmp_path)) == [target]
+        seen = set()
+        while len(seen) < 2:
+            curve = read_result_file(target).extra["curve"]
+            assert isinstance(curve, list) and len(curve) == 20_000
+            seen |= set(curve)
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert len(read_result_file(target).extra["curve"]) == 20_000
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
