@@ -1,0 +1,189 @@
+"""What pydantic says of a document, brought to the document's own keys."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+Loc = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFault:
+    """One refusal of a model.
+
+    Attributes:
+        code: pydantic's error type, or a constraint's own code such as `static_shape`.
+        loc: keys and indices from the document's root to the value, or to the key where it is the
+            key that is refused (`of_key`) or absent (`missing`).
+        message: what pydantic or the constraint says.
+        found: the value that was refused.
+        expected: what the model would take, where the error says it.
+        choices: the right spellings, where there are some.
+        of_key: the key at `loc` is wrong, not its value.
+    """
+
+    code: str
+    loc: Loc
+    message: str
+    found: Any
+    expected: str = ""
+    choices: tuple[str, ...] = ()
+    of_key: bool = False
+
+
+@dataclass(slots=True)
+class _Branch:
+    """Errors of one alternative of a union at one place."""
+
+    faults: list[ModelFault] = field(default_factory=list)
+    deep: int = 0
+
+
+def model_faults(
+    errors: Iterable[ErrorDetails], data: Any, model: type[BaseModel]
+) -> tuple[ModelFault, ...]:
+    """The faults in `data` that `errors`, of validating it against `model`, tell of.
+
+    Of a union whose alternatives all refuse a value, the alternative that came closest speaks.
+    """
+    plain: list[ModelFault] = []
+    unions: dict[Loc, dict[str, _Branch]] = {}
+    for error in errors:
+        at = _locate(error, data)
+        fault = _fault(error, at.loc, model)
+        if at.split is None:
+            plain.append(fault)
+        else:
+            branch = unions.setdefault(at.split, {}).setdefault(at.tag, _Branch())
+            branch.faults.append(fault)
+            branch.deep += fault.loc != at.split
+    for branches in unions.values():
+        meant = [branch for branch in branches.values() if branch.deep] or list(branches.values())
+        plain.extend(min(meant, key=lambda branch: len(branch.faults)).faults)
+    return tuple(fault for fault in plain if not _follows(fault, plain))
+
+
+def _follows(fault: ModelFault, faults: Sequence[ModelFault]) -> bool:
+    """Whether a list is only too short because its items were refused, which others tell."""
+    depth = len(fault.loc)
+    return fault.code == "too_short" and any(
+        len(other.loc) > depth and other.loc[:depth] == fault.loc for other in faults
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Location:
+    """A pydantic location in the document's keys; `split` and `tag` name a union's alternative."""
+
+    loc: Loc
+    split: Loc | None
+    tag: str
+
+
+def _locate(error: ErrorDetails, data: Any) -> _Location:
+    """Drop the parts of a location that are no keys of the document: tags of union alternatives."""
+    loc: list[str | int] = []
+    split: Loc | None = None
+    tag, value = "", data
+    parts = [part for part in error["loc"] if part != "[key]"]
+    for index, part in enumerate(parts):
+        absent = index == len(parts) - 1 and error["type"] == "missing"
+        if _has(value, part):
+            value = value[part]
+        elif not absent:
+            split, tag = tuple(loc), str(part)
+            continue
+        loc.append(part)
+    return _Location(tuple(loc), split, tag)
+
+
+def _fault(error: ErrorDetails, loc: Loc, model: type[BaseModel]) -> ModelFault:
+    context = error.get("ctx", {})
+    code, found = error["type"], error["input"]
+    expected = _plain(str(context.get("expected", "")))
+    choices: tuple[str, ...] = ()
+    of_key = error["loc"][-1:] == ("[key]",) or code == "extra_forbidden"
+    if code in ("extra_forbidden", "missing"):
+        choices = tuple(known_keys(model, error["loc"][:-1]))
+    elif code in ("literal_error", "union_tag_invalid"):
+        listed = str(context.get("expected", context.get("expected_tags", "")))
+        choices = tuple(re.findall(r"'([^']*)'", listed))
+    elif re.fullmatch(r"[\w.-]+((, | or )[\w.-]+)+", expected):
+        choices = tuple(re.split(r", | or ", expected))
+    if code in ("union_tag_invalid", "union_tag_not_found"):
+        discriminator = str(context.get("discriminator", "")).strip("'")
+        loc, found = (*loc, discriminator), _member(found, discriminator)
+        code = "missing" if code == "union_tag_not_found" else code
+    for name in ("field", "index"):
+        if name in context:
+            loc, found = (*loc, context[name]), _member(found, context[name])
+    return ModelFault(
+        code=code,
+        loc=loc,
+        message=error["msg"].removeprefix("Value error, "),
+        found=found,
+        expected=expected,
+        choices=choices,
+        of_key=of_key,
+    )
+
+
+def _member(value: Any, part: Any) -> Any:
+    """A member of a value; None where the value has none of that name."""
+    return value[part] if _has(value, part) else None
+
+
+def _has(value: Any, part: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
+
+
+def _plain(expected: str) -> str:
+    """Python's spelling of a tuple or a text, as YAML has it."""
+    listed = f"[{expected[1:-1].rstrip(',')}]" if expected.startswith("(") else expected
+    return listed.replace("'", "")
+
+
+def known_keys(model: Any, loc: Sequence[str | int]) -> Iterator[str]:
+    """The keys that `model` knows at a pydantic location, whose parts may be tags of unions."""
+    here: list[Any] = [model]
+    for part in loc:
+        here = [inner for option in here for inner in _step(option, part)]
+    for option in here:
+        for alternative in _alternatives(option):
+            if isinstance(alternative, type) and issubclass(alternative, BaseModel):
+                yield from alternative.model_fields
+
+
+def _step(annotation: Any, part: str | int) -> Iterator[Any]:
+    for option in _alternatives(annotation):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            if part in option.model_fields:
+                yield option.model_fields[str(part)].annotation
+            elif part == option.__name__ or part in _tags(option):
+                yield option
+        elif get_origin(option) in (dict, tuple, list):
+            yield get_args(option)[-1 if get_origin(option) is dict else 0]
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    """The values of the field that tells tasks apart."""
+    field = model.model_fields.get("does")
+    return get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """The members of a union, or the annotation itself; without `Annotated` and None."""
+    if get_origin(annotation) is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for option in get_args(annotation):
+            yield from _alternatives(option)
+    elif annotation is not NoneType:
+        yield annotation
