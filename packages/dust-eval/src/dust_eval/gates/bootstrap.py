@@ -50,7 +50,7 @@ def drop_interval(
     interval = _ratio_interval(candidate, baseline, plan, lambda drawn: np.mean(drawn, axis=1))
     if interval is None or HIGHER_IS_BETTER[metric]:
         return interval
-    return interval.model_copy(update={"low": -interval.high, "high": -interval.low})
+    return interval.model_copy(update={"low": 0.0 - interval.high, "high": 0.0 - interval.low})
 
 
 def p50_reduction_interval(

@@ -74,8 +74,14 @@ def judge(line: Line, candidate: Result | None, baseline: Result | None = None) 
         return _verdict(line, candidate, baseline, "inconclusive", measured.doubt, measured)
     if gate.met_by(measured.value):
         return _verdict(line, candidate, baseline, "pass", None, measured)
-    reason = f"{measured.value:.4g} {gate.unit} is not {gate.op} {gate.value:g} {gate.unit}"
+    asked = f"{gate.op} {quantity_text(gate.value, gate.unit)}"
+    reason = f"{quantity_text(measured.value, gate.unit)} is not {asked}"
     return _verdict(line, candidate, baseline, "fail", reason, measured)
+
+
+def quantity_text(value: float, unit: str, form: str = ".4g") -> str:
+    """A quantity with its unit; counts, ranks and yes or no are bare numbers."""
+    return f"{value:{form}} %" if unit == "%" else f"{value:{form}}"
 
 
 def _verdict(
@@ -99,7 +105,7 @@ def _verdict(
         value=measured.value if measured else None,
         margin=_margin(gate, measured.value) if measured else None,
         interval=measured.interval if measured else None,
-        baseline=baseline.exp_id if baseline else None,
+        baseline=baseline.exp_id if baseline and gate.baseline else None,
         reason=reason,
         beside=measured.beside if measured else (),
     )

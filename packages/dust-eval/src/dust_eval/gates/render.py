@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dust_core.records import Effect, Interval, Status, Verdict
+from dust_eval.gates.judge import quantity_text
 from dust_eval.gates.stage import TaskVerdicts
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def report_table(report: StageReport) -> "Table":
     table = Table(title=f"{report.stage}, profile {report.profile}{note}", title_justify="left")
     for heading in ("task", "experiment", "line"):
         table.add_column(heading, overflow="fold")
-    for heading in ("value", "margin", "interval"):
-        table.add_column(heading, justify="right", overflow="fold")
+    for heading in ("value", "margin", _interval_heading(report)):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for task in report.tasks:
         for verdict in task.verdicts:
@@ -91,7 +92,7 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
         verdict.exp_id or _NOTHING,
         f"{verdict.gate}: {verdict.metric} {verdict.op} {_quantity(verdict.line, verdict.unit)}",
         _quantity(verdict.value, verdict.unit),
-        _quantity(verdict.margin, verdict.unit, signed=True),
+        _quantity(verdict.margin, verdict.unit, "+.3g"),
         _interval(verdict.interval),
     )
 
@@ -105,13 +106,18 @@ def _cells_beside(effect: Effect, unit: str) -> tuple[str, ...]:
     )
 
 
-def _quantity(value: float | None, unit: str, *, signed: bool = False) -> str:
-    if value is None:
-        return _NOTHING
-    return f"{value:+.3g} {unit}" if signed else f"{value:.3g} {unit}"
+def _quantity(value: float | None, unit: str, form: str = ".3g") -> str:
+    return _NOTHING if value is None else quantity_text(value, unit, form)
 
 
 def _interval(interval: Interval | None) -> str:
-    if interval is None:
-        return _NOTHING
-    return f"{interval.low:.3g} ... {interval.high:.3g} ({100 * interval.confidence:g} %)"
+    return _NOTHING if interval is None else f"[{interval.low:.3g}, {interval.high:.3g}]"
+
+
+def _interval_heading(report: StageReport) -> str:
+    """`95 % interval`: the protocol says the level once for all."""
+    for task in report.tasks:
+        for verdict in task.verdicts:
+            if verdict.interval is not None:
+                return f"{100 * verdict.interval.confidence:g} % interval"
+    return "interval"

@@ -58,7 +58,7 @@ def judge_stage(
     """The verdicts on the tasks of a stage, in order, escalations settled.
 
     A task that misses a line and escalates is settled once the task that takes over passes. A task
-    that was to take over, and has no result, is settled once nothing escalates to it.
+    that was to take over is settled, if it measured nothing, once nothing escalates to it.
     """
     judged = {task.id: judge_task(task, files) for task in tasks}
     heirs = {
@@ -96,14 +96,16 @@ def _settle(
     if found.status != "pass" and heir is not None and heir.status == "pass":
         return TaskVerdicts(found.task, found.verdicts, f"{heir.task} took over and passes")
     elders = [judged[task] for task, heir_id in heirs.items() if heir_id == found.task]
-    if elders and all(one.status == "pass" for one in elders) and not _ran(found.task, files):
+    if elders and all(one.status == "pass" for one in elders) and not _measured(found.task, files):
         passed = " and ".join(one.task for one in elders)
         return TaskVerdicts(found.task, (), f"not needed: {passed} passes")
     return found
 
 
-def _ran(task: str, files: Sequence[ResultFile]) -> bool:
-    return any(file.task == task for file in files)
+def _measured(task: str, files: Sequence[ResultFile]) -> bool:
+    """Whether the task ran an experiment: one that was not needed leaves no record."""
+    own = (file for file in files if file.task == task)
+    return any(one.record is not None for file in own for one in file.candidates)
 
 
 def _file_of(

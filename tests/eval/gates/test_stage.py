@@ -1,0 +1,165 @@
+"""The verdicts of a stage, from result files alone."""
+
+import datetime as dt
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sample_results as sample
+
+from dust_core.records import BaselineRef, Result, ResultFile
+from dust_core.specs.models import Escalate, Gate
+from dust_eval.gates import TaskVerdicts, judge_stage, judge_task, with_verdicts
+
+QUALITY = Gate(
+    title="quality holds", metric="delta1_drop", op="<=", value=1.0, unit="%", baseline="P0-2"
+)
+FINITE = Gate(
+    title="no NaN", metric="nan_count", op="==", value=0.0, unit="count", baseline=None
+)  # fmt: skip
+PTQ, QAT = "Q_PTQ_keepLN_run1", "Q_QAT_keepLN_run1"
+
+
+def resolved(task: str, *, on_failure: Any = "stop", **gates: Gate) -> Any:
+    protocol = SimpleNamespace(bootstrap=1000, confidence=0.95)
+    return SimpleNamespace(
+        id=task,
+        digest="1" * 64,
+        gates=gates or {"quality": QUALITY},
+        workload=SimpleNamespace(seed=42, quality=protocol),
+        task=SimpleNamespace(on_failure=on_failure),
+    )
+
+
+def teacher(task: str = "P0-2", role: str = "candidate", **changes: Any) -> Result:
+    artifacts = {"teacher_fp32.pth": "4" * 64}
+    return sample.result(sample.TEACHER, task=task, role=role, artifacts=artifacts, **changes)
+
+
+def measured(exp_id: str, task: str, delta1: float = 0.95, **changes: Any) -> ResultFile:
+    quality = sample.per_pair(delta1=delta1)
+    return sample.result_file(sample.result(exp_id, task=task, quality=quality, **changes))
+
+
+def nothing_measured(task: str) -> ResultFile:
+    provenance = sample.result(task=task).provenance
+    return sample.result_file(Result(record=None, provenance=provenance))
+
+
+TEACHER_FILE = sample.result_file(teacher())
+K1, Q1 = resolved("K-1"), resolved("Q-1", on_failure=Escalate(escalate="Q-2"))
+Q2 = resolved("Q-2")
+
+
+def statuses(found: tuple[TaskVerdicts, ...]) -> list[tuple[str, str | None, str | None, bool]]:
+    return [(one.task, one.status, one.settled, one.passed) for one in found]
+
+
+def test_each_line_binds_each_candidate() -> None:
+    task = resolved("ABL-1", quality=QUALITY, finite=FINITE)
+    variants = [
+        sample.result(f"ABL_KEEP_{code}_run1", task="ABL-1", quality=sample.per_pair(delta1=delta1))
+        for code, delta1 in (("noLN", 0.90), ("noSM", 0.95))
+    ]
+    found = judge_task(task, [sample.result_file(*variants), TEACHER_FILE])
+    assert [(one.gate, one.exp_id, one.status) for one in found.verdicts] == [
+        ("quality", "ABL_KEEP_noLN_run1", "fail"),
+        ("quality", "ABL_KEEP_noSM_run1", "pass"),
+        ("finite", "ABL_KEEP_noLN_run1", "pass"),
+        ("finite", "ABL_KEEP_noSM_run1", "pass"),
+    ]
+    assert not found.passed
+
+
+def test_a_task_without_a_result_fails_every_line() -> None:
+    (found,) = judge_stage([K1], [TEACHER_FILE])
+    assert [one.reason for one in found.verdicts] == ["K-1 has no result"]
+    assert not found.passed
+
+
+def test_a_baseline_measured_beside_the_candidate_goes_before_its_own_task() -> None:
+    elsewhere = TEACHER_FILE.results[0].provenance.device.model_copy(
+        update={"fingerprint": "e" * 64}
+    )
+    replayed = sample.result_file(teacher(device=elsewhere))
+    alone = judge_task(K1, [measured(sample.STUDENT, "K-1"), replayed])
+    assert alone.status == "inconclusive"
+    beside = sample.result_file(sample.result(), teacher("K-1", "baseline"))
+    assert judge_task(K1, [beside, replayed]).status == "pass"
+
+
+def test_a_baseline_of_another_name_is_no_baseline() -> None:
+    reference = {"P0-2": BaselineRef(exp_id="P0_FP32_run2", sha256="4" * 64)}
+    latency = sample.turns(100.0)
+    file = sample.result_file(sample.result(baselines=reference, latency=latency))
+    (verdict,) = judge_task(K1, [file, TEACHER_FILE]).verdicts
+    assert verdict.reason == "the baseline P0-2 has no result"
+
+
+def test_without_a_reference_the_only_result_of_the_baseline_task_is_taken() -> None:
+    file = sample.result_file(sample.result(baselines={}))
+    assert judge_task(K1, [file, TEACHER_FILE]).status == "pass"
+
+
+def test_of_several_runs_that_of_the_present_spec_counts() -> None:
+    later = sample.MOMENT + dt.timedelta(days=1)
+    current = measured(sample.STUDENT, "K-1")
+    stale = measured("K_T3B05_run2", "K-1", spec_digest="0" * 64, finished=later)
+    for files in ([current, stale, TEACHER_FILE], [stale, current, TEACHER_FILE]):
+        (verdict,) = judge_task(K1, files).verdicts
+        assert (verdict.exp_id, verdict.status) == (sample.STUDENT, "pass")
+
+
+def test_an_escalated_task_is_settled_by_the_one_that_took_over() -> None:
+    files = [measured(PTQ, "Q-1", 0.90), measured(QAT, "Q-2", 0.95), TEACHER_FILE]
+    assert statuses(judge_stage([Q1, Q2], files)) == [
+        ("Q-1", "fail", "Q-2 took over and passes", True),
+        ("Q-2", "pass", None, True),
+    ]
+
+
+def test_escalation_does_not_help_where_both_fail() -> None:
+    files = [measured(PTQ, "Q-1", 0.90), measured(QAT, "Q-2", 0.91), TEACHER_FILE]
+    assert statuses(judge_stage([Q1, Q2], files)) == [
+        ("Q-1", "fail", None, False),
+        ("Q-2", "fail", None, False),
+    ]
+
+
+@pytest.mark.parametrize("rest", [[], [nothing_measured("Q-2")]])
+def test_what_nothing_escalates_to_is_not_needed(rest: list[ResultFile]) -> None:
+    files = [measured(PTQ, "Q-1", 0.95), *rest, TEACHER_FILE]
+    assert statuses(judge_stage([Q1, Q2], files)) == [
+        ("Q-1", "pass", None, True),
+        ("Q-2", None, "not needed: Q-1 passes", True),
+    ]
+
+
+def test_what_ran_although_it_was_not_needed_counts() -> None:
+    files = [measured(PTQ, "Q-1", 0.95), measured(QAT, "Q-2", 0.90), TEACHER_FILE]
+    assert [one.passed for one in judge_stage([Q1, Q2], files)] == [True, False]
+
+
+def test_an_escalation_that_did_not_run_leaves_the_failure() -> None:
+    files = [measured(PTQ, "Q-1", 0.90), TEACHER_FILE]
+    assert statuses(judge_stage([Q1, Q2], files)) == [
+        ("Q-1", "fail", None, False),
+        ("Q-2", "fail", None, False),
+    ]
+
+
+def test_verdicts_are_written_beside_their_results_and_replace_older_ones() -> None:
+    file = with_verdicts(K1, measured(sample.STUDENT, "K-1", 0.90), [TEACHER_FILE])
+    assert [one.status for one in file.verdicts] == ["fail"]
+    assert with_verdicts(K1, file, [TEACHER_FILE]) == file
+
+
+def test_judging_starts_without_numpy_or_torch() -> None:
+    code = (
+        "import sys, dust_eval.gates.commands;"
+        "print([name for name in ('torch', 'numpy', 'rich.table') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
