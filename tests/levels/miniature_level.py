@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from levels.archive import Archives
-from levels.bsp import FACE, LEAF, MODEL, NODE, PLANE, TEXTURE, UNIT_M, VERTEX, read_level
+from levels.bsp import FACE, LEAF, MODEL, NODE, PLANE, TEXTURE, VERTEX, read_level
 from levels.camera import Camera
 from levels.scene import Scene, build_scene
 from levels.shaders import read_scripts
+from levels.space import UNIT_M
 
 SIDES = ("west", "east", "south", "north", "floor", "ceiling")
 COLOURS = {

@@ -10,9 +10,10 @@ from miniature_level import Miniature, Room, level_bytes, picture_bytes, write_g
 
 from dust_core.errors import DustError
 from levels.archive import Archives
-from levels.bsp import UNIT_M, Lump, read_level
+from levels.bsp import Lump, read_level
 from levels.patches import tessellate
 from levels.shaders import material, parse
+from levels.space import UNIT_M
 
 SCRIPT = """
 // a comment { with a brace
@@ -108,7 +109,7 @@ def test_open_space_is_told_from_walls_and_the_outside(game: Miniature) -> None:
         ]
     )
     expected = [True, False, False, True, False, False]
-    assert level.is_free(units * UNIT_M).tolist() == expected
+    assert level.space.is_free(units * UNIT_M).tolist() == expected
 
 
 def test_every_triangle_shows_its_front_to_the_side_of_its_normal(game: Miniature) -> None:

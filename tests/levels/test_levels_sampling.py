@@ -8,12 +8,13 @@ import pytest
 from miniature_level import Miniature, Room, write_game
 
 from dust_core.errors import DustError
-from levels.bsp import UNIT_M, read_level
+from levels.bsp import read_level
 from levels.overlap import covisibility
 from levels.photo import fault
 from levels.places import Places
 from levels.render import Renderer
 from levels.sampler import Limits, Sampler
+from levels.space import UNIT_M
 from levels.splits import read_splits
 
 
@@ -21,7 +22,7 @@ def test_places_are_all_over_the_open_space(game: Miniature) -> None:
     level = read_level(game.archives(), "room")
     places, random = Places(level), np.random.default_rng(0)
     eyes = np.array([places.draw(random) for _ in range(400)])
-    assert level.is_free(eyes).all()
+    assert level.space.is_free(eyes).all()
     room = Room().inside
     share = (eyes / UNIT_M - room.low) / (np.array(room.high) - room.low)
     for axis in range(3):

@@ -1,4 +1,4 @@
-"""Levels of the Quake 3 engine (IBSP 46 and 47): surfaces, lightmaps, entities, free space.
+"""Levels of the Quake 3 engine (IBSP 46 and 47): surfaces, lightmaps, entities, space.
 
 The layout of the file is that of the engine, published by its makers under the GPL; see also
 "Unofficial Quake 3 Map Specs" (K. Proudfoot, 2000).
@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from dust_core.errors import DustError
 from levels.archive import Archives
 from levels.patches import tessellate
-
-UNIT_M = 0.03
-"""Metres a unit of the level: a player of 56 units stands 1.7 m tall."""
+from levels.space import Space, build_space
 
 VERTEX = np.dtype(
     [
@@ -46,7 +44,16 @@ FACE = np.dtype(
 )
 PLANE = np.dtype([("normal", "<f4", 3), ("distance", "<f4")])
 NODE = np.dtype([("plane", "<i4"), ("children", "<i4", 2), ("box", "<i4", 6)])
-LEAF = np.dtype([("cluster", "<i4"), ("area", "<i4"), ("box", "<i4", 6), ("contents", "<i4", 4)])
+LEAF = np.dtype(
+    [
+        ("cluster", "<i4"),
+        ("area", "<i4"),
+        ("box", "<i4", 6),
+        ("first_face", "<i4"),
+        ("faces", "<i4"),
+        ("brushes", "<i4", 2),
+    ]
+)
 MODEL = np.dtype(
     [("box", "<f4", 6), ("first_face", "<i4"), ("faces", "<i4"), ("brushes", "<i4", 2)]
 )
@@ -63,11 +70,13 @@ class Lump(IntEnum):
     PLANES = 2
     NODES = 3
     LEAVES = 4
+    LEAF_FACES = 5
     MODELS = 7
     VERTICES = 10
     INDICES = 11
     FACES = 13
     LIGHTMAPS = 14
+    VISIBILITY = 16
 
 
 LUMPS = 17
@@ -86,12 +95,14 @@ class Surface:
     """One face as triangles whose front side is counter-clockwise.
 
     Attributes:
+        face: its number in the level.
         texture: the name of its surface, lower case.
         lightmap: index of its page of lightmaps; negative where its vertices carry the light.
         vertices: (V,) records of `VERTEX`, positions in units of the level.
         triangles: (T, 3) indices into `vertices`.
     """
 
+    face: int
     texture: str
     lightmap: int
     vertices: NDArray[np.void]
@@ -100,7 +111,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Level:
-    """A level: what is seen of it, and where there is room.
+    """A level as it is stored.
 
     Attributes:
         lightmaps: (L, S, S, 3) uint8 pages; L may be 0.
@@ -111,28 +122,7 @@ class Level:
     surfaces: tuple[Surface, ...]
     lightmaps: NDArray[np.uint8]
     entities: tuple[dict[str, str], ...]
-    planes: NDArray[np.void]
-    nodes: NDArray[np.void]
-    leaves: NDArray[np.void]
-
-    def is_free(self, points_m: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which of the (N, 3) points, in metres, lie in the open space of the level.
-
-        Walks the tree that divides space. A leaf without a cluster is inside a wall or outside of
-        the level. Doors, curved surfaces and props are not in the tree: only a look at the depth
-        from a point tells that it is not inside one of those.
-        """
-        points = np.atleast_2d(points_m) / UNIT_M
-        node = np.zeros(len(points), dtype=np.int64)
-        walking = np.arange(len(points))
-        while len(walking):
-            here = self.nodes[node[walking]]
-            plane = self.planes[here["plane"]]
-            side = np.einsum("nx,nx->n", plane["normal"], points[walking]) - plane["distance"]
-            node[walking] = here["children"][np.arange(len(walking)), (side < 0).astype(np.int64)]
-            walking = walking[node[walking] >= 0]
-        free = self.leaves["cluster"][-(node + 1)] >= 0
-        return np.asarray(free, dtype=np.bool_)
+    space: Space
 
 
 def read_level(archives: Archives, name: str) -> Level:
@@ -166,13 +156,14 @@ def _parse(content: bytes, name: str, archives: Archives) -> Level:
         return np.frombuffer(content[offset : offset + size], dtype)
 
     entities = tuple(_entities(bytes(table(Lump.ENTITIES, "u1")).decode("latin-1")))
-    faces = _moved_models(table(Lump.MODELS, MODEL), entities, len(table(Lump.FACES, FACE)))
+    faces, leaves = table(Lump.FACES, FACE), table(Lump.LEAVES, LEAF)
+    in_leaves = np.asarray(table(Lump.LEAF_FACES, "<i4"), dtype=np.int32)
     surfaces = _surfaces(
-        table(Lump.FACES, FACE),
+        faces,
         table(Lump.VERTICES, VERTEX),
         np.asarray(table(Lump.INDICES, "<i4"), dtype=np.int32),
         _texture_names(table(Lump.TEXTURES, TEXTURE)),
-        faces,
+        _moved_models(table(Lump.MODELS, MODEL), entities, len(faces)),
     )
     pages = np.asarray(table(Lump.LIGHTMAPS, "u1"), dtype=np.uint8)
     return Level(
@@ -182,9 +173,14 @@ def _parse(content: bytes, name: str, archives: Archives) -> Level:
         if len(pages)
         else _external_lightmaps(archives, name),
         entities=entities,
-        planes=table(Lump.PLANES, PLANE),
-        nodes=table(Lump.NODES, NODE),
-        leaves=table(Lump.LEAVES, LEAF),
+        space=build_space(
+            table(Lump.PLANES, PLANE),
+            table(Lump.NODES, NODE),
+            leaves,
+            [in_leaves[leaf["first_face"] :][: leaf["faces"]] for leaf in leaves],
+            len(faces),
+            bytes(table(Lump.VISIBILITY, "u1")),
+        ),
     )
 
 
@@ -230,7 +226,7 @@ def _surfaces(
     textures: list[str],
     moved: NDArray[np.float32],
 ) -> Iterator[Surface]:
-    for face, offset in zip(faces, moved, strict=True):
+    for number, (face, offset) in enumerate(zip(faces, moved, strict=True)):
         own = vertices[face["first_vertex"] : face["first_vertex"] + face["vertices"]]
         if face["kind"] in (Kind.POLYGON, Kind.MESH):
             first = face["first_index"]
@@ -245,7 +241,7 @@ def _surfaces(
             own = own.copy()
             own["position"] += offset
         triangles = _front_side_out(own, triangles)
-        yield Surface(textures[face["texture"]], int(face["lightmap"]), own, triangles)
+        yield Surface(number, textures[face["texture"]], int(face["lightmap"]), own, triangles)
 
 
 def _patch(

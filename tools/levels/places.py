@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dust_core.errors import DustError
-from levels.bsp import UNIT_M, Level, origin
+from levels.bsp import Level, origin
+from levels.space import SOLID, UNIT_M
 
 _WALKED = re.compile(r"info_player|item_|weapon_|ammo_|team_|holdable_|target_position|path_corner")
 _REACH_M = 20.0
@@ -34,7 +35,7 @@ class Places:
             if _WALKED.match(entity.get("classname", "")) and "origin" in entity
         ]
         self._spots = np.array(found, dtype=np.float64).reshape(-1, 3)
-        open_leaves = level.leaves[level.leaves["cluster"] >= 0]
+        open_leaves = level.space.leaves[level.space.leaves["cluster"] > SOLID]
         self._boxes = open_leaves["box"].astype(np.float64).reshape(-1, 2, 3) * UNIT_M
         # A leaf of a hundred times the volume is not a hundred times as interesting.
         weight = np.sqrt(np.prod(np.maximum(self._boxes[:, 1] - self._boxes[:, 0], 0), axis=1))
@@ -61,7 +62,7 @@ class Places:
             else:
                 box = self._boxes[random.choice(len(self._boxes), p=self._chance)]
                 eye = random.uniform(box[0], box[1])
-            if self._level.is_free(eye)[0]:
+            if self.is_free(eye):
                 return eye
         raise DustError(
             f"no open space found in {_TRIES} tries",
@@ -71,7 +72,7 @@ class Places:
 
     def is_free(self, eye: NDArray[np.float64]) -> bool:
         """Whether `eye` (3,) is in open space."""
-        return bool(self._level.is_free(eye)[0])
+        return bool(self._level.space.is_free(eye)[0])
 
     def _near_a_spot(self, random: np.random.Generator) -> NDArray[np.float64]:
         spot = self._spots[random.integers(len(self._spots))]

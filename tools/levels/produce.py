@@ -46,9 +46,9 @@ class Order:
     pairs: int
     size: int
     seed: int
+    storage: Storage
     least_overlap: float = 0.2
     most_overlap: float = 0.95
-    storage: Storage = Storage()
 
     def share(self, level: str) -> int:
         """How many pairs `level` contributes."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dust_core.errors import DustError
 from levels.camera import Camera
-from levels.scene import Scene, Style
+from levels.scene import Scene
 
 if TYPE_CHECKING:
     import moderngl
@@ -126,13 +126,7 @@ class Renderer:
         )
         self._program["eye"] = tuple(camera.eye)
         self._lightmaps.use(1)
-        set_to = None
-        for array, picture, style, two_sided in self._draws:
-            if set_to != (style, two_sided):
-                self._program["style"], self._program["two_sided"] = style, two_sided
-                set_to = (style, two_sided)
-            picture.use(0)
-            array.render()
+        self._draw_from(int(self.scene.level.space.clusters(camera.eye)[0]))
         pixels = _read(target, 0, np.uint8, size, 4)
         signed_depth = _read(target, 1, np.float32, size, 1)[..., 0]
         behind = signed_depth < 0
@@ -159,27 +153,59 @@ class Renderer:
             (width, height), 3, scene.lightmaps.tobytes(), alignment=1
         )
         self._lightmaps.filter = (moderngl.LINEAR, moderngl.LINEAR)
-        self._draws: list[tuple[moderngl.VertexArray, moderngl.Texture, Style, bool]] = []
-        for batch in sorted(scene.batches, key=lambda batch: (batch.style, batch.two_sided)):
-            height, width = batch.picture.shape[:2]
-            picture = context.texture((width, height), 4, batch.picture.tobytes())
-            picture.build_mipmaps()
-            picture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-            array = context.vertex_array(
-                self._program,
-                [
-                    (
-                        context.buffer(batch.vertices.tobytes()),
-                        "3f 2f 2f 3f",
-                        "position",
-                        "uv",
-                        "lightmap_uv",
-                        "light",
-                    )
-                ],
-                context.buffer(batch.triangles.tobytes()),
-            )
-            self._draws.append((array, picture, batch.style, batch.two_sided))
+        batches = sorted(scene.batches, key=lambda batch: (batch.style, batch.two_sided))
+        starts = np.cumsum([0, *(len(batch.vertices) for batch in batches)])
+        self._triangles = np.concatenate(
+            [batch.triangles + start for batch, start in zip(batches, starts[:-1], strict=True)]
+        ).astype(np.int32)
+        self._faces = np.concatenate([batch.faces for batch in batches])
+        self._ends = np.cumsum([len(batch.triangles) for batch in batches])
+        self._looks = [
+            (self._texture(batch.picture), batch.style, batch.two_sided) for batch in batches
+        ]
+        self._indices = context.buffer(self._triangles.tobytes(), dynamic=True)
+        self._array = context.vertex_array(
+            self._program,
+            [
+                (
+                    context.buffer(np.concatenate([batch.vertices for batch in batches]).tobytes()),
+                    "3f 2f 2f 3f",
+                    "position",
+                    "uv",
+                    "lightmap_uv",
+                    "light",
+                )
+            ],
+            self._indices,
+        )
+        self._cluster: int | None = None
+        self._visible_ends = self._ends
+
+    def _texture(self, picture: NDArray[np.uint8]) -> "moderngl.Texture":
+        import moderngl
+
+        height, width = picture.shape[:2]
+        texture = self._context.texture((width, height), 4, picture.tobytes())
+        texture.build_mipmaps()
+        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        return texture
+
+    def _draw_from(self, cluster: int) -> None:
+        """Draw what may be seen from `cluster`, material by material."""
+        if cluster != self._cluster:
+            visible = self.scene.level.space.visible(cluster)[self._faces]
+            self._indices.write(self._triangles[visible].tobytes())
+            self._visible_ends = np.cumsum(visible)[self._ends - 1]
+            self._cluster = cluster
+        first, set_to = 0, None
+        for end, (texture, style, two_sided) in zip(self._visible_ends, self._looks, strict=True):
+            if end > first:
+                if set_to != (style, two_sided):
+                    self._program["style"], self._program["two_sided"] = style, two_sided
+                    set_to = (style, two_sided)
+                texture.use(0)
+                self._array.render(vertices=3 * int(end - first), first=3 * int(first))
+            first = end
 
     def _target(self, size: int) -> "moderngl.Framebuffer":
         if size not in self._targets:

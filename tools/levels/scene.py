@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from levels.archive import Archives
-from levels.bsp import UNIT_M, Level, Surface
+from levels.bsp import Level, Surface
 from levels.shaders import PLAIN, Material, Shader, material
+from levels.space import UNIT_M
 
 VERTEX_FLOATS = 10
 """position 3 (metres), texture coordinates 2, lightmap coordinates 2 (negative: none), light 3."""
@@ -34,12 +35,14 @@ class Batch:
     Attributes:
         vertices: (V, VERTEX_FLOATS) float32.
         triangles: (T, 3) int32.
+        faces: (T,) int32, the face of the level that a triangle belongs to.
         picture: (H, W, 4) uint8.
         two_sided: seen from behind too; else a view of the back is one from inside a wall.
     """
 
     vertices: NDArray[np.float32]
     triangles: NDArray[np.int32]
+    faces: NDArray[np.int32]
     picture: NDArray[np.uint8]
     style: Style
     two_sided: bool
@@ -94,7 +97,7 @@ def _is_tool(texture: str) -> bool:
 def _batch(
     surfaces: list[Surface], shader: Shader, found: Material, sheet: "_LightmapSheet"
 ) -> Batch:
-    vertices, triangles, start = [], [], 0
+    vertices, triangles, faces, start = [], [], [], 0
     for surface in surfaces:
         own = np.empty((len(surface.vertices), VERTEX_FLOATS), dtype=np.float32)
         own[:, 0:3] = surface.vertices["position"] * UNIT_M
@@ -103,6 +106,7 @@ def _batch(
         own[:, 7:10] = surface.vertices["colour"][:, :3] / np.float32(255)
         vertices.append(own)
         triangles.append(surface.triangles + start)
+        faces.append(np.full(len(surface.triangles), surface.face, dtype=np.int32))
         start += len(own)
     if shader.is_sky:
         style = Style.SKY
@@ -111,6 +115,7 @@ def _batch(
     return Batch(
         np.concatenate(vertices),
         np.concatenate(triangles).astype(np.int32),
+        np.concatenate(faces),
         _pixels(found.picture, _SKY if shader.is_sky else _GREY),
         style,
         shader.two_sided or found.cut_out,

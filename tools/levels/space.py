@@ -1,0 +1,99 @@
+"""The space of a level: where there is room, and what can be seen from there.
+
+A level divides space by planes into leaves; leaves that see the same are a cluster. Its table of
+what clusters see is conservative: what it rules out is certainly hidden, and need not be drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNIT_M = 0.03
+"""Metres a unit of the level: a player of 56 units stands 1.7 m tall."""
+
+SOLID = -1
+"""The cluster of what is inside of walls or outside of the level."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """The tree of planes of a level and its table of visibility.
+
+    Attributes:
+        planes: (P,) records of normal and distance, in units of the level.
+        nodes: (N,) records of a plane and two children: nodes, or leaves as -(leaf + 1).
+        leaves: (L,) records of a cluster and a box.
+        sees: (C, C) whether the row's cluster sees the column's; 0 x 0 where there is no table.
+        reaches: (E, 2) which face of the level reaches into which cluster: cluster, face.
+        everywhere: (F,) faces that the table knows nothing of: doors and whatever else moves.
+    """
+
+    planes: NDArray[np.void]
+    nodes: NDArray[np.void]
+    leaves: NDArray[np.void]
+    sees: NDArray[np.bool_]
+    reaches: NDArray[np.int32]
+    everywhere: NDArray[np.bool_]
+
+    def clusters(self, points_m: NDArray[np.float64]) -> NDArray[np.int32]:
+        """The cluster of each of the (N, 3) points, metres; negative where there is no room.
+
+        Doors, curved surfaces and props are not in the tree: only a look at the depth from a point
+        tells that it is not inside one of those.
+        """
+        points = np.atleast_2d(points_m) / UNIT_M
+        node = np.zeros(len(points), dtype=np.int64)
+        walking = np.arange(len(points))
+        while len(walking):
+            here = self.nodes[node[walking]]
+            plane = self.planes[here["plane"]]
+            side = np.einsum("nx,nx->n", plane["normal"], points[walking]) - plane["distance"]
+            node[walking] = here["children"][np.arange(len(walking)), (side < 0).astype(np.int64)]
+            walking = walking[node[walking] >= 0]
+        return np.asarray(self.leaves["cluster"][-(node + 1)], dtype=np.int32)
+
+    def is_free(self, points_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of the (N, 3) points, metres, lie in open space."""
+        return self.clusters(points_m) > SOLID
+
+    def visible(self, cluster: int) -> NDArray[np.bool_]:
+        """(F,) the faces that may be seen from `cluster`; from outside of the level, all."""
+        if not 0 <= cluster < len(self.sees):
+            return np.ones(len(self.everywhere), dtype=np.bool_)
+        seen = self.everywhere.copy()
+        seen[self.reaches[self.sees[cluster][self.reaches[:, 0]], 1]] = True
+        return seen
+
+
+def build_space(
+    planes: NDArray[np.void],
+    nodes: NDArray[np.void],
+    leaves: NDArray[np.void],
+    leaf_faces: Sequence[NDArray[np.int32]],
+    faces: int,
+    table: bytes,
+) -> Space:
+    """Gather the space of a level.
+
+    Args:
+        leaf_faces: for each leaf the faces that reach into it.
+        faces: how many faces the level has.
+        table: number of clusters and bytes a row (int32 each), then rows of bits; may be empty.
+
+    Raises:
+        ValueError: the table is shorter than it says.
+    """
+    sees = np.zeros((0, 0), dtype=np.bool_)
+    if table:
+        clusters, row = (int(number) for number in np.frombuffer(table, "<i4", 2))
+        bits = np.frombuffer(table, np.uint8, clusters * row, 8).reshape(clusters, row)
+        bits = np.unpackbits(bits, axis=1, count=clusters, bitorder="little")
+        sees = np.asarray(bits, dtype=np.bool_)
+    of_leaves = np.repeat(leaves["cluster"], [len(own) for own in leaf_faces])
+    reaches = np.stack([of_leaves, np.concatenate([*leaf_faces, []])], axis=1).astype(np.int32)
+    reaches = np.unique(reaches[(reaches[:, 0] >= 0) & (reaches[:, 0] < len(sees))], axis=0)
+    everywhere = np.ones(faces, dtype=np.bool_)
+    everywhere[reaches[:, 1]] = False
+    return Space(planes, nodes, leaves, sees, reaches, everywhere)
