@@ -33,12 +33,14 @@ class SelfAttention(nn.Module):
 
     def __init__(self, dim: int, heads: int, head_dim: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.head_dim = heads, head_dim
         self.qkv = nn.Linear(dim, 3 * heads * head_dim)
         self.proj = nn.Linear(heads * head_dim, dim)
 
     def forward(self, x: Tensor, rope: RopeTables) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        batch, tokens, _ = sizes(x)
+        qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, self.head_dim)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()
         out = _attend(rotate(q, *rope), rotate(k, *rope), v)
         return _project(self.proj, out)
 
@@ -48,7 +50,7 @@ class CrossAttention(nn.Module):
 
     def __init__(self, dim: int, heads: int, head_dim: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.head_dim = heads, head_dim
         self.projq = nn.Linear(dim, heads * head_dim)
         self.projk = nn.Linear(dim, heads * head_dim)
         self.projv = nn.Linear(dim, heads * head_dim)
@@ -60,8 +62,8 @@ class CrossAttention(nn.Module):
         return _project(self.proj, _attend(q, k, self._split(self.projv(other))))
 
     def _split(self, x: Tensor) -> Tensor:
-        split: Tensor = x.unflatten(-1, (self.heads, -1))
-        return split.transpose(1, 2)
+        batch, tokens, _ = sizes(x)
+        return x.reshape(batch, tokens, self.heads, self.head_dim).transpose(1, 2)
 
 
 class EncoderBlock(nn.Module):
@@ -101,13 +103,19 @@ class DecoderBlock(nn.Module):
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    # The rotation runs in float32 under autocast; attention itself belongs in the narrow type.
-    return scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
+    # The scale is spelt out because an exporter would otherwise compute it from a dynamic shape.
+    return scaled_dot_product_attention(q, k, v, scale=sizes(q)[-1] ** -0.5)
 
 
 def _project(layer: nn.Linear, attended: Tensor) -> Tensor:
-    out: Tensor = layer(attended.transpose(1, 2).flatten(2))
+    batch, heads, tokens, head_dim = sizes(attended)
+    out: Tensor = layer(attended.transpose(1, 2).reshape(batch, tokens, heads * head_dim))
     return out
+
+
+def sizes(x: Tensor) -> tuple[int, ...]:
+    """The shape as Python numbers even while tracing: an exported graph is static throughout."""
+    return tuple(int(side) for side in x.shape)
 
 
 def tables_for(x: Tensor, tables: RopeTables) -> RopeTables:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, relu
 
+from dust_core.model.blocks import sizes
 from dust_core.model.config import DptConfig, Dust3rConfig
 
 
@@ -19,8 +20,7 @@ class LinearHead(nn.Module):
 
     def forward(self, outputs: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
         """Decoder outputs (B, N, dec_dim) to raw predictions (B, 4, H, W)."""
-        x = self.proj(outputs[-1]).transpose(1, 2).unflatten(2, grid)
-        return pixel_shuffle(x, self.patch_size)
+        return pixel_shuffle(_as_map(self.proj(outputs[-1]), grid), self.patch_size)
 
 
 class DptHead(nn.Module):
@@ -34,7 +34,7 @@ class DptHead(nn.Module):
 
     def forward(self, outputs: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
         """Encoder and decoder outputs (B, N, C) to raw predictions (B, 4, H, W)."""
-        maps = [outputs[hook].transpose(1, 2).unflatten(2, grid) for hook in self.hooks]
+        maps = [_as_map(outputs[hook], grid) for hook in self.hooks]
         raw: Tensor = self.dpt(maps)
         return raw
 
@@ -131,6 +131,12 @@ class Upsample(nn.Module):
 def upsample(x: Tensor) -> Tensor:
     """Bilinear, corners aligned, (B, C, H, W) to (B, C, 2H, 2W)."""
     return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
+
+
+def _as_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Tokens (B, N, C), row by row, to a map (B, C, rows, columns)."""
+    batch, _, channels = sizes(tokens)
+    return tokens.transpose(1, 2).reshape(batch, channels, *grid)
 
 
 def pointmap_and_confidence(raw: Tensor) -> tuple[Tensor, Tensor]:

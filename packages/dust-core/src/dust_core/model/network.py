@@ -5,7 +5,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dust_core.model.blocks import DecoderBlock, EncoderBlock, RopeTables, layer_norm, tables_for
+from dust_core.model.blocks import (
+    DecoderBlock,
+    EncoderBlock,
+    RopeTables,
+    layer_norm,
+    sizes,
+    tables_for,
+)
 from dust_core.model.config import Dust3rConfig
 from dust_core.model.heads import DptHead, LinearHead, pointmap_and_confidence
 from dust_core.model.rope import rope_tables
@@ -35,8 +42,9 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(3, dim, patch_size, stride=patch_size)
 
     def forward(self, images: Tensor) -> Tensor:
-        tokens: Tensor = self.proj(images)
-        return tokens.flatten(2).transpose(1, 2)
+        maps: Tensor = self.proj(images)
+        batch, channels, rows, columns = sizes(maps)
+        return maps.reshape(batch, channels, rows * columns).transpose(1, 2)
 
 
 class Dust3r(nn.Module):
@@ -75,13 +83,13 @@ class Dust3r(nn.Module):
             ValueError: the sides are not divisible by the patch size.
         """
         both = self.encode(torch.cat([image1, image2]))
-        tokens1, tokens2 = both.tokens.chunk(2)
+        tokens1, tokens2 = both.tokens.split(sizes(image1)[0])
         return self.decode(Features(tokens1, both.grid), Features(tokens2, both.grid))
 
     def encode(self, images: Tensor) -> Features:
         """Encode images (B, 3, H, W) in [-1, 1] once, to be decoded in any number of pairs."""
         patch = self.config.patch_size
-        height, width = images.shape[-2:]
+        height, width = sizes(images)[-2:]
         if height % patch or width % patch:
             raise ValueError(f"image is {height}x{width}, both sides must be divisible by {patch}")
         grid = (height // patch, width // patch)

@@ -97,7 +97,7 @@ def _written(block: nn.Module) -> float:
     """Mean absolute weight of the layers through which a block adds to its residual stream."""
     outputs = [m.proj for m in block.modules() if isinstance(m, SelfAttention | CrossAttention)]
     outputs += [m.fc2 for m in block.modules() if isinstance(m, FeedForward)]
-    return float(torch.stack([layer.weight.abs().mean() for layer in outputs]).sum())
+    return float(sum(layer.weight.detach().abs().mean() for layer in outputs))
 
 
 def _copy_block_free(teacher: Dust3r, student: Dust3r) -> None:
