@@ -10,7 +10,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from itertools import islice
 from multiprocessing import get_context
@@ -74,12 +74,9 @@ def draw_parts(order: Order, folder: Path, cache: Path, *, jobs: int, say: Progr
     ]
     done = len(order.levels) - len(waiting)
     started, drawn = time.monotonic(), 0
-    workers = ProcessPoolExecutor(
-        max_workers=jobs, max_tasks_per_child=1, mp_context=get_context("spawn")
-    )
-    with workers:
+    with ThreadPoolExecutor(jobs) as watchers:
         running = {
-            workers.submit(draw_level, order, level, folder, cache): level for level in waiting
+            watchers.submit(_draw_apart, order, level, folder, cache): level for level in waiting
         }
         try:
             for finished in as_completed(running):
@@ -89,8 +86,14 @@ def draw_parts(order: Order, folder: Path, cache: Path, *, jobs: int, say: Progr
                 rate = drawn / (time.monotonic() - started)
                 say(f"{done}/{len(order.levels)} {level}: {order.share(level)}, {rate:.1f} pairs/s")
         except BaseException:
-            workers.shutdown(wait=False, cancel_futures=True)
+            watchers.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _draw_apart(order: Order, level: str, folder: Path, cache: Path) -> None:
+    """Draw a level in a process of its own, and wait for it."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        process.submit(draw_level, order, level, folder, cache).result()
 
 
 def draw_level(order: Order, level: str, folder: Path, cache: Path) -> None:
