@@ -1,0 +1,215 @@
+"""How big and where: what a run may change without changing the experiment."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from dust_core.specs.models.base import SpecFile, SpecModel
+from dust_core.specs.models.constraints import Bool, Int, Number, RelativePath, Sha256, Text, refuse
+from dust_core.specs.models.workload import DataSplits
+
+Size = Annotated[Int, Field(ge=1, le=65_536)]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Dpt(SpecModel):
+    """Widths of a DPT head (arXiv:2103.13413)."""
+
+    layer_dims: tuple[Size, Size, Size, Size] = Field(
+        description="Channels of the four levels, from stride 4 to stride 32.",
+        examples=[[96, 192, 384, 768]],
+    )
+    feature_dim: Size = Field(description="Channels of the fusion blocks.", examples=[256])
+    last_dim: Size = Field(description="Channels of the last convolution.", examples=[128])
+
+
+class Network(SpecModel):
+    """Shape of the teacher, as the network's own configuration takes it."""
+
+    enc_dim: Size = Field(description="Channels of the encoder.", examples=[1024])
+    enc_depth: Size = Field(description="Blocks of the encoder.", examples=[24])
+    enc_heads: Size = Field(description="Attention heads of an encoder block.", examples=[16])
+    dec_dim: Size = Field(description="Channels of each decoder.", examples=[768])
+    dec_depth: Size = Field(description="Blocks of each decoder.", examples=[12])
+    dec_heads: Size = Field(description="Attention heads of a decoder block.", examples=[12])
+    head: Literal["linear", "dpt"] = Field(description="Kind of output head.", examples=["dpt"])
+    dpt: Dpt | None = Field(
+        default=None, description="Widths of a DPT head; none takes the published ones."
+    )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        for side, width, heads in (
+            ("enc", self.enc_dim, self.enc_heads),
+            ("dec", self.dec_dim, self.dec_heads),
+        ):
+            if width % (4 * heads):
+                raise refuse(
+                    "network_heads",
+                    "{field} {found} do not fit {width} channels: a head needs a multiple of 4",
+                    field=f"{side}_heads",
+                    found=heads,
+                    width=width,
+                )
+        if self.dpt is not None and self.head != "dpt":
+            raise refuse(
+                "network_head", "a {found} head has no dpt widths", field="dpt", found=self.head
+            )
+        return self
+
+
+class Checkpoint(SpecModel):
+    """A published checkpoint that stands in for training a teacher."""
+
+    name: Text = Field(description="Its published name.", examples=["DUSt3R_ViTLarge_BaseDecoder_512_dpt"])
+    path: RelativePath = Field(
+        description="Where the file lies, relative to the repository.",
+        examples=["checkpoints/DUSt3R_ViTLarge_BaseDecoder_512_dpt.pth"],
+    )
+    sha256: Sha256 | None = Field(
+        description="SHA-256 of the file; null until filled in.", examples=["0" * 64]
+    )
+    licence: Text = Field(description="Its licence.", examples=["CC BY-NC-SA 4.0"])
+    source: Text = Field(description="Where to get it.", examples=["the authors' page"])
+
+
+class Teacher(SpecModel):
+    """The network everything starts from."""
+
+    network: Network = Field(description="Shape of the network.")
+    checkpoint: Checkpoint | None = Field(
+        description="A published checkpoint; null where P0-teacher trains one."
+    )
+
+
+class OpenSplit(SpecModel):
+    """A set of shards that the user brings; null until filled in."""
+
+    manifest: RelativePath = Field(
+        description="The set's manifest.", examples=["data/full/training/manifest.json"]
+    )
+    sha256: Sha256 | None = Field(description="SHA-256 of the manifest.", examples=["0" * 64])
+    pairs: Annotated[Int, Field(ge=1)] | None = Field(
+        description="Pairs in the set.", examples=[100000]
+    )
+    scenes: tuple[Text, ...] | None = Field(
+        description="Scenes in the set; no two sets share one.", examples=[["scene0000_00"]]
+    )
+
+
+class OpenSplits(SpecModel):
+    """The four sets that a profile brings in place of the embedded ones."""
+
+    workload: OpenSplit = Field(description="The 20 pairs that every figure is taken on.")
+    calibration: OpenSplit = Field(description="Images that set quantization ranges.")
+    training: OpenSplit = Field(description="Pairs that networks are trained on.")
+    validation: OpenSplit = Field(description="Pairs that stop training and choose students.")
+
+
+class Device(SpecModel):
+    """Where things run."""
+
+    kind: Literal["cpu", "cuda"] = Field(description="Kind of device.", examples=["cpu"])
+    count: Size = Field(description="Devices that train together.", examples=[1])
+
+
+class Runtime(SpecModel):
+    """What executes networks when they are measured."""
+
+    name: Literal["openvino", "onnxruntime", "tensorrt", "torch"] = Field(
+        description="Runtime of candidate and baseline alike.", examples=["openvino"]
+    )
+    float_precision: Precision = Field(
+        description="Precision of what stays in float in a quantized network; the FP32 baseline "
+        "is FP32 whatever stands here.",
+        examples=["bf16"],
+    )
+    compiler: Literal["tensorrt", "tensorrt_rtx"] = Field(
+        description="What compiles the .trt engines.", examples=["tensorrt_rtx"]
+    )
+
+
+class Recipe(SpecModel):
+    """How a network is trained; how many epochs is the experiment's business."""
+
+    pairs_per_epoch: Annotated[Int, Field(ge=1, le=10_000_000)] = Field(
+        description="Pairs seen in an epoch.", examples=[2000]
+    )
+    batch: Size = Field(description="Pairs in a batch, all devices together.", examples=[16])
+    side: Annotated[Int, Field(ge=32, le=512, multiple_of=16)] = Field(
+        description="Side of the training images, in pixels.", examples=[224]
+    )
+    lr: Number = Field(gt=0, le=1, description="Peak learning rate of AdamW.", examples=[1e-4])
+    weight_decay: Number = Field(ge=0, le=1, description="Weight decay.", examples=[0.05])
+    warmup: Number = Field(
+        ge=0, lt=1, description="Fraction of the steps before the peak.", examples=[0.05]
+    )
+    autocast: Precision = Field(description="Precision of matrix products.", examples=["bf16"])
+
+
+class TeacherRecipe(Recipe):
+    """How the teacher is trained, its length included: no experiment compares teachers."""
+
+    epochs: Annotated[Int, Field(ge=1, le=10_000)] = Field(description="Epochs.", examples=[100])
+
+
+class Training(SpecModel):
+    """A recipe for each task that trains."""
+
+    teacher: TeacherRecipe | None = Field(
+        description="P0-teacher; null with a published checkpoint."
+    )
+    distill: Recipe = Field(description="P1 and ABL-3.")
+    qat: Recipe = Field(description="Q-2 and KQ-2.")
+    prune: Recipe = Field(description="Fine-tuning in P4.")
+
+
+class ProfileSpec(SpecModel):
+    """Everything a profile may change; lines, metrics and protocol are not among it."""
+
+    quotable: Bool = Field(
+        description="Whether its figures may be quoted; ci's never are.", examples=[True]
+    )
+    workload_pairs: Annotated[Int, Field(ge=1, le=20)] = Field(
+        description="Pairs of the workload that are measured; a quotable profile measures all 20.",
+        examples=[20],
+    )
+    teacher: Teacher = Field(description="The teacher.")
+    data: Literal["embedded"] | DataSplits | OpenSplits = Field(
+        description="The workload's embedded sets, or others.", examples=["embedded"]
+    )
+    device: Device = Field(description="Device.")
+    threads: Annotated[Int, Field(ge=1, le=1024)] = Field(
+        description="CPU threads of every measured process.", examples=[2]
+    )
+    runtime: Runtime = Field(description="Runtime.")
+    training: Training = Field(description="Training recipes.")
+    fill_in: Text | None = Field(
+        default=None,
+        description="What a user must supply before the profile runs, where a value is null.",
+        examples=["sha256 of your checkpoint"],
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.quotable and self.workload_pairs != 20:
+            raise refuse(
+                "profile_pairs",
+                "{found} pairs cannot be quoted: a quotable profile measures 20",
+                field="workload_pairs",
+                found=self.workload_pairs,
+            )
+        if (self.teacher.checkpoint is None) == (self.training.teacher is None):
+            raise refuse(
+                "profile_teacher",
+                "the teacher has either a published checkpoint or a training recipe",
+                field="teacher",
+            )
+        return self
+
+
+class Profile(SpecFile):
+    """A file of specs/profiles."""
+
+    kind: Literal["Profile"] = Field(description="The kind of file.", examples=["Profile"])
+    spec: ProfileSpec = Field(description="Size, data, device, runtime and recipes.")
