@@ -71,17 +71,20 @@ def test_a_level_with_nothing_to_see_ends_in_a_message(tmp_path: Path, opengl: N
 
 def test_enough_levels_are_held_out_and_no_family_is_torn() -> None:
     splits = read_splits()
-    evaluated = [level for level in splits.evaluation if level not in splits.skip]
-    validated = [level for level in splits.validation if level not in splits.skip]
-    assert len(evaluated) >= 4 and len(validated) >= 2
+    rendered = {
+        side: [level for level in levels if level not in splits.skip]
+        for side, levels in splits.held.items()
+    }
+    assert len(rendered["evaluation"]) >= 4 and len(rendered["validation"]) >= 2
     assert splits.side("nexuiz/aggressor") == splits.side("openarena/aggressor")
-    assert set(splits.choose([*splits.evaluation, "nexuiz/bleach"], "train")) == {"nexuiz/bleach"}
+    offered = [*splits.held["evaluation"], *splits.held["calibration"], "nexuiz/warfare"]
+    assert splits.choose(offered, "train") == ["nexuiz/warfare"]
 
 
 def test_a_family_on_two_sides_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "splits.toml"
     path.write_text(
-        'evaluation = ["g/a"]\nvalidation = []\nvariants = [["g/a", "g/a2"]]\n[skip]\n',
+        'evaluation = ["g/a"]\nvalidation = []\ncalibration = []\nvariants = [["g/a", "g/a2"]]\n[skip]\n',
         encoding="utf-8",
     )
     with pytest.raises(DustError, match=r"variants of one level .*: g/a, g/a2"):

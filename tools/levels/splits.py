@@ -1,13 +1,14 @@
-"""Which levels belong to training, validation and evaluation."""
+"""Which levels belong to training, calibration, validation and evaluation."""
 
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from dust_core.errors import DustError
 
-Split = Literal["train", "validation", "evaluation"]
+Split = Literal["train", "calibration", "validation", "evaluation"]
 SPLITS_FILE = Path(__file__).with_name("splits.toml")
 
 
@@ -16,20 +17,18 @@ class Splits:
     """The split by level; a level's name is game/map.
 
     Attributes:
+        held: the levels of each side but training, to which all others belong.
         variants: families of levels that must stand on one side.
         skip: levels that are never rendered, and why.
     """
 
-    evaluation: tuple[str, ...]
-    validation: tuple[str, ...]
+    held: dict[Split, tuple[str, ...]]
     variants: tuple[tuple[str, ...], ...]
     skip: dict[str, str]
 
     def side(self, level: str) -> Split:
-        """The side on which `level` stands: training unless it is held out."""
-        if level in self.evaluation:
-            return "evaluation"
-        return "validation" if level in self.validation else "train"
+        """The side on which `level` stands."""
+        return next((side for side, levels in self.held.items() if level in levels), "train")
 
     def choose(self, levels: list[str], split: Split) -> list[str]:
         """Those of `levels` that are rendered for `split`, in their order."""
@@ -44,15 +43,15 @@ def read_splits(path: Path = SPLITS_FILE) -> Splits:
     """
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     splits = Splits(
-        evaluation=tuple(content["evaluation"]),
-        validation=tuple(content["validation"]),
+        held={side: tuple(content[side]) for side in get_args(Split) if side != "train"},
         variants=tuple(tuple(family) for family in content["variants"]),
         skip=dict(content["skip"]),
     )
-    both = set(splits.evaluation) & set(splits.validation)
-    if both:
+    count = Counter(level for levels in splits.held.values() for level in levels)
+    twice = sorted(level for level, times in count.items() if times > 1)
+    if twice:
         raise DustError(
-            f"held out twice: {', '.join(sorted(both))}", where=str(path), fix="keep one of the two"
+            f"on more than one side: {', '.join(twice)}", where=str(path), fix="keep it on one"
         )
     for family in splits.variants:
         sides = {splits.side(level) for level in family}
