@@ -42,7 +42,16 @@ def test_a_record_says_the_parameters_of_its_experiment(
     assert found == {"exp_id": exp_id, "combo": combo} | NOTHING | expected
 
 
-@pytest.mark.parametrize("exp_id", ["KQ_INT8_run1", "ABL_LOSS_G01_run1"])
-def test_what_is_built_on_others_must_name_them(exp_id: str) -> None:
+@pytest.mark.parametrize(
+    ("exp_id", "built_on"),
+    [
+        ("KQ_INT8_run1", []),
+        ("KQ_INT8_run1", ["K_T5B05_run1"]),
+        ("KQ_INT8_run1", ["Q_QAT_keepLN_run1"]),
+        ("ABL_LOSS_G01_run1", []),
+        ("ABL_KEEP_noLN_run1", ["P_r010_run1"]),
+    ],
+)
+def test_what_is_built_on_others_must_name_them(exp_id: str, built_on: list[str]) -> None:
     with pytest.raises(ValueError, match=f"{exp_id}: say which experiments it is built on"):
-        record_parameters(parse_exp_id(exp_id))
+        record_parameters(parse_exp_id(exp_id), *map(parse_exp_id, built_on))

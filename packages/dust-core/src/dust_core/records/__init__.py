@@ -7,7 +7,7 @@ from dust_core.records.environment import (
     environment_fingerprint,
     installed_versions,
 )
-from dust_core.records.parameters import Parameters, record_parameters
+from dust_core.records.parameters import Parameters, record_parameters, task_parameters
 from dust_core.records.provenance import (
     BaselineRef,
     Device,
@@ -79,5 +79,6 @@ __all__ = [
     "sheet_rows",
     "table_csv",
     "table_records",
+    "task_parameters",
     "write_result_file",
 ]

@@ -1,6 +1,6 @@
 """The parameter fields of a record, from the parameters that name its experiment."""
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from dust_core.specs.names import (
     AblationName,
@@ -14,8 +14,18 @@ from dust_core.specs.names import (
 )
 from dust_core.specs.names.vocabulary import KeepFamily
 
+if TYPE_CHECKING:
+    from dust_core.specs import ResolvedTask
+
 _BITS = 8
 """The one policy that specs allow is W8A8."""
+
+
+_NEEDED: dict[type[ExperimentName], tuple[tuple[type[ExperimentName], ...], ...]] = {
+    KQName: ((DistillName,), (QuantName,)),
+    AblationName: ((DistillName, QuantName),),
+}
+"""What an experiment cannot be told without: one of each group."""
 
 
 class Parameters(TypedDict):
@@ -32,13 +42,30 @@ class Parameters(TypedDict):
     keep_list: tuple[KeepFamily, ...] | None
 
 
+def task_parameters(task: "ResolvedTask", *built_on: ExperimentName) -> Parameters:
+    """The fields that say which experiment a task runs, from its spec.
+
+    Args:
+        task: the task; those whose parameters it takes over come with it.
+        built_on: what only its execution could tell: the student that was chosen, for KQ-2.
+
+    Raises:
+        ValueError: the task runs no experiment of its own, or one that `built_on` leaves open.
+    """
+    name = task.task.experiment(task.common)
+    if name is None:
+        raise ValueError(f"{task.id} runs no experiment of its own")
+    references = (one.task.experiment(one.common) for one in task.references.values())
+    return record_parameters(name, *(one for one in references if one is not None), *built_on)
+
+
 def record_parameters(name: ExperimentName, *built_on: ExperimentName) -> Parameters:
     """The fields that say which experiment a record is of; null where one does not apply.
 
     Args:
         name: the experiment.
-        built_on: experiments whose parameters it takes over, later ones first in doubt: the student
-            and the policy of a `KQName`, the base of an `AblationName`; none for the others.
+        built_on: experiments whose parameters it takes over: the student and the policy of a
+            `KQName`, the base of an `AblationName`; none for the others.
 
     Raises:
         ValueError: a quantized student or an ablation without what it is built on.
@@ -54,8 +81,9 @@ def record_parameters(name: ExperimentName, *built_on: ExperimentName) -> Parame
         bits_a=None,
         keep_list=None,
     )
-    if isinstance(name, KQName | AblationName) and not built_on:
-        raise ValueError(f"{found['exp_id']}: say which experiments it is built on")
+    for kinds in _NEEDED.get(type(name), ()):
+        if not any(isinstance(one, kinds) for one in built_on):
+            raise ValueError(f"{found['exp_id']}: say which experiments it is built on")
     for one in (*built_on, name):
         _apply(found, one)
     return found

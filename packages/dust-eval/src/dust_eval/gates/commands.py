@@ -28,20 +28,19 @@ def gate(
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
     """Judge a stage by its lines; exit 1 unless all pass."""
-    from dust_core.pipeline.stages import stage_tasks
     from dust_core.records import read_result_folder
     from dust_core.specs import load_specs, resolve
     from dust_eval.gates.render import StageReport, report_json
     from dust_eval.gates.stage import judge_stage
 
     spec_set = load_specs(specs)
-    tasks = [resolve(spec_set, task, profile) for task in stage_tasks(spec_set, stage)]
+    tasks = [resolve(spec_set, task, profile) for task in spec_set.stage(stage)]
     folder = artifacts / profile
     files = list(read_result_folder(folder).values()) if folder.is_dir() else []
     report = StageReport(
         stage=stage,
         profile=profile,
-        quotable=spec_set.profiles[profile].quotable,
+        quotable=spec_set.profile(profile).quotable,
         tasks=judge_stage(tasks, files),
     )
     text = json.dumps(report_json(report), indent=2) + "\n"
