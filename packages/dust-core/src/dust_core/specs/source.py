@@ -46,7 +46,7 @@ class Position:
 
 
 class SpecSyntaxError(DustError):
-    """A file that is not a spec's YAML; `position` says where, None where the whole file is meant."""
+    """A file that is not a spec's YAML; `position` is None where the whole file is meant."""
 
     def __init__(self, what: str, *, path: str, position: Position | None, fix: str) -> None:
         super().__init__(what, where=f"{path}:{position}" if position else path, fix=fix)
@@ -263,9 +263,7 @@ class _Builder:
             top.node.children[key] = node
             top.value[key] = value
 
-    def _key(
-        self, top: "_Container", node: _Node, value: Any, event: Any
-    ) -> tuple[str, Position]:
+    def _key(self, top: "_Container", node: _Node, value: Any, event: Any) -> tuple[str, Position]:
         if not isinstance(event, ev.ScalarEvent):
             self._fault(node.value, "a key must be text, not a list or mapping", "name it")
         key = str(event.value)

@@ -15,6 +15,7 @@ from dust_core.specs.models.workload import DataSplit, DataSplits, Workload, Wor
 
 __all__ = [
     "KINDS",
+    "KQ",
     "METRICS",
     "TASK_KINDS",
     "Ablation",
@@ -27,7 +28,6 @@ __all__ = [
     "Gate",
     "GateMetric",
     "Gates",
-    "KQ",
     "Metadata",
     "Policy",
     "Profile",

@@ -25,7 +25,7 @@ class Metadata(SpecModel):
     PROSE = frozenset({"title"})
     name: Name = Field(description="Name of the file's content.", examples=["distill"])
     title: Text = Field(
-        description="One line for the reports.", examples=["P1: students distilled from the teacher"]
+        description="One line for the reports.", examples=["P1: students of the teacher"]
     )
 
 

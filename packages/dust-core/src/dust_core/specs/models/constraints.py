@@ -31,7 +31,7 @@ def refuse(code: str, message: str, **context: Any) -> PydanticCustomError:
 
     The message is a template of pydantic-core, which formats the context into it.
     """
-    return PydanticCustomError(code, message, context)  # type: ignore[arg-type]
+    return PydanticCustomError(code, message, context)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Gate(SpecModel):
         description="What the line asks, in words.", examples=["delta1 falls by 1 % at most"]
     )
     metric: Text = Field(
-        description="The quantity: " + "; ".join(f"{k} ({m.unit})" for k, m in METRICS.items()) + ".",
+        description=f"The quantity: {'; '.join(f'{k} ({m.unit})' for k, m in METRICS.items())}.",
         examples=["delta1_drop"],
         json_schema_extra={"enum": list(METRICS)},
     )

@@ -33,6 +33,7 @@ class Network(SpecModel):
     dec_depth: Size = Field(description="Blocks of each decoder.", examples=[12])
     dec_heads: Size = Field(description="Attention heads of a decoder block.", examples=[12])
     head: Literal["linear", "dpt"] = Field(description="Kind of output head.", examples=["dpt"])
+    patch_size: Size = Field(description="Side of a patch, in pixels.", examples=[16])
     dpt: Dpt | None = Field(
         default=None, description="Widths of a DPT head; none takes the published ones."
     )
@@ -61,7 +62,9 @@ class Network(SpecModel):
 class Checkpoint(SpecModel):
     """A published checkpoint that stands in for training a teacher."""
 
-    name: Text = Field(description="Its published name.", examples=["DUSt3R_ViTLarge_BaseDecoder_512_dpt"])
+    name: Text = Field(
+        description="Its published name.", examples=["DUSt3R_ViTLarge_BaseDecoder_512_dpt"]
+    )
     path: RelativePath = Field(
         description="Where the file lies, relative to the repository.",
         examples=["checkpoints/DUSt3R_ViTLarge_BaseDecoder_512_dpt.pth"],

@@ -82,9 +82,9 @@ class Quality(SpecModel):
 class Timing(SpecModel):
     """How latency is measured."""
 
-    warmup: Int = Field(ge=3, le=1000, description="Calls before the first timed one.", examples=[5])
+    warmup: Int = Field(ge=3, le=1000, description="Calls before timing starts.", examples=[5])
     repeats: Annotated[Int, Within(50, 10_000, "timing", "a median needs at least 50 repeats")] = (
-        Field(description="Timed calls of the candidate, and as many of the baseline.", examples=[50])
+        Field(description="Timed calls of the candidate and of the baseline.", examples=[50])
     )
     order: Literal["alternate"] = Field(
         description="Candidate and baseline in turn, in one process.", examples=["alternate"]
@@ -96,7 +96,7 @@ class Timing(SpecModel):
         examples=[[50, 95]],
         json_schema_extra={"const": [50, 95]},
     )
-    tf32: Bool = Field(description="Whether FP32 products may run in TF32 on GPUs.", examples=[False])
+    tf32: Bool = Field(description="Whether FP32 may run in TF32 on GPUs.", examples=[False])
     baseline_precision: Literal["fp32"] = Field(
         description="Precision that the baseline is pinned to.", examples=["fp32"]
     )
@@ -109,7 +109,9 @@ class Alignment(SpecModel):
         description="Start: minimum spanning tree with PnP.", examples=["mst_pnp"]
     )
     iterations: Int = Field(ge=1, le=10_000, description="Steps of Adam.", examples=[300])
-    lr: Number = Field(gt=0, le=1, description="Learning rate, decayed by a cosine.", examples=[0.01])
+    lr: Number = Field(
+        gt=0, le=1, description="Learning rate; a cosine decays it.", examples=[0.01]
+    )
     betas: tuple[Number, Number] = Field(description="Adam's betas.", examples=[[0.9, 0.9]])
     distance: Literal["l1"] = Field(
         description="Norm of the residual: l1, the mean Euclidean distance.", examples=["l1"]

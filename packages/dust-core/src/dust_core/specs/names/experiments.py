@@ -30,6 +30,7 @@ from dust_core.specs.names.vocabulary import (
 )
 
 Baseline = Literal["TRAIN", "FP32"]
+Mode = Literal["PTQ", "QAT"]
 Question = Literal["KEEP", "CALIB", "LOSS"]
 _KEEP = re.compile(r"keep(LN)?((?:no[A-Z]{2})*)")
 _SCHEDULE = re.compile(r"schedB([0-9]{2,7})at([0-9]{2,7})")
@@ -117,7 +118,7 @@ class QuantName:
     """
 
     stage: ClassVar = "Q"
-    mode: Literal["PTQ", "QAT"]
+    mode: Mode
     keep_list: tuple[KeepFamily, ...] = KEEP_FAMILIES
     calibration_images: int = STANDARD_CALIBRATION
     calibrator: Calibrator = STANDARD_CALIBRATOR
@@ -145,28 +146,30 @@ class QuantName:
     @classmethod
     def read(cls, combo: str, keyparams: list[str], run: int) -> Self | None:
         keep = _KEEP.fullmatch(keyparams[0]) if keyparams else None
-        if keep is None or combo not in ("PTQ", "QAT"):
+        mode = next((mode for mode in get_args(Mode) if mode == combo), None)
+        if keep is None or mode is None:
             return None
         missing = keep[2].split("no")[1:]
-        images, calibrator, smoothing, products = STANDARD_CALIBRATION, STANDARD_CALIBRATOR, None, 0
+        images, smoothing, products = STANDARD_CALIBRATION, None, False
+        calibrator: Calibrator = STANDARD_CALIBRATOR
         for part in keyparams[1:]:
             if re.fullmatch(r"n[1-9][0-9]{0,8}", part):
                 images = int(part[1:])
             elif re.fullmatch(r"smooth[0-9]{2,7}", part):
                 smoothing = decimal_value(part[6:])
-            elif part in get_args(Calibrator):
-                calibrator = part
+            elif known := [one for one in get_args(Calibrator) if one == part]:
+                calibrator = known[0]
             elif part == "attn8":
-                products = 1
+                products = True
             else:
                 return None
         return cls(
-            mode=combo,
+            mode=mode,
             keep_list=tuple(f for f, code in KEEP_CODES.items() if code not in missing),
             calibration_images=images,
             calibrator=calibrator,
             smoothing=smoothing,
-            attention_products=bool(products),
+            attention_products=products,
             run=run,
         )
 

@@ -43,7 +43,7 @@ STANDARD_SCHEDULE = Schedule(to=0.7, after=0.7)
 
 
 def decimal_code(value: float, places: int = 1) -> str:
-    """A number of [0, 10) without its point: 0.5 is `05`; with two places at least, 0.1 is `010`."""
+    """A number of [0, 10) without its point: 0.5 is `05`; with two places, 0.1 is `010`."""
     whole, _, fraction = f"{value:.6f}".partition(".")
     return whole + fraction.rstrip("0").ljust(places, "0")
 
