@@ -3,13 +3,15 @@
 import datetime as dt
 import subprocess
 import sys
-from types import SimpleNamespace
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sample_results as sample
 
 from dust_core.records import BaselineRef, Result, ResultFile
+from dust_core.specs import ResolvedTask, load_specs, resolve
 from dust_core.specs.models import Escalate, Gate
 from dust_eval.gates import TaskVerdicts, judge_stage, judge_task, with_verdicts
 
@@ -22,14 +24,17 @@ FINITE = Gate(
 PTQ, QAT = "Q_PTQ_keepLN_run1", "Q_QAT_keepLN_run1"
 
 
-def resolved(task: str, *, on_failure: Any = "stop", **gates: Gate) -> Any:
-    protocol = SimpleNamespace(bootstrap=1000, confidence=0.95)
-    return SimpleNamespace(
+PLAIN = resolve(load_specs(Path(__file__).parents[3] / "specs"), "K-1", "small")
+
+
+def resolved(task: str, *, on_failure: Any = "stop", **gates: Gate) -> ResolvedTask:
+    """A task of another id and other lines, which `sample_results` has results of."""
+    return replace(
+        PLAIN,
         id=task,
         digest="1" * 64,
         gates=gates or {"quality": QUALITY},
-        workload=SimpleNamespace(seed=42, quality=protocol),
-        task=SimpleNamespace(on_failure=on_failure),
+        task=PLAIN.task.model_copy(update={"on_failure": on_failure}),
     )
 
 

@@ -1,0 +1,144 @@
+"""`dust gate` on result files that answer to this repository's own specs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample_results as sample
+
+from dust_core.cli import main
+from dust_core.records import Result, read_result_file, write_result_file
+from dust_core.specs import load_specs, resolve
+from dust_eval.gates import with_verdicts
+
+SPECS = Path(__file__).parents[3] / "specs"
+TASKS = {task: resolve(load_specs(SPECS), task, "small") for task in ("P0-2", "P-1", "P-2", "P-3")}
+SIZES = {"P_r010_run1": 35.0, "P_r030_run1": 27.0}
+
+
+def result(exp_id: str, task: str, **changes: Any) -> Result:
+    proof = {"spec_digest": TASKS[task].digest, "workload_sha256": TASKS[task].workload_digest}
+    return sample.result(exp_id, task=task, **proof | changes)
+
+
+def teacher(task: str, **changes: Any) -> Result:
+    artifacts = {"artifacts": {"teacher_fp32.pth": "4" * 64}}
+    return result(sample.TEACHER, task, **artifacts | {"role": "baseline"} | changes)
+
+
+def pruned(task: str, exp_id: str, role: str = "candidate", delta1: float = 0.94) -> Result:
+    figures = {"size_MB": SIZES[exp_id]}
+    quality = sample.per_pair(delta1=delta1)
+    return result(exp_id, task, role=role, quality=quality, figures=figures)
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which all of P4 was executed and passes; it is the current one."""
+    folder = tmp_path / "artifacts" / "small"
+    files = {
+        "P_r010_run1_log": [pruned("P-1", "P_r010_run1"), teacher("P-1")],
+        "P_r030_run1_log": [pruned("P-2", "P_r030_run1"), teacher("P-2")],
+        "prune_eval": [
+            pruned("P-3", "P_r030_run1"),
+            pruned("P-3", "P_r010_run1", "reference"),
+            teacher("P-3"),
+        ],
+    }
+    for name, found in files.items():
+        file = sample.result_file(*found)
+        write_result_file(folder / f"{name}.json", with_verdicts(TASKS[file.task], file))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def gate(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `dust gate` and gives its exit code, output and errors."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ending:
+            main(["gate", *arguments, "--specs", str(SPECS)])
+        captured = capsys.readouterr()
+        code = ending.value.code
+        return (code if isinstance(code, int) else 0), captured.out, captured.err
+
+    return run
+
+
+def test_a_stage_that_passes_exits_0(results: Path, gate: Run) -> None:
+    code, output, _ = gate("P4")
+    assert code == 0
+    assert output.startswith("P4, profile small")
+    assert "P-3" in output and "smaller_by_quarter: size_or_params_down >= 25 %" in output
+    assert "fail" not in output and "inconclusive" not in output
+
+
+def test_a_missed_line_exits_1_and_says_by_how_much(results: Path, gate: Run) -> None:
+    found = [pruned("P-2", "P_r030_run1", delta1=0.90), teacher("P-2")]
+    write_result_file(results / "P_r030_run1_log.json", sample.result_file(*found))
+    code, output, _ = gate("p4", "--profile", "small")
+    assert code == 1
+    assert output.splitlines()[-1] == (
+        "P-2 P_r030_run1, quality_pruned: fail: 5.263 % is not <= 3 %"
+    )
+
+
+def test_a_task_that_did_not_run_exits_1(results: Path, gate: Run) -> None:
+    (results / "prune_eval.json").unlink()
+    code, output, _ = gate("P4")
+    assert code == 1
+    assert output.splitlines()[-2:] == [
+        "P-3, quality_pruned: fail: P-3 has no result",
+        "P-3, smaller_by_quarter: fail: P-3 has no result",
+    ]
+
+
+def test_nothing_measured_at_all_exits_1(results: Path, gate: Run) -> None:
+    code, output, _ = gate("P1")
+    assert code == 1
+    assert "K-1, quality_kept: fail: K-1 has no result" in output
+
+
+def test_a_result_of_an_older_spec_exits_1(results: Path, gate: Run) -> None:
+    stale = pruned("P-1", "P_r010_run1")
+    proof = stale.provenance.model_copy(update={"spec_digest": "0" * 64})
+    file = sample.result_file(stale.model_copy(update={"provenance": proof}), teacher("P-1"))
+    write_result_file(results / "P_r010_run1_log.json", file)
+    code, output, _ = gate("P4")
+    assert code == 1
+    assert output.splitlines()[-1] == (
+        "P-1 P_r010_run1, quality_pruned: fail: the result is of another version of P-1: "
+        "run it again"
+    )
+
+
+def test_json_goes_to_a_file_or_alone_to_the_output(results: Path, gate: Run) -> None:
+    code, shown, _ = gate("P4", "--json", "out/p4.json")
+    assert code == 0 and shown.startswith("P4, profile small")
+    written = json.loads(Path("out/p4.json").read_text())
+    code, alone, _ = gate("P4", "--json", "-")
+    assert code == 0 and json.loads(alone) == written
+    assert (written["kind"], written["stage"], written["passed"]) == ("GateReport", "P4", True)
+    kept = read_result_file(results / "prune_eval.json").verdicts
+    computed = written["tasks"][2]["verdicts"]
+    assert [one.model_dump(mode="json") for one in kept] == computed
+
+
+def test_an_unknown_stage_or_profile_exits_2(results: Path, gate: Run) -> None:
+    code, _, errors = gate("P9")
+    assert code == 2 and "there is no stage" in errors
+    code, _, errors = gate("P4", "--profile", "smal")
+    assert code == 2 and "there is no profile 'smal'" in errors and "did you mean small?" in errors
+
+
+def test_a_damaged_result_exits_2_in_one_message(results: Path, gate: Run) -> None:
+    (results / "prune_eval.json").write_text('{"kind": "Result"}')
+    code, _, errors = gate("P4")
+    assert code == 2
+    assert errors.startswith("error: artifacts/small/prune_eval.json: apiVersion: the field is")
