@@ -88,7 +88,7 @@ def verdict_lines(folder: Path, tasks: Iterable[str]) -> Iterator[str]:
 def _execute(resolved: "ResolvedTask") -> None:
     executor: Executor = plugins(TASK_GROUP)[resolved.task.does].load()
     _log.info(
-        "%s (%s) starts with profile %s", resolved.id, resolved.task.does, resolved.profile_name
+        "%s: %s starts with profile %s", resolved.id, resolved.task.does, resolved.profile_name
     )
     started = time.monotonic()
     try:

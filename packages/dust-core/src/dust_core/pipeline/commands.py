@@ -11,10 +11,8 @@ from dust_core.pipeline.reproduce import judge, run_dvc
 from dust_core.pipeline.stages import (
     DEVICE_FILE,
     EMBEDDED_PROFILE,
-    STAGES,
     dvc_yaml,
     pipeline_path,
-    stage_tasks,
 )
 from dust_core.run import ARTIFACTS, SPECS, ProfileOption, SpecsOption, require_executors
 
@@ -55,18 +53,30 @@ def repro(
     specs: SpecsOption = SPECS,
 ) -> None:
     """Reproduce stages through DVC, stage by stage, and end with their verdicts."""
-    from dust_core.specs import load_specs, resolve
+    from dust_core.specs import load_specs
+    from dust_core.specs.names import STAGES
 
     found = load_specs(specs)
-    tasks = {stage: stage_tasks(found, stage) for stage in stages or STAGES}
-    wanted = [task for group in tasks.values() for task in group]
-    require_executors({task: resolve(found, task, profile).task.does for task in wanted})
+    found.profile(profile)
+    tasks = {stage: found.stage(stage) for stage in stages or STAGES.values()}
+    require_executors(
+        {name: task.does for members in tasks.values() for name, task in members.items()}
+    )
     _require_fresh(found, profile)
-    passed = True
+    missed = False
     for stage, members in tasks.items():
         run_dvc("repro", "--pull", *(f"{pipeline_path(profile)}:{task}" for task in members))
-        passed = judge(stage, profile) and passed
-    if not passed:
+        failed = judge(stage, profile)
+        missed = missed or bool(failed)
+        stopping = [task for task in failed if found.tasks[task].on_failure == "stop"]
+        if stopping and stage != list(tasks)[-1]:
+            raise DustError(
+                f"{', '.join(stopping)} missed a line and says stop: nothing after {stage} ran",
+                where=stage,
+                fix="take the next run of the task in its spec, or name later stages to run them",
+                exit_code=1,
+            )
+    if missed:
         raise typer.Exit(1)
 
 
@@ -75,7 +85,7 @@ def device(profile: ProfileOption = EMBEDDED_PROFILE, specs: SpecsOption = SPECS
     from dust_core.records import environment_fingerprint
     from dust_core.specs import load_specs
 
-    kind = load_specs(specs).profiles[profile].device.kind
+    kind = load_specs(specs).profile(profile).device.kind
     found = environment_fingerprint(kind).device
     atomic_write_text(ARTIFACTS / profile / DEVICE_FILE, found.model_dump_json(indent=2) + "\n")
     typer.echo(f"{found.kind}: {found.name}")

@@ -1,13 +1,14 @@
 """DVC as a process: run the stages that are stale, then judge."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from dust_core.errors import DustError
+from dust_core.run import ARTIFACTS
 
 
 def run_dvc(*arguments: str) -> None:
@@ -32,16 +33,19 @@ def run_dvc(*arguments: str) -> None:
         )
 
 
-def judge(stage: str, profile: str) -> bool:
-    """Print the verdicts of a stage with dust-eval's `dust gate`; whether all of them pass.
+def judge(stage: str, profile: str) -> list[str]:
+    """Print the verdicts of a stage with dust-eval's `dust gate`; the tasks that do not pass.
 
     Raises:
         DustError: the verdicts could not be computed.
     """
-    command: Sequence[str] = (sys.executable, "-m", "dust_core", "gate", stage)
-    code = subprocess.run([*command, "--profile", profile], check=False).returncode
+    report = ARTIFACTS / profile / "verdicts" / f"{stage}.json"
+    gate = (sys.executable, "-m", "dust_core", "gate", stage, "--profile", profile)
+    code = subprocess.run([*gate, "--json", str(report)], check=False).returncode
     if code > 1:
         raise DustError(
-            f"the verdicts of {stage} could not be computed; the message above says why"
+            f"the verdicts of {stage} could not be computed; the message above says why",
+            fix="'dust gate' comes with dust-eval: install it if it is missing",
         )
-    return code == 0
+    tasks = json.loads(report.read_text(encoding="utf-8"))["tasks"]
+    return [one["task"] for one in tasks if one["status"] != "pass" and one["settled"] is None]

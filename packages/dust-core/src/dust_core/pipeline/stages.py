@@ -8,10 +8,10 @@ Format: https://doc.dvc.org/user-guide/project-structure/dvcyaml-files
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dust_core.errors import DustError
 from dust_core.run import ARTIFACTS, SPECS
 
 if TYPE_CHECKING:
@@ -21,16 +21,12 @@ if TYPE_CHECKING:
 EMBEDDED_PROFILE = "small"
 """The profile that `dvc repro` computes; the others have their pipelines in pipelines/."""
 
-STAGES = {"P0": "P0", "P1": "K", "P2": "Q", "P3": "KQ", "P4": "P", "P5": "ABL"}
-"""What users call a stage -> the prefix of its tasks."""
-
 DEVICE_FILE = "device.json"
 
 _DEVICE_METRICS = frozenset({"t_pair_p50_down", "engine_built"})
 """Metrics of lines whose outcome belongs to the device that it was measured on."""
 
 _RECIPES = {
-    "train-teacher": "teacher",
     "distill": "distill",
     "ablate-loss": "distill",
     "qat": "qat",
@@ -39,7 +35,28 @@ _RECIPES = {
 }
 """What an executor trains by: `does` -> the recipe under the profile's `training`."""
 
-_PROFILE_KEYS = ("data", "device", "runtime", "teacher", "threads", "workload_pairs")
+
+@dataclass(frozen=True, kw_only=True)
+class _Reads:
+    """What a task reads of the workload, the data and the profile, beyond its own parameters."""
+
+    workload: tuple[str, ...] = ("spec",)
+    splits: tuple[str, ...] = ("workload", "calibration", "training", "validation")
+    profile: tuple[str, ...] = (
+        "data", "device", "runtime", "teacher", "threads", "workload_pairs",
+    )  # fmt: skip
+
+
+# The two tasks that measure no network. The teacher takes longest of all: a change to how figures
+# are taken must not train it anew.
+_UNMEASURED = {
+    "freeze-workload": _Reads(profile=("data", "workload_pairs")),
+    "train-teacher": _Reads(
+        workload=("spec.data", "spec.images", "spec.seed"),
+        splits=("training", "validation"),
+        profile=("data", "device", "teacher", "training.teacher"),
+    ),
+}
 
 
 def pipeline_path(profile: str) -> Path:
@@ -61,25 +78,6 @@ def dvc_yaml(specs: "SpecSet", profile: str) -> str:
         f"# Written by `dust pipeline` from specs/ for the profile {profile}; do not edit.\n"
         f"{text.getvalue()}"
     )
-
-
-def stage_tasks(specs: "SpecSet", stage: str) -> tuple[str, ...]:
-    """The ids of a stage's tasks, in the order of their file.
-
-    Args:
-        specs: the specs.
-        stage: P0 ... P5, or the prefix of its tasks (P1 is K).
-
-    Raises:
-        DustError: there is no such stage.
-    """
-    prefix = STAGES.get(stage, stage)
-    if prefix not in STAGES.values():
-        names = ", ".join(
-            f"{name} ({one})" if name != one else name for name, one in STAGES.items()
-        )
-        raise DustError(f"there is no stage '{stage}'", fix=f"name one of {names}")
-    return tuple(task for task in specs.tasks if task.startswith(f"{prefix}-"))
 
 
 def result_file_name(task_id: str, task: "Task") -> str:
@@ -105,7 +103,7 @@ def _stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, Any
         },
     )
     for task_id, task in specs.tasks.items():
-        files = [*task.inputs, *_verdicts_needed(specs, task)]
+        files = [*task.inputs, *_results_read(specs, task)]
         if any(specs.gate(name).metric in _DEVICE_METRICS for name in task.gate):
             files.append(DEVICE_FILE)
         outputs = dict.fromkeys((*task.outputs, result_file_name(task_id, task)))
@@ -115,50 +113,52 @@ def _stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, Any
                 "cmd": f"dust run {task_id} --profile {profile}",
                 **home,
                 "desc": task.title,
-                "deps": [*_data(specs, profile), *(str(folder / name) for name in files)],
+                "deps": [
+                    *_data(specs, task, profile),
+                    *(str(folder / name) for name in dict.fromkeys(files)),
+                ],
                 "params": _parameters(specs, task_id, profile),
                 "outs": [str(folder / name) for name in outputs],
             },
         )
 
 
-def _verdicts_needed(specs: "SpecSet", task: "Task") -> Iterator[str]:
-    """The result files of needed tasks of which no other output is read."""
-    for needed in task.needs:
+def _results_read(specs: "SpecSet", task: "Task") -> Iterator[str]:
+    """The result files of baselines, and of needed tasks of which no other output is read."""
+    baselines = {baseline for name in task.gate if (baseline := specs.gate(name).baseline)}
+    for needed in sorted({*task.needs, *baselines}):
         other = specs.tasks[needed]
-        if not set(other.outputs) & set(task.inputs):
+        if needed in baselines or not set(other.outputs) & set(task.inputs):
             yield result_file_name(needed, other)
 
 
-def _data(specs: "SpecSet", profile: str) -> list[str]:
-    """The folders of the four sets of pairs."""
-    chosen = specs.profiles[profile].data
-    splits = specs.workload.data if chosen == "embedded" else chosen
-    manifests = (split.manifest for _, split in splits)
+def _reads(task: "Task") -> _Reads:
+    if task.does in _UNMEASURED:
+        return _UNMEASURED[task.does]
+    recipe = _RECIPES.get(task.does)
+    return _Reads(profile=(*_Reads.profile, f"training.{recipe}")) if recipe else _Reads()
+
+
+def _data(specs: "SpecSet", task: "Task", profile: str) -> list[str]:
+    """The folders of the sets of pairs that a task reads."""
+    chosen = specs.profile(profile).data
+    sets = specs.workload.data if chosen == "embedded" else chosen
+    manifests = (getattr(sets, split).manifest for split in _reads(task).splits)
     return list(dict.fromkeys(Path(manifest).parent.as_posix() for manifest in manifests))
 
 
 def _parameters(specs: "SpecSet", task_id: str, profile: str) -> list[dict[str, list[str]]]:
-    task = specs.tasks[task_id]
+    """The keys of spec files that decide a task; DVC compares their values."""
+    task = specs.task(task_id)
     keys: dict[str, list[str]] = {}
     for one in (task_id, *task.refers_to()):
-        path, common = _home(one)
+        common = [] if specs.common(one) is None else ["spec.common"]
+        path = _path(specs.task_files[one].kind)
         keys.setdefault(path, []).extend([*common, f"spec.tasks.{one}"])
     keys[_path("Gates")] = [f"spec.gates.{name}" for name in task.gate]
-    keys[_path("Workload")] = ["spec"]
-    recipe = [f"spec.training.{_RECIPES[task.does]}"] if task.does in _RECIPES else []
-    keys[f"{SPECS}/profiles/{profile}.yaml"] = [*(f"spec.{key}" for key in _PROFILE_KEYS), *recipe]
+    keys[_path("Workload")] = list(_reads(task).workload)
+    keys[f"{SPECS}/profiles/{profile}.yaml"] = [f"spec.{key}" for key in _reads(task).profile]
     return [{path: list(dict.fromkeys(names))} for path, names in keys.items()]
-
-
-def _home(task_id: str) -> tuple[str, list[str]]:
-    """The file that holds a task, and the key of what its tasks share, if they share anything."""
-    from dust_core.specs.models import TASK_KINDS
-
-    prefix = task_id.partition("-")[0]
-    kind, model = next(one for one in TASK_KINDS.items() if prefix == one[1].STAGE)
-    content: Any = model.model_fields["spec"].annotation
-    return _path(kind), ["spec.common"] if "common" in content.model_fields else []
 
 
 def _path(kind: str) -> str:

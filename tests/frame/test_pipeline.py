@@ -1,0 +1,150 @@
+"""DVC's pipelines: written from the specs, and stale exactly where the specs changed."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ALL = {
+    "freeze_workload": "execute",
+    "train_teacher": "execute",
+    "evaluate_teacher": "execute",
+    "distill": "execute",
+    "select_student": "execute",
+}
+P1 = ["P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4"]
+
+
+def stages(path: Path) -> dict[str, dict[str, object]]:
+    return YAML(typ="safe").load(path)["stages"]
+
+
+def executed(repository: Path) -> list[str]:
+    """The tasks executed since the last call."""
+    log = repository / "executed.txt"
+    tasks = log.read_text().split() if log.is_file() else []
+    log.unlink(missing_ok=True)
+    return tasks
+
+
+def edit(path: Path, task: str, pattern: str, new: str) -> None:
+    """Replace the first match of `pattern` after `task`."""
+    before, found, after = path.read_text().partition(f"{task}:")
+    assert found
+    changed, count = re.subn(pattern, new, after, count=1)
+    assert count == 1
+    path.write_text(before + found + changed)
+
+
+def test_the_committed_pipelines_are_what_the_specs_say(run: Callable) -> None:
+    root = Path(__file__).parents[2]
+    from dust_core.pipeline.stages import dvc_yaml, pipeline_path
+    from dust_core.specs import load_specs
+
+    specs = load_specs(root / "specs")
+    for profile in specs.profiles:
+        assert (root / pipeline_path(profile)).read_text() == dvc_yaml(specs, profile)
+
+
+def test_a_pipeline_has_a_stage_a_task(run: Callable, repository: Path) -> None:
+    assert run("dust", "pipeline").returncode == 0
+    found = stages(repository / "dvc.yaml")
+    assert set(P1) < set(found)
+    k1 = found["K-1"]
+    assert k1["cmd"] == "dust run K-1 --profile small"
+    assert "artifacts/small/student_fp32_t3b05.pth" in k1["outs"]
+    assert {"specs/v1/distill.yaml": ["spec.common", "spec.tasks.K-1"]} in k1["params"]
+
+
+def test_other_profiles_have_pipelines_of_their_own(run: Callable, repository: Path) -> None:
+    run("dust", "pipeline")
+    k1 = stages(repository / "pipelines" / "ci" / "dvc.yaml")["K-1"]
+    assert k1["cmd"] == "dust run K-1 --profile ci"
+    assert k1["wdir"] == "../.."
+
+
+def test_only_lines_on_latency_depend_on_the_device(run: Callable, repository: Path) -> None:
+    run("dust", "pipeline")
+    found = stages(repository / "dvc.yaml")
+    bound = {
+        name
+        for name, stage in found.items()
+        if "artifacts/small/device.json" in stage.get("deps", [])
+    }
+    assert "KQ-3" in bound
+    assert bound.isdisjoint(P1)
+
+
+def test_how_figures_are_taken_does_not_decide_the_teacher(run: Callable, repository: Path) -> None:
+    run("dust", "pipeline")
+    teacher = stages(repository / "dvc.yaml")["P0-teacher"]
+    parameters = {key: names for one in teacher["params"] for key, names in one.items()}
+    assert "spec" not in parameters["specs/v1/workload.yaml"]
+    assert "spec.training.teacher" in parameters["specs/profiles/small.yaml"]
+    assert "spec.threads" not in parameters["specs/profiles/small.yaml"]
+    assert "data/workload" not in teacher["deps"]
+
+
+def test_check_finds_a_pipeline_that_was_edited(run: Callable, repository: Path) -> None:
+    run("dust", "pipeline")
+    assert run("dust", "pipeline", "--check").returncode == 0
+    edit(repository / "dvc.yaml", "K-1", "dust run K-1", "dust run K-2")
+    done = run("dust", "pipeline", "--check")
+    assert done.returncode == 1
+    assert "not what the specs say: dvc.yaml" in done.stderr
+    assert "dust run K-2" in (repository / "dvc.yaml").read_text()
+
+
+def test_repro_says_what_code_is_missing(run: Callable, repository: Path) -> None:
+    run("dust", "pipeline")
+    done = run("dust", "repro", "P3")
+    assert done.returncode == 2
+    for expected in ("choose-student (task KQ-1)", "qat-student (task KQ-2)", "dust-compress"):
+        assert expected in done.stderr
+    assert not (repository / "artifacts").exists()
+
+
+def test_repro_refuses_a_stale_pipeline(run: Callable, install: Callable) -> None:
+    install(**ALL)
+    done = run("dust", "repro", "P1")
+    assert done.returncode == 2
+    assert "the pipeline is not what the specs say" in done.stderr
+
+
+def test_repro_knows_its_stages(run: Callable) -> None:
+    done = run("dust", "repro", "P9")
+    assert done.returncode == 2
+    assert "there is no stage 'P9'" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_change_to_one_task_makes_its_own_stages_stale_and_no_others(
+    run: Callable, install: Callable, repository: Path
+) -> None:
+    install(**ALL)
+    run("dust", "pipeline")
+    first = run("dvc", "repro", "K-4")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert sorted(executed(repository)) == sorted(P1)
+
+    assert run("dvc", "repro", "K-4").returncode == 0
+    assert executed(repository) == []
+
+    distill = repository / "specs" / "v1" / "distill.yaml"
+    edit(distill, "K-2", r"patience: \d+", "patience: 7")
+    status = json.loads(run("dvc", "status", "--json", *P1).stdout)
+    assert set(status) == {"K-2"}
+    assert run("dvc", "repro", "K-4").returncode == 0
+    assert executed(repository) == ["K-2", "K-4"]
+
+
+@pytest.mark.slow
+def test_another_device_makes_the_measured_stages_stale(run: Callable, repository: Path) -> None:
+    run("dust", "pipeline")
+    assert run("dust", "device").returncode == 0
+    found = json.loads((repository / "artifacts" / "small" / "device.json").read_text())
+    assert found["kind"] == "cpu"
+    assert len(found["fingerprint"]) == 64
