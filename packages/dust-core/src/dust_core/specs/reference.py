@@ -22,9 +22,8 @@ def reference() -> str:
     for kind, model in KINDS.items():
         schema = json.loads(texts[f"{kind.lower()}.schema.json"])
         spec = _target(schema["properties"]["spec"], schema)
-        parts.append(
-            f"\n## {kind}\n\n{_first_line(model.__doc__)}\n\n{_table(spec, schema, 'spec')}"
-        )
+        summary = (model.__doc__ or "").strip().splitlines()[0]
+        parts.append(f"\n## {kind}\n\n{summary}\n\n{_table(spec, schema, 'spec')}")
     parts.append(
         "\n## Metrics that a line can bind\n\n| metric | unit | op | meaning |\n|---|---|---|---|\n"
     )
