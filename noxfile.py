@@ -115,10 +115,9 @@ def specs(session: nox.Session) -> None:
     if not IN_PLACE:
         session.install("-c", LOCK, "--build-constraint", LOCK, "./packages/dust-core")
     for command in (
-        ("validate", "specs"),
+        ("validate", "specs", "--ignore", "DATA002"),  # the data come with dvc pull
         ("spec", "schema", "--check"),
         ("spec", "docs", "--check"),
-        ("rules", "--check"),
         ("pipeline", "--check"),
     ):
         session.run("dust", *command)
