@@ -1,0 +1,1 @@
+"""Pairs: shards, the feed, adapters, and the geometry that proves them."""

@@ -1,0 +1,155 @@
+"""One pair and its members in a shard."""
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from dust_core.data.geometry import Floats, is_rigid
+from dust_core.errors import DustError
+
+Members = dict[str, bytes]
+
+DEPTHS = ("1.depth.png", "2.depth.png")
+CAMERAS, ABOUT = "cam.bin", "json"
+_CAMERA_NUMBERS = 36
+_MAX_SIDE = 8192
+
+
+@dataclass(frozen=True)
+class PairSample:
+    """A pair as numbers.
+
+    Attributes:
+        images: two (H, W, 3) uint8, RGB.
+        depths: two (H, W) float32, metres, each in its own camera; 0 is unknown.
+        intrinsics: two (3, 3) float32, pixels.
+        view1_from_view2: (4, 4) float32, takes points of camera 2 to camera 1, metres.
+        about: scene, names of the images, split, covisibility, source, licence.
+    """
+
+    images: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+    depths: tuple[Floats, Floats]
+    intrinsics: tuple[Floats, Floats]
+    view1_from_view2: Floats
+    about: dict[str, Any]
+
+
+def picture_members(members: Members) -> tuple[str, str]:
+    """The names of the two pictures, `1.jpg` or `1.png` and the same of view 2."""
+    extension = "png" if "1.png" in members else "jpg"
+    return f"1.{extension}", f"2.{extension}"
+
+
+def encode(
+    sample: PairSample, *, depth_unit_m: float = 0.001, picture: str = "jpg", quality: int = 95
+) -> Members:
+    """The members of a sample, in the order of a shard.
+
+    Args:
+        depth_unit_m: step of the stored depth; depth beyond 65,535 steps is stored as unknown.
+        picture: `jpg` or `png`.
+    """
+    members: Members = {}
+    for index, image in enumerate(sample.images, 1):
+        members[f"{index}.{picture}"] = _write_image(Image.fromarray(image), picture, quality)
+    for name, depth in zip(DEPTHS, sample.depths, strict=True):
+        steps = np.rint(depth / depth_unit_m)
+        steps = np.where(steps <= np.iinfo(np.uint16).max, steps, 0).astype(np.uint16)
+        members[name] = _write_image(Image.fromarray(steps), "png", quality)
+    numbers = [*(k.ravel() for k in sample.intrinsics), sample.view1_from_view2.ravel()]
+    members[CAMERAS] = np.concatenate([*numbers, [depth_unit_m] * 2]).astype("<f4").tobytes()
+    about = {**sample.about, "depth_unit_m": depth_unit_m}
+    members[ABOUT] = json.dumps(about, sort_keys=True).encode()
+    return members
+
+
+def decode(members: Members, where: str) -> PairSample:
+    """The inverse of `encode`, and the proof that a sample is whole.
+
+    Args:
+        where: shard and key, for messages.
+
+    Raises:
+        DustError: a member is missing, unreadable, of another size, not finite, or no rigid pose.
+    """
+    pictures = picture_members(members)
+    for name in (*pictures, *DEPTHS, CAMERAS, ABOUT):
+        if name not in members:
+            raise _damaged(f"{name} is missing", where)
+    first, second = (_read_image(members[name], name, "RGB", where) for name in pictures)
+    depths = [_read_image(members[name], name, "I;16", where) for name in DEPTHS]
+    for name, image in zip((pictures[1], *DEPTHS), (second, *depths), strict=True):
+        if image.shape[:2] != first.shape[:2]:
+            size, expected = (
+                "x".join(map(str, image.shape[:2])),
+                "x".join(map(str, first.shape[:2])),
+            )
+            raise _damaged(f"{name} is {size}, {pictures[0]} is {expected}", where)
+    cameras = _read_cameras(members[CAMERAS], where)
+    try:
+        about = json.loads(members[ABOUT])
+        scene = about["scene"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(f"json names no scene: {error}", where) from error
+    if not isinstance(scene, str):
+        raise _damaged(f"json names the scene {scene!r}, not a text", where)
+    metres = [d.astype(np.float32) * unit for d, unit in zip(depths, cameras[34:], strict=True)]
+    return PairSample(
+        images=(first, second),
+        depths=(metres[0], metres[1]),
+        intrinsics=(cameras[:9].reshape(3, 3), cameras[9:18].reshape(3, 3)),
+        view1_from_view2=cameras[18:34].reshape(4, 4),
+        about=about,
+    )
+
+
+def _read_cameras(content: bytes, where: str) -> NDArray[np.float32]:
+    if len(content) != 4 * _CAMERA_NUMBERS:
+        found = f"{len(content)} bytes, expected {4 * _CAMERA_NUMBERS}"
+        raise _damaged(f"{CAMERAS} has {found}", where)
+    numbers = np.frombuffer(content, "<f4").astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise _damaged(f"{CAMERAS} holds NaN or infinity", where)
+    for name, k in (("K1", numbers[:9]), ("K2", numbers[9:18])):
+        if k[0] <= 0 or k[4] <= 0 or tuple(k[6:]) != (0, 0, 1):
+            raise _damaged(f"{name} is no camera matrix: {k.tolist()}", where)
+    if not is_rigid(numbers[18:34].reshape(4, 4)):
+        raise _damaged("the pose is no rotation and translation", where)
+    if (numbers[34:] <= 0).any():
+        raise _damaged(f"the units of depth are {numbers[34:].tolist()}, must be positive", where)
+    return numbers
+
+
+def _read_image(content: bytes, name: str, mode: str, where: str) -> NDArray[Any]:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if max(image.size) > _MAX_SIDE:
+                raise _damaged(f"{name} is {image.size}, larger than {_MAX_SIDE}", where)
+            if image.mode != mode:
+                raise _damaged(f"{name} has mode {image.mode}, expected {mode}", where)
+            return np.asarray(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise _damaged(f"{name} cannot be decoded: {error}", where) from error
+
+
+def _write_image(image: Image.Image, extension: str, quality: int) -> bytes:
+    stream = io.BytesIO()
+    if extension == "jpg":
+        image.save(stream, "JPEG", quality=quality)
+    else:
+        image.save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
+
+
+def _damaged(what: str, where: str) -> DustError:
+    return DustError(
+        f"a damaged sample: {what}",
+        where=where,
+        fix="fetch the shard again: `dvc pull`, or write it anew",
+        exit_code=1,
+    )
