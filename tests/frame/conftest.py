@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 EXECUTORS = '''
 import hashlib
 from pathlib import Path
-from dust_core.pipeline.stages import result_file_name
+from typing import Annotated
+from typer import Option
+from dust_core.run import result_file_name
 
 def execute(task):
     """Write outputs that follow from the task and its inputs."""
@@ -30,6 +32,16 @@ def execute(task):
 
 def forget(task):
     """Write nothing at all."""
+
+def gate(stage: str, profile: str = "small", json_file: Annotated[str, Option("--json")] = ""):
+    """Judge by failing.txt, which names the tasks that fail."""
+    import json
+    failing = Path("failing.txt").read_text().split()
+    status = [{"task": one, "status": "fail", "settled": None}
+              for one in failing if one.startswith(stage)]
+    Path(json_file).parent.mkdir(exist_ok=True)
+    Path(json_file).write_text(json.dumps({"tasks": status}))
+    raise SystemExit(bool(status))
 '''
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -101,7 +113,8 @@ def install(tmp_path: Path) -> Callable[..., None]:
         entries = {
             key.replace("_", "-"): f"demo_executors:{name}" for key, name in executors.items()
         }
-        write_distribution(folder, "demo", **{"dust.tasks": entries})
+        verbs = {"gate": "demo_executors:gate"}
+        write_distribution(folder, "demo", **{"dust.tasks": entries, "dust.commands": verbs})
 
     return write
 

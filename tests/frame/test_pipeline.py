@@ -142,6 +142,23 @@ def test_a_change_to_one_task_makes_its_own_stages_stale_and_no_others(
 
 
 @pytest.mark.slow
+def test_repro_ends_at_the_stage_whose_task_says_stop(
+    run: Callable, install: Callable, repository: Path
+) -> None:
+    install(**ALL)
+    run("dust", "pipeline")
+    (repository / "failing.txt").write_text("P0-2")
+    done = run("dust", "repro", "P0", "P1")
+    assert done.returncode == 1
+    assert "P0: P0-2 missed a line and says stop: nothing after P0 ran" in done.stderr
+    assert set(executed(repository)) == {"P0-1", "P0-teacher", "P0-2"}
+
+    (repository / "failing.txt").write_text("")
+    assert run("dust", "repro", "P0").returncode == 0
+    assert executed(repository) == []
+
+
+@pytest.mark.slow
 def test_another_device_makes_the_measured_stages_stale(run: Callable, repository: Path) -> None:
     run("dust", "pipeline")
     assert run("dust", "device").returncode == 0

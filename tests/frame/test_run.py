@@ -47,7 +47,7 @@ def test_outputs_that_are_not_written_are_a_fault_of_the_executor(
     install(freeze_workload="forget")
     done = run("dust", "run", "P0-1")
     assert done.returncode == 2
-    assert "P0-1 ended without writing workload.yaml" in done.stderr
+    assert "P0-1 ended without writing P0-1_log.json, workload.yaml" in done.stderr
 
 
 def test_a_second_run_waits_for_nobody(run: Callable, install: Callable, repository: Path) -> None:

@@ -20,6 +20,7 @@ from dust_core.locks import only_run
 
 if TYPE_CHECKING:
     from dust_core.specs import ResolvedTask
+    from dust_core.specs.models import Task
 
 TASK_GROUP = "dust.tasks"
 ARTIFACTS = Path("artifacts")
@@ -72,6 +73,16 @@ def require_executors(tasks: Mapping[str, str]) -> None:
         )
 
 
+def result_file_name(task_id: str, task: "Task") -> str:
+    """The file in which a task leaves its results and verdicts.
+
+    It is the JSON file among the task's outputs; a task that declares none writes its log, named
+    after its experiment or, without one, after itself.
+    """
+    declared = [name for name in task.outputs if name.endswith(".json")]
+    return declared[0] if declared else f"{task.exp_id or task_id}_log.json"
+
+
 def verdict_lines(folder: Path, tasks: Iterable[str]) -> Iterator[str]:
     """One line for each verdict that the result files in `folder` hold on `tasks`."""
     from dust_core.records import read_result_folder
@@ -111,7 +122,8 @@ def _require_inputs(resolved: "ResolvedTask", folder: Path) -> None:
 
 
 def _require_outputs(resolved: "ResolvedTask", folder: Path) -> None:
-    missing = [name for name in resolved.task.outputs if not (folder / name).exists()]
+    expected = {*resolved.task.outputs, result_file_name(resolved.id, resolved.task)}
+    missing = sorted(name for name in expected if not (folder / name).exists())
     if missing:
         raise DustError(
             f"{resolved.id} ended without writing {', '.join(missing)}",

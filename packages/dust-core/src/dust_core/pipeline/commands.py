@@ -52,7 +52,11 @@ def repro(
     profile: ProfileOption = EMBEDDED_PROFILE,
     specs: SpecsOption = SPECS,
 ) -> None:
-    """Reproduce stages through DVC, stage by stage, and end with their verdicts."""
+    """Reproduce stages through DVC and judge them.
+
+    A stage whose inputs have not changed is taken from the cache. The first stage with a task that
+    misses a line and says stop ends it; the exit code is 1 unless all tasks pass.
+    """
     from dust_core.specs import load_specs
     from dust_core.specs.names import STAGES
 
@@ -81,7 +85,10 @@ def repro(
 
 
 def device(profile: ProfileOption = EMBEDDED_PROFILE, specs: SpecsOption = SPECS) -> None:
-    """Write what tells this device from others; stages that bind latency depend on it."""
+    """Write what tells this device from others.
+
+    Stages that bind latency depend on the file, so that they are stale on another device.
+    """
     from dust_core.records import environment_fingerprint
     from dust_core.specs import load_specs
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dust_core.run import ARTIFACTS, SPECS
+from dust_core.run import ARTIFACTS, SPECS, result_file_name
 
 if TYPE_CHECKING:
     from dust_core.specs import SpecSet
@@ -78,16 +78,6 @@ def dvc_yaml(specs: "SpecSet", profile: str) -> str:
         f"# Written by `dust pipeline` from specs/ for the profile {profile}; do not edit.\n"
         f"{text.getvalue()}"
     )
-
-
-def result_file_name(task_id: str, task: "Task") -> str:
-    """The file in which a task leaves its results and verdicts.
-
-    It is the JSON file among the task's outputs; a task that declares none writes its log, named
-    after its experiment or, without one, after itself.
-    """
-    declared = [name for name in task.outputs if name.endswith(".json")]
-    return declared[0] if declared else f"{task.exp_id or task_id}_log.json"
 
 
 def _stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, Any]]]:
