@@ -11,10 +11,11 @@ import pytest
 from miniature_level import Room, write_game
 from PIL import Image
 
+from dust_core.data.sample import Members
 from dust_core.errors import DustError
 from levels.assets import GAMES
 from levels.cliques import Cliques, draw_cliques
-from levels.parts import Members, Part
+from levels.parts import Part
 from levels.produce import Order, draw_parts, mixed, part_path
 from levels.sampler import Limits
 from levels.samples import Storage

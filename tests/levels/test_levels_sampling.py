@@ -84,7 +84,8 @@ def test_enough_levels_are_held_out_and_no_family_is_torn() -> None:
 def test_a_family_on_two_sides_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "splits.toml"
     path.write_text(
-        'evaluation = ["g/a"]\nvalidation = []\ncalibration = []\nvariants = [["g/a", "g/a2"]]\n[skip]\n',
+        'evaluation = ["g/a"]\nvalidation = []\ncalibration = []\n'
+        'variants = [["g/a", "g/a2"]]\n[skip]\n',
         encoding="utf-8",
     )
     with pytest.raises(DustError, match=r"variants of one level .*: g/a, g/a2"):

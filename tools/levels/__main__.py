@@ -91,10 +91,12 @@ def clique(
     cache: Cache = None,
 ) -> None:
     """Render one clique of views of each level, every two overlapping, and all their pairs."""
+    from dust_core.data.shards import write_shards
     from levels.cliques import Cliques, draw_cliques
     from levels.library import Library
-    from levels.produce import write_shards
+    from levels.produce import refuse_to_overwrite
     from levels.sampler import Limits
+    from levels.samples import LICENCE
 
     found = cache or default_cache()
     order = Cliques(
@@ -106,7 +108,9 @@ def clique(
         storage=_storage(picture, jpeg_quality, depth_unit, png_effort),
         limits=Limits(least=0.25, most=0.85),
     )
-    write_shards(draw_cliques(order, found), out, shard=1000)
+    refuse_to_overwrite(out)
+    samples = draw_cliques(order, found)
+    write_shards(samples, out, split=split, licence=LICENCE, pairs_per_shard=1000)
 
 
 @app.command()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dust_core.data.sample import Members
 from levels.library import Library
-from levels.parts import Members
 from levels.photo import exposure
 from levels.render import Renderer
 from levels.sampler import Limits, Pair, Sampler

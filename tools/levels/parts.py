@@ -7,9 +7,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from dust_core.data.sample import Members
 from dust_core.files import atomic_path, atomic_write_text
-
-Members = dict[str, bytes]
 
 
 def write_part(path: Path, samples: Iterable[Members]) -> None:

@@ -18,14 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
+from dust_core.data.sample import Members
+from dust_core.data.shards import write_shards
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from levels.library import Library
-from levels.parts import Members, Part, is_whole, write_part
+from levels.parts import Part, is_whole, write_part
 from levels.photo import exposure
 from levels.render import Renderer
 from levels.sampler import Limits, Sampler
-from levels.samples import Storage, encode
+from levels.samples import LICENCE, Storage, encode
 from levels.splits import Split
 
 Progress = Callable[[str], None]
@@ -54,6 +56,41 @@ class Order:
         """How many pairs `level` contributes."""
         each, rest = divmod(self.pairs, len(self.levels))
         return each + (self.levels.index(level) < rest)
+
+
+def produce(order: Order, out: Path, cache: Path, *, shard: int, jobs: int, say: Progress) -> None:
+    """Draw `order` and write it as shards to `out`; called again, it goes on where it was.
+
+    Args:
+        shard: pairs a shard.
+        jobs: how many levels are drawn at once.
+        say: is told of each finished level.
+
+    Raises:
+        DustError: `out` holds something else, or a level cannot be drawn.
+    """
+    parts = out / ".parts"
+    if not parts.is_dir():
+        refuse_to_overwrite(out)
+    draw_parts(order, parts, cache, jobs=jobs, say=say)
+    write_shards(
+        mixed(order, parts), out, split=order.split, licence=LICENCE, pairs_per_shard=shard
+    )
+    shutil.rmtree(parts)
+
+
+def refuse_to_overwrite(out: Path) -> None:
+    """See that no set is in `out`.
+
+    Raises:
+        DustError: there is one.
+    """
+    if any(out.glob("*.tar")):
+        raise DustError(
+            "the folder holds a finished set",
+            where=str(out),
+            fix="name another folder, or delete this one to render it anew",
+        )
 
 
 def draw_parts(order: Order, folder: Path, cache: Path, *, jobs: int, say: Progress) -> None:
@@ -124,11 +161,6 @@ def mixed(order: Order, folder: Path) -> Iterator[Members]:
     for place in np.random.default_rng(order.seed).permutation(len(places)):
         part, number = places[place]
         yield part.read(number)
-
-
-def remove_parts(folder: Path) -> None:
-    """Delete the parts once their samples are in shards."""
-    shutil.rmtree(folder)
 
 
 def part_path(folder: Path, level: str) -> Path:

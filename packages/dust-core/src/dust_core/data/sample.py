@@ -46,21 +46,30 @@ def picture_members(members: Members) -> tuple[str, str]:
 
 
 def encode(
-    sample: PairSample, *, depth_unit_m: float = 0.001, picture: str = "jpg", quality: int = 95
+    sample: PairSample,
+    *,
+    depth_unit_m: float = 0.001,
+    picture: str = "jpg",
+    quality: int = 95,
+    png_effort: int = 3,
 ) -> Members:
     """The members of a sample, in the order of a shard.
 
     Args:
         depth_unit_m: step of the stored depth; depth beyond 65,535 steps is stored as unknown.
         picture: `jpg` or `png`.
+        quality: of JPEGs, 1 ... 95.
+        png_effort: how long to look for smaller PNGs, 0 ... 9.
     """
     members: Members = {}
     for index, image in enumerate(sample.images, 1):
-        members[f"{index}.{picture}"] = _write_image(Image.fromarray(image), picture, quality)
+        members[f"{index}.{picture}"] = _write_image(
+            Image.fromarray(image), picture, quality, png_effort
+        )
     for name, depth in zip(DEPTHS, sample.depths, strict=True):
         steps = np.rint(depth / depth_unit_m)
         steps = np.where(steps <= np.iinfo(np.uint16).max, steps, 0).astype(np.uint16)
-        members[name] = _write_image(Image.fromarray(steps), "png", quality)
+        members[name] = _write_image(Image.fromarray(steps), "png", quality, png_effort)
     numbers = [*(k.ravel() for k in sample.intrinsics), sample.view1_from_view2.ravel()]
     members[CAMERAS] = np.concatenate([*numbers, [depth_unit_m] * 2]).astype("<f4").tobytes()
     about = {**sample.about, "depth_unit_m": depth_unit_m}
@@ -137,12 +146,12 @@ def _read_image(content: bytes, name: str, mode: str, where: str) -> NDArray[Any
         raise _damaged(f"{name} cannot be decoded: {error}", where) from error
 
 
-def _write_image(image: Image.Image, extension: str, quality: int) -> bytes:
+def _write_image(image: Image.Image, extension: str, quality: int, png_effort: int) -> bytes:
     stream = io.BytesIO()
     if extension == "jpg":
         image.save(stream, "JPEG", quality=quality)
     else:
-        image.save(stream, "PNG", compress_level=3)
+        image.save(stream, "PNG", compress_level=png_effort)
     return stream.getvalue()
 
 
