@@ -31,8 +31,8 @@ class Project:
     @property
     def files(self) -> set[str]:
         """The files that findings are reported on."""
-        wholes = {subject.path for subject in self.subjects if subject.parts}
-        return self.asked & {subject.path for subject in self.subjects} - wholes
+        folders = (one.path for one in self.subjects if isinstance(one, SpecTree | Artifacts))
+        return self.asked.difference(folders)
 
     def covers(self, path: str) -> bool:
         """Whether a file was asked about, or is only there for others to be compared with."""

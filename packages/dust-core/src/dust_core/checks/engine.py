@@ -89,7 +89,7 @@ def judge(
             faults |= broken.get(id(part), set())
         asked = covers(subject.path) or any(covers(part.path) for part in subject.parts)
         for rule in needed:
-            if not isinstance(subject, rule.subject):
+            if not isinstance(subject, rule.subject) or not rule.applies(subject):
                 continue
             if not asked and not rule.id.startswith(grounds):
                 continue

@@ -34,6 +34,10 @@ class Rule(ABC, Generic[S]):
     def check(self, subject: S) -> Iterator[Finding]:
         """Yield what is wrong with `subject`, in any order."""
 
+    def applies(self, subject: S) -> bool:
+        """Whether the rule has anything to say of such a subject, such as a file of its kind."""
+        return True
+
     def unable(self, subject: S) -> str:
         """Why the rule cannot judge `subject` (a file it compares with is absent); else empty."""
         return ""

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from dust_core.checks.finding import Finding
+from dust_core.checks.finding import Finding, Place
 from dust_core.checks.rules.base import TreeRule
 from dust_core.checks.subjects import SpecTree, YamlFile
-from dust_core.checks.subjects.faults import Loc
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_core.specs.models import DataSplit, DataSplits
+from dust_core.specs.models import DataSplits
+from dust_core.specs.models.profile import OpenSplits
 
 MAX_MANIFEST_BYTES = 64_000_000
 
@@ -25,14 +26,14 @@ class ScenesDisjoint(TreeRule):
     fix = "leave the scene in one of the sets, and freeze the other again"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for file, loc, splits in _sets(subject):
-            owner: dict[str, str] = {}
-            for name, split in _each(splits):
-                for index, scene in enumerate(split.scenes):
-                    first = owner.setdefault(scene, name)
-                    if first != name:
-                        place = file.place((*loc, name, "scenes", index))
-                        yield self.finding(place, scene, f"a scene that {first} does not have")
+        owners: dict[YamlFile, dict[str, str]] = {}
+        for one in _sets(subject):
+            owner = owners.setdefault(one.file, {})
+            for index, scene in enumerate(one.scenes):
+                first = owner.setdefault(scene, one.name)
+                if first != one.name:
+                    expected = f"a scene that {first} does not have"
+                    yield self.finding(one.place("scenes", index), scene, expected)
 
 
 class ManifestAbsent(TreeRule):
@@ -40,14 +41,12 @@ class ManifestAbsent(TreeRule):
 
     id = "DATA002"
     title = "a set's manifest is absent"
-    fix = "fetch it with dvc pull, or correct the path"
+    fix = "correct the path, or write the shards there"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for file, loc, splits in _sets(subject):
-            for name, split in _each(splits):
-                if not _manifest(subject, split).is_file():
-                    place = file.place((*loc, name, "manifest"))
-                    yield self.finding(place, split.manifest, "a file that is there")
+        for one in _sets(subject):
+            if not one.file_path.is_file() and not _fetchable(one.file_path):
+                yield self.finding(one.place("manifest"), one.manifest, "a file that is there")
 
 
 class ManifestChanged(TreeRule):
@@ -60,18 +59,15 @@ class ManifestChanged(TreeRule):
     fix = "fetch the declared data with dvc pull; new data is a new workload"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for file, loc, splits in _sets(subject):
-            for name, split in _each(splits):
-                manifest = _manifest(subject, split)
-                if not manifest.is_file():
-                    continue
-                try:
-                    found = sha256_file(manifest)
-                except DustError as error:
-                    found = error.what
-                if found != split.sha256:
-                    place = file.place((*loc, name, "sha256"))
-                    yield self.finding(place, split.sha256, f"{found} of {split.manifest}")
+        for one in _sets(subject):
+            if not one.file_path.is_file():
+                continue
+            try:
+                found = sha256_file(one.file_path)
+            except DustError as error:
+                found = error.what
+            if found != one.sha256:
+                yield self.finding(one.place("sha256"), one.sha256, f"{found} of {one.manifest}")
 
 
 class ManifestDisagrees(TreeRule):
@@ -85,36 +81,74 @@ class ManifestDisagrees(TreeRule):
     requires = ("SPEC001", "SPEC004", "DATA003")
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for file, loc, splits in _sets(subject):
-            for name, split in _each(splits):
-                content = _content(_manifest(subject, split))
-                scenes, pairs = content.get("scenes"), content.get("pairs")
-                if isinstance(scenes, list) and sorted(map(str, scenes)) != sorted(split.scenes):
-                    place = file.place((*loc, name, "scenes"))
-                    yield self.finding(place, list(split.scenes), f"{', '.join(map(str, scenes))}")
-                if isinstance(pairs, int) and pairs != split.pairs:
-                    yield self.finding(
-                        file.place((*loc, name, "pairs")), split.pairs, f"{pairs} in the manifest"
-                    )
+        for one in _sets(subject):
+            content = _content(one.file_path)
+            scenes, pairs = content.get("scenes"), content.get("pairs")
+            if isinstance(scenes, list) and sorted(map(str, scenes)) != sorted(one.scenes):
+                expected = ", ".join(map(str, scenes))
+                yield self.finding(one.place("scenes"), list(one.scenes), expected)
+            if isinstance(pairs, int) and one.pairs is not None and pairs != one.pairs:
+                yield self.finding(one.place("pairs"), one.pairs, f"{pairs} in the manifest")
 
 
-def _sets(tree: SpecTree) -> Iterator[tuple[YamlFile, Loc, DataSplits]]:
-    """The sets that the workload declares, and those that profiles bring in their place."""
-    if tree.workload:
-        file, workload = tree.workload
-        yield file, ("spec", "data"), workload.data
-    for file in tree.of_kind("Profile"):
-        if file.model and isinstance(file.model.spec.data, DataSplits):
-            yield file, ("spec", "data"), file.model.spec.data
+class NotFetched(TreeRule):
+    """Data that DVC keeps is not in a fresh clone. Until it is fetched, nothing shows that it is
+    the declared data.
+    """
+
+    id = "DATA005"
+    title = "a set has not been fetched, so it was not compared with its digest"
+    fix = "run dvc pull"
+    severity = "warning"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for one in _sets(subject):
+            if not one.file_path.is_file() and _fetchable(one.file_path):
+                yield self.finding(one.place("manifest"), one.manifest, "a file that is there")
 
 
-def _each(splits: DataSplits) -> Iterator[tuple[str, DataSplit]]:
-    for name in DataSplits.model_fields:
-        yield name, getattr(splits, name)
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """One declared set: the file and the place that declare it, and what they say of it."""
+
+    file: YamlFile
+    name: str
+    file_path: Path
+    manifest: str
+    sha256: str
+    pairs: int | None
+    scenes: tuple[str, ...]
+
+    def place(self, *loc: str | int) -> Place:
+        return self.file.place(("spec", "data", self.name, *loc))
 
 
-def _manifest(tree: SpecTree, split: DataSplit) -> Path:
-    return tree.folder.parent / split.manifest
+def _sets(tree: SpecTree) -> Iterator[_Set]:
+    """The sets that the workload declares, and those that profiles bring in their place.
+
+    A set without a digest yet is left out: its profile says in `fill_in` what is to be supplied.
+    """
+    for file in (*tree.of_kind("Workload"), *tree.of_kind("Profile")):
+        splits = file.model.spec.data if file.model else None
+        if not isinstance(splits, DataSplits | OpenSplits):
+            continue
+        for name in type(splits).model_fields:
+            split = getattr(splits, name)
+            if split.sha256 is not None:
+                yield _Set(
+                    file=file,
+                    name=name,
+                    file_path=tree.folder.parent / split.manifest,
+                    manifest=split.manifest,
+                    sha256=split.sha256,
+                    pairs=split.pairs,
+                    scenes=split.scenes or (),
+                )
+
+
+def _fetchable(file: Path) -> bool:
+    """Whether DVC keeps a file, or a folder that it lies in."""
+    return any(Path(f"{path}.dvc").is_file() for path in (file, *file.parents[:3]))
 
 
 def _content(manifest: Path) -> dict[str, object]:
@@ -128,4 +162,10 @@ def _content(manifest: Path) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-RULES = (ScenesDisjoint(), ManifestAbsent(), ManifestChanged(), ManifestDisagrees())
+RULES = (
+    ScenesDisjoint(),
+    ManifestAbsent(),
+    ManifestChanged(),
+    ManifestDisagrees(),
+    NotFetched(),
+)

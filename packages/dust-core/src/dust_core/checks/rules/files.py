@@ -1,6 +1,5 @@
 """SPEC001 to SPEC007: that a spec file can be read, and says what it is."""
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -8,6 +7,7 @@ from dust_core.checks.finding import Finding, Place, one_of
 from dust_core.checks.rules.base import FileRule, TreeRule
 from dust_core.checks.subjects import SpecTree, YamlFile
 from dust_core.specs.models import KINDS
+from dust_core.specs.schema import schema_modeline
 from dust_core.specs.source import SpecSyntaxError
 
 API_VERSION = "dust/v1"
@@ -55,7 +55,7 @@ class Modeline(FileRule):
     def check(self, subject: YamlFile) -> Iterator[Finding]:
         if not subject.kind or subject.document is None:
             return
-        expected = modeline(subject.kind)
+        expected = schema_modeline(subject.kind)
         found = subject.document.line(1).strip()
         if found != expected:
             yield self.finding(Place(subject.path), found or "an empty line", expected)
@@ -150,12 +150,6 @@ class CompleteTree(TreeRule):
                     f"a second {kind}",
                     f"{kind} in one file, {first.path}",
                 )
-
-
-def modeline(kind: str) -> str:
-    """The first line of a file of a kind."""
-    name = re.sub(r"[^a-z]", "", kind.lower())
-    return f"# yaml-language-server: $schema=../schema/v1/{name}.schema.json"
 
 
 RULES = (Readable(), Modeline(), ApiVersion(), Kind(), FileNamedAfterKind(), CompleteTree())

@@ -76,8 +76,11 @@ class NothingToFill(FileRule):
     title = "fill_in does not agree with what is left null"
     fix = "describe in fill_in what is null, or supply the values and remove fill_in"
 
+    def applies(self, subject: YamlFile) -> bool:
+        return subject.kind == "Profile"
+
     def check(self, subject: YamlFile) -> Iterator[Finding]:
-        if subject.kind != "Profile" or subject.model is None:
+        if subject.model is None:
             return
         spec: ProfileSpec = subject.model.spec
         open_places = [*_open_data(spec), *_open_checkpoint(spec)]

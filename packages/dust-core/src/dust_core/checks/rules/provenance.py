@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from dust_core.checks.finding import Finding, one_of
+from dust_core.checks.finding import Finding, Place, one_of
 from dust_core.checks.rules.base import WHOLE_RESULT, ResultRule, TreeRule
 from dust_core.checks.subjects import ResultJson, SpecTree
 from dust_core.errors import DustError
@@ -55,7 +55,8 @@ class ProfileUnknown(ProvenanceRule):
             folder = subject.file.parent.name
             place = subject.place(("results", index, "provenance", "profile"))
             if provenance.profile not in known:
-                yield self.finding(place, provenance.profile, one_of(known), choices=known)
+                expected = one_of(known) or "a profile of specs/profiles"
+                yield self.finding(place, provenance.profile, expected, choices=known)
             elif folder in known and folder != provenance.profile:
                 yield self.finding(place, provenance.profile, f"{folder}, as its folder says")
 
@@ -123,7 +124,16 @@ class DirtyTree(ResultRule):
                 return
 
 
-class ExecutedImmutable(TreeRule):
+class ExecutedRule(TreeRule):
+    """A rule that compares specs with the results that lie beside them."""
+
+    requires = ("SPEC", "PROT", "NAME", "REF", "GATE009", "GATE010")
+
+    def applies(self, subject: SpecTree) -> bool:
+        return bool(subject.executed)
+
+
+class ExecutedImmutable(ExecutedRule):
     """A record is evidence for the spec as it was executed. Changing that spec under the same id
     would put the old figures under a new experiment; a change takes the next `run`, which gives it
     an id and a record of its own.
@@ -132,7 +142,6 @@ class ExecutedImmutable(TreeRule):
     id = "EXEC001"
     title = "an executed task was changed"
     fix = "restore the task, or write the next run and its exp_id"
-    requires = ("SPEC", "PROT", "NAME", "REF", "GATE009", "GATE010")
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
         for result, provenance, task in _executed(subject):
@@ -147,7 +156,7 @@ class ExecutedImmutable(TreeRule):
                 )
 
 
-class WorkloadImmutable(TreeRule):
+class WorkloadImmutable(ExecutedRule):
     """Every figure is taken on the workload. Changing it after tasks were executed takes the common
     ground from all of them.
     """
@@ -155,21 +164,25 @@ class WorkloadImmutable(TreeRule):
     id = "EXEC002"
     title = "the workload was changed after tasks were executed on it"
     fix = "restore workload.yaml, or run every task again under the next run"
-    requires = ("SPEC", "PROT", "NAME", "REF", "GATE009", "GATE010")
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        others = [
-            result.path
-            for result, provenance, task in _executed(subject)
-            if provenance.workload_sha256 != task.workload_digest
-        ]
-        if others and subject.workload:
-            file, _ = subject.workload
-            yield self.finding(
-                file.place(("spec",), of_key=True),
-                f"{len(others)} result file(s) of another workload, the first {others[0]}",
-                "the workload that they were taken on",
-            )
+        others: dict[Place, list[str]] = {}
+        for result, provenance, task in _executed(subject):
+            if provenance.workload_sha256 != task.workload_digest:
+                place = self._decided_at(subject, task)
+                others.setdefault(place, []).append(result.path)
+        for place, results in others.items():
+            more = f" and {len(results) - 1} more" if len(results) > 1 else ""
+            found = f"another workload than that of {results[0]}{more}"
+            yield self.finding(place, found, "the workload that results were taken on")
+
+    def _decided_at(self, tree: SpecTree, task: "ResolvedTask") -> Place:
+        """Where the workload is declared: a profile may bring data of its own."""
+        if task.profile.data != "embedded":
+            for file in tree.of_kind("Profile"):
+                if file.model.metadata.name == task.profile_name:
+                    return file.place(("spec", "data"), of_key=True)
+        return tree.of_kind("Workload")[0].place(("spec",), of_key=True)
 
 
 def _provenances(subject: ResultJson) -> "Iterator[tuple[int, Provenance]]":
@@ -179,7 +192,7 @@ def _provenances(subject: ResultJson) -> "Iterator[tuple[int, Provenance]]":
 
 def _profiles(subject: ResultJson) -> list[str]:
     files = subject.specs.of_kind("Profile") if subject.specs else ()
-    return [file.file.stem for file in files]
+    return [file.model.metadata.name for file in files]
 
 
 def _resolved(subject: ResultJson, provenance: "Provenance") -> "ResolvedTask | None":
@@ -194,7 +207,7 @@ def _resolve(tree: SpecTree, task: str, profile: str) -> "ResolvedTask | None":
         return None
     try:
         return resolve(tree.spec_set, task, profile)
-    except DustError:
+    except (DustError, RecursionError):  # it refers to what is not there, or to itself: REF tells
         return None
 
 

@@ -13,7 +13,7 @@ API_VERSION = "dust/v1"
 
 
 class ReadableResult(ResultRule):
-    """A result file is UTF-8 JSON of at most 16 MB, each key once in its object."""
+    """A result file is UTF-8 JSON of at most 16 MB and a million values, each key once."""
 
     id = "REC001"
     title = "the file is not JSON of one meaning"

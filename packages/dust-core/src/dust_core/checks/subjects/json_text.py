@@ -14,6 +14,7 @@ from typing import Any
 from dust_core.checks.finding import Place
 
 MAX_BYTES = 16_000_000
+MAX_VALUES = 1_000_000
 MAX_DIGITS = 40
 
 Loc = tuple[str | int, ...]
@@ -64,7 +65,8 @@ def read_json(file: Path, path: str) -> JsonText:
     """Read a JSON file; `path` is how messages name it.
 
     Raises:
-        JsonFault: it cannot be read, is larger than 16 MB, or is not JSON of one meaning.
+        JsonFault: it cannot be read, has more than 16 MB or a million values, or is not JSON of
+            one meaning.
     """
     try:
         if not file.is_file():
@@ -91,6 +93,9 @@ def parse_json(content: bytes, path: str) -> JsonText:
         before = content[: error.start]
         place = Place(path, before.count(b"\n") + 1, len(before.rpartition(b"\n")[2]) + 1)
         raise JsonFault(place, f"byte 0x{content[error.start]:02x}", "UTF-8") from error
+    if text.count(",") > MAX_VALUES:
+        limit = f"{MAX_VALUES:,} values"
+        raise JsonFault(Place(path), f"more than {limit}", f"at most {limit}")
     try:
         data = json.loads(
             text,

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from dust_core.checks.finding import Place
 from dust_core.checks.subjects.faults import Loc, ModelFault, model_faults
 from dust_core.checks.subjects.results import ResultJson
-from dust_core.errors import DustError
 from dust_core.specs.models import KINDS, TASK_KINDS, Gate, Task, WorkloadSpec
 from dust_core.specs.source import (
     MAX_BYTES,
@@ -207,10 +206,10 @@ class SpecTree:
 
     @cached_property
     def spec_set(self) -> "SpecSet | None":
-        """The tree as tasks are resolved from it; None where it cannot be."""
-        from dust_core.specs import load_specs
+        """The tree as tasks are resolved from it; None where a file has faults."""
+        from dust_core.specs import SpecSet
 
-        try:
-            return load_specs(self.folder)
-        except DustError:
+        if not all(file.document and file.model for file in self.parts):
             return None
+        documents = {file.path: file.document for file in self.parts if file.document}
+        return SpecSet(documents, {file.path: file.model for file in self.parts})
