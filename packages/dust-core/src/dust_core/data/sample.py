@@ -100,13 +100,7 @@ def decode(members: Members, where: str) -> PairSample:
             )
             raise _damaged(f"{name} is {size}, {pictures[0]} is {expected}", where)
     cameras = _read_cameras(members[CAMERAS], where)
-    try:
-        about = json.loads(members[ABOUT])
-        scene = about["scene"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(f"json names no scene: {error}", where) from error
-    if not isinstance(scene, str):
-        raise _damaged(f"json names the scene {scene!r}, not a text", where)
+    about = read_about(members, where)
     metres = [d.astype(np.float32) * unit for d, unit in zip(depths, cameras[34:], strict=True)]
     return PairSample(
         images=(first, second),
@@ -115,6 +109,21 @@ def decode(members: Members, where: str) -> PairSample:
         view1_from_view2=cameras[18:34].reshape(4, 4),
         about=about,
     )
+
+
+def read_about(members: Members, where: str) -> dict[str, Any]:
+    """What a sample's json says of it.
+
+    Raises:
+        DustError: it is absent, unreadable, or names no scene.
+    """
+    try:
+        about = json.loads(members[ABOUT])
+        if not isinstance(about["scene"], str):
+            raise ValueError(f"the scene is {about['scene']!r}, not a text")
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(f"json names no scene: {error}", where) from error
+    return dict(about)
 
 
 def _read_cameras(content: bytes, where: str) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dust_core.data.sample import ABOUT, Members
+from dust_core.data.sample import Members, read_about
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, atomic_write_text, sha256_file
 
@@ -146,7 +146,7 @@ def read_shard(path: Path) -> Iterator[tuple[str, Members]]:
     """
     key, members = "", Members()
     try:
-        with tarfile.open(path, "r|") as tar:
+        with tarfile.open(path, "r:") as tar:
             for entry in tar:
                 stream = tar.extractfile(entry)
                 if stream is None:
@@ -185,7 +185,7 @@ class _Facts:
             self.picture = "png" if "1.png" in members else "jpg"
             with Image.open(io.BytesIO(members[f"1.{self.picture}"])) as image:
                 self.size = (image.height, image.width)
-        self.scenes.add(json.loads(members[ABOUT])["scene"])
+        self.scenes.add(read_about(members, "the sample to write")["scene"])
 
 
 def _kept(path: Path, stream: Iterator[Members], facts: _Facts) -> Shard | None:
