@@ -146,6 +146,7 @@ def read_shard(path: Path) -> Iterator[tuple[str, Members]]:
     """
     key, members = "", Members()
     try:
+        _require_end(path)
         with tarfile.open(path, "r:") as tar:
             for entry in tar:
                 stream = tar.extractfile(entry)
@@ -166,6 +167,15 @@ def read_shard(path: Path) -> Iterator[tuple[str, Members]]:
         ) from error
     if members:
         yield key, members
+
+
+def _require_end(path: Path) -> None:
+    """A whole tar ends with two blocks of zeros; tarfile reads one without them in silence."""
+    with path.open("rb") as stream:
+        stream.seek(0, io.SEEK_END)
+        stream.seek(max(0, stream.tell() - 2 * tarfile.BLOCKSIZE))
+        if stream.read() != bytes(2 * tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it has no end")
 
 
 @dataclass
