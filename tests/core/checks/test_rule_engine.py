@@ -5,7 +5,7 @@ from typing import ClassVar
 import check_examples as examples
 import pytest
 
-from dust_core.checks import Finding, Place, Rule, all_rules, validate
+from dust_core.checks import Finding, Place, Rule, all_rules, catalogue, validate
 from dust_core.checks.engine import judge
 from dust_core.checks.finding import nearest, one_of, quote
 from dust_core.checks.select import choose
@@ -156,9 +156,7 @@ def test_two_rules_of_one_id_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_catalogue_is_the_committed_page() -> None:
-    from dust_core.checks import catalogue
-
-    page = Path(examples.EXAMPLES).parents[1] / "docs" / "rules.md"
-    own = [rule for rule in all_rules() if type(rule).__module__.startswith("dust_core.")]
+    pytest.importorskip("dust_compress", reason="the page has the rules of every package")
+    page = examples.EXAMPLES.parents[1] / "docs" / "rules.md"
     committed = page.read_text(encoding="utf-8")
-    assert catalogue(own) == committed, "write it again: dust rules > docs/rules.md"
+    assert catalogue(all_rules()) == committed, "write it again: dust rules > docs/rules.md"

@@ -217,13 +217,16 @@ def _is_of(task: "ResolvedTask", file: "ResultFile") -> bool:
 
 
 def _executed(tree: SpecTree) -> "Iterator[tuple[ResultJson, Provenance, ResolvedTask]]":
-    """Each faultless result file of a task's present run, with its candidate's provenance."""
+    """Each faultless result file of a task's present run, with its candidate's provenance.
+
+    Results that may not be quoted, as those of the profile ci, hold no task to its spec.
+    """
     for result in tree.executed:
         if result.model is None:
             continue
         provenance = result.model.candidates[0].provenance
         task = _resolve(tree, result.model.task, provenance.profile)
-        if task and _is_of(task, result.model):
+        if task and task.profile.quotable and _is_of(task, result.model):
             yield result, provenance, task
 
 
