@@ -99,7 +99,7 @@ def decode(members: Members, where: str) -> PairSample:
                 "x".join(map(str, first.shape[:2])),
             )
             raise _damaged(f"{name} is {size}, {pictures[0]} is {expected}", where)
-    cameras = _read_cameras(members[CAMERAS], where)
+    cameras = read_cameras(members[CAMERAS], where)
     about = read_about(members, where)
     metres = [d.astype(np.float32) * unit for d, unit in zip(depths, cameras[34:], strict=True)]
     return PairSample(
@@ -126,7 +126,12 @@ def read_about(members: Members, where: str) -> dict[str, Any]:
     return dict(about)
 
 
-def _read_cameras(content: bytes, where: str) -> NDArray[np.float32]:
+def read_cameras(content: bytes, where: str) -> NDArray[np.float32]:
+    """The 36 numbers of a sample: K1, K2, the pose of view 2 in view 1, both units of depth.
+
+    Raises:
+        DustError: they are not 36 finite numbers, or no cameras.
+    """
     if len(content) != 4 * _CAMERA_NUMBERS:
         found = f"{len(content)} bytes, expected {4 * _CAMERA_NUMBERS}"
         raise _damaged(f"{CAMERAS} has {found}", where)

@@ -1,0 +1,93 @@
+"""Members of any sample of a set, by number, without reading what lies before it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from dust_core.data.sample import Members
+from dust_core.data.shards import read_manifest
+from dust_core.errors import DustError
+
+_PARTS = 4  # of a member in an index: suffix, offset, size, name
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    shard: int
+    members: tuple[tuple[str, int, int], ...]
+
+
+class SampleStore:
+    """Random access to a folder of shards through their indices.
+
+    Files are opened once and read at offsets, which threads and forked processes may share.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        self._places: list[_Place] = []
+        self._files: list[int] = []
+        for number, shard in enumerate(self.manifest.shards):
+            self._places += _read_index(folder / shard.index, number, shard.pairs)
+            self._files.append(_open(folder / shard.name))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def where(self, number: int) -> str:
+        """Shard and key of a sample, for messages."""
+        shard = self.manifest.shards[self._places[number].shard]
+        return f"{self.folder / shard.name}:{number:07d}"
+
+    def read(self, number: int) -> Members:
+        """The members of sample `number`.
+
+        Raises:
+            DustError: the shard ends before the sample does.
+        """
+        place = self._places[number]
+        members: Members = {}
+        for suffix, offset, size in place.members:
+            content = os.pread(self._files[place.shard], size, offset)
+            if len(content) < size:
+                raise DustError(
+                    f"the tar ends inside {suffix}",
+                    where=self.where(number),
+                    fix="it is truncated: fetch it again with `dvc pull`",
+                    exit_code=1,
+                )
+            members[suffix] = content
+        return members
+
+    def close(self) -> None:
+        """Close the tars."""
+        while self._files:
+            os.close(self._files.pop())
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise DustError(
+            f"cannot open the shard: {error.strerror}", where=str(path), fix="`dvc pull`"
+        ) from error
+
+
+def _read_index(path: Path, shard: int, pairs: int) -> list[_Place]:
+    try:
+        head, *lines = path.read_text(encoding="ascii").splitlines()
+        if head != f"v1.2 {pairs}" or len(lines) != pairs:
+            raise ValueError(f"it lists {len(lines)} samples, the manifest says {pairs}")
+        return [_Place(shard, _members(line)) for line in lines]
+    except (OSError, ValueError) as error:
+        raise DustError(
+            f"not the index of its shard: {error}", where=str(path), fix="`dvc pull`"
+        ) from error
+
+
+def _members(line: str) -> tuple[tuple[str, int, int], ...]:
+    parts = line.split(" ")
+    groups = [parts[start : start + _PARTS] for start in range(0, len(parts), _PARTS)]
+    return tuple((suffix, int(offset), int(size)) for suffix, offset, size, _ in groups)
