@@ -36,11 +36,14 @@ SARIF = {
 
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
-    """Two errors and a warning: a misspelt key and an unused line, a rule that waits."""
+    """A misspelt key, a loosened line, an unused one (a warning), and rules that wait."""
     folder = examples.build(examples.EXAMPLES / "invalid" / "GATE008-unused.toml", tmp_path)
     file = folder / "specs" / "v1" / "distill.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("patience", "patiense"), encoding="utf-8")
+    lines = folder / "specs" / "v1" / "gates.yaml"
+    text = lines.read_text(encoding="utf-8")
+    lines.write_text(text.replace("value: 1.0", "value: 1.5"), encoding="utf-8")
     monkeypatch.chdir(folder)
     return validate([Path("specs")])
 
@@ -94,6 +97,7 @@ def test_github_annotates_lines(report: Report) -> None:
     assert line.startswith("::error file=specs/v1/distill.yaml,line=35,col=7,title=SPEC010 ")
     assert "%0Adid you mean patience?%0A" in line
     assert any(line.startswith("::warning ") for line in lines)
+    assert not [line for line in lines if "% " in line], "a bare percent sign starts an escape"
 
 
 def test_colours_only_on_a_terminal(report: Report) -> None:

@@ -17,7 +17,7 @@ from dust_core.checks import validate
 from dust_core.specs.source import load_yaml
 
 SETTINGS = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 SPECS = sorted((examples.VALID / "specs").rglob("*.yaml"))
 LOG = examples.VALID / "artifacts" / "mini" / "K_T3B05_run1_log.json"
