@@ -2,9 +2,9 @@
 
     python benchmarks/feed.py data/calibration
 
-Both give the same tensors, without augmentation. They run in turn, several times; the ratio of their
-medians is what counts. Then a training of the `small` network is fed, and the share of its time that
-it spends waiting for a batch is taken.
+Both give the same tensors, without augmentation. They run in turn, several times; the ratio of
+their medians is what counts. Then a training of the `small` network is fed, and the share of its
+time that it spends waiting for a batch is taken.
 """
 
 import argparse
