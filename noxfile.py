@@ -133,7 +133,8 @@ def wheels(session: nox.Session, package: str) -> None:
             *("pip", "wheel", "--quiet", "--no-deps", "--build-constraint", LOCK),
             *("--wheel-dir", str(folder), f"./packages/{name}"),
         )
-    session.install("-c", LOCK, "--find-links", str(folder), "--pre", package)
+    wheel = next(folder.glob(f"{package.replace('-', '_')}-*.whl"))
+    session.install("-c", LOCK, "--find-links", str(folder), str(wheel))
     session.run("python", str(ROOT / "tests" / "frame" / "bare_environment.py"), package)
 
 
