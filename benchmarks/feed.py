@@ -62,7 +62,8 @@ def compare(folder: Path, batch: int, threads: int, count: int, turns: int) -> N
     torch.set_num_threads(1)
 
     def dali() -> Iterator[Any]:
-        return iter(PairFeed(folder, FeedOptions(batch=batch, side=side, threads=threads)))
+        options = FeedOptions(batch=batch, side=side, threads=threads, copy=False)
+        return iter(PairFeed(folder, options))
 
     def plain() -> Iterator[Any]:
         dataset = PlainDataset(folder)
@@ -84,7 +85,7 @@ def waiting_share(folder: Path, batch: int, threads: int, steps: int) -> float:
     torch.set_num_threads(threads)
     network = Dust3r(CONFIGS["small"])
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-5)
-    feed = PairFeed(folder, FeedOptions(batch=batch, side=512, threads=1))
+    feed = PairFeed(folder, FeedOptions(batch=batch, side=512, threads=1, copy=False))
     waited, begun = 0.0, 0.0
     for step in range(steps + 1):
         if step == 1:

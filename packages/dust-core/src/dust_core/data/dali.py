@@ -7,13 +7,14 @@ from nvidia.dali import Pipeline, fn, types
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-_GEOMETRY = ("picture", "depth", "start", "end", "mirror")
+_FILES = ("picture", "depth")
+_CUT = ("start", "end", "mirror")
 _COLOUR = ("brightness", "contrast", "saturation")
 
 
-def columns(augment: bool) -> tuple[str, ...]:
+def columns(*, augment: bool, resize: bool) -> tuple[str, ...]:
     """What the source gives for each batch, in order: one list of arrays an input and view."""
-    inputs = _GEOMETRY + (_COLOUR if augment else ())
+    inputs = _FILES + (_CUT if resize else ()) + (_COLOUR if augment else ())
     return tuple(f"{name}{view}" for view in (0, 1) for name in inputs)
 
 
@@ -25,6 +26,7 @@ def build_pipeline(
     threads: int,
     device_id: int | None,
     augment: bool,
+    resize: bool,
 ) -> Pipeline:
     """Decode, cut, scale, mirror, colour and normalise both views.
 
@@ -32,8 +34,10 @@ def build_pipeline(
     sample's unit, float32.
 
     Args:
-        source: called for every batch; gives `columns(augment)`, StopIteration at the end.
+        source: called for every batch; gives `columns(...)`, StopIteration at the end.
         device_id: the GPU that decodes; None stays on the CPU.
+        augment: whether colours change.
+        resize: whether views are cut or scaled; what already fits is left alone, at half the cost.
     """
     decoder = "cpu" if device_id is None else "mixed"
     # The dynamic executor may hand out the buffers of an external source before they are read.
@@ -41,34 +45,36 @@ def build_pipeline(
         batch_size=batch, num_threads=threads, device_id=device_id, exec_dynamic=False
     )
     with pipeline:
-        names = columns(augment)
+        names = columns(augment=augment, resize=resize)
         given = fn.external_source(source, num_outputs=len(names), batch=True)
         inputs = dict(zip(names, given, strict=True))
         images, depths = [], []
         for view in (0, 1):
             get = {name[:-1]: node for name, node in inputs.items() if name[-1] == str(view)}
-            images.append(_image(get, side, decoder, augment))
-            depths.append(_depth(get, side, device_id))
+            images.append(_image(get, side if resize else None, decoder, augment))
+            depths.append(_depth(get, side if resize else None, device_id))
         pipeline.set_outputs(*images, *depths)
     pipeline.build()
     return pipeline
 
 
-def to_torch(output: Any) -> Tensor:
-    """A batch of equal shapes as a tensor of its own: DALI writes its buffers again."""
-    return from_dlpack(output.as_tensor()).clone()
+def to_torch(output: Any, *, copy: bool) -> Tensor:
+    """A batch of equal shapes as a tensor; without a copy it is DALI's until the next run."""
+    shared: Tensor = from_dlpack(output.as_tensor())
+    return shared.clone() if copy else shared
 
 
-def _image(get: dict[str, Any], side: int, decoder: str, augment: bool) -> Any:
+def _image(get: dict[str, Any], side: int | None, decoder: str, augment: bool) -> Any:
     image = fn.decoders.image(get["picture"], device=decoder, output_type=types.RGB)
-    image = fn.resize(
-        image,
-        size=[side, side],
-        roi_start=get["start"],
-        roi_end=get["end"],
-        interp_type=types.INTERP_LINEAR,
-        antialias=True,
-    )
+    if side is not None:
+        image = fn.resize(
+            image,
+            size=[side, side],
+            roi_start=get["start"],
+            roi_end=get["end"],
+            interp_type=types.INTERP_LINEAR,
+            antialias=True,
+        )
     if augment:
         image = fn.color_twist(
             image,
@@ -78,7 +84,7 @@ def _image(get: dict[str, Any], side: int, decoder: str, augment: bool) -> Any:
         )
     return fn.crop_mirror_normalize(
         image,
-        mirror=get["mirror"],
+        mirror=get.get("mirror", 0),
         dtype=types.FLOAT,
         output_layout="CHW",
         mean=[127.5] * 3,
@@ -86,19 +92,20 @@ def _image(get: dict[str, Any], side: int, decoder: str, augment: bool) -> Any:
     )
 
 
-def _depth(get: dict[str, Any], side: int, device_id: int | None) -> Any:
+def _depth(get: dict[str, Any], side: int | None, device_id: int | None) -> Any:
     # 16-bit PNGs are decoded on the CPU on every machine: GPUs' decoders give 8 bits.
     depth = fn.decoders.image(get["depth"], output_type=types.ANY_DATA, dtype=types.UINT16)
     if device_id is not None:
         depth = depth.gpu()
     depth = fn.cast(depth, dtype=types.FLOAT)
-    # Between two depths there is no surface: the nearest one is taken, never a mean.
-    depth = fn.resize(
-        depth,
-        size=[side, side],
-        roi_start=get["start"],
-        roi_end=get["end"],
-        interp_type=types.INTERP_NN,
-    )
-    depth = fn.flip(depth, horizontal=get["mirror"])
+    if side is not None:
+        # Between two depths there is no surface: the nearest one is taken, never a mean.
+        depth = fn.resize(
+            depth,
+            size=[side, side],
+            roi_start=get["start"],
+            roi_end=get["end"],
+            interp_type=types.INTERP_NN,
+        )
+        depth = fn.flip(depth, horizontal=get["mirror"])
     return fn.squeeze(depth, axes=[2])

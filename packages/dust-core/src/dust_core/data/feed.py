@@ -56,6 +56,7 @@ class FeedOptions:
         augmentation: its bounds; None leaves every view as it is, as evaluation must.
         last_batch: `wrap` fills a batch from the next pass and never ends; `partial` ends after one
             pass with a batch that may be smaller.
+        copy: whether a batch outlives the next one; without, its tensors are written over then.
         tolerate_damage: skip and count damaged samples instead of stopping.
         seed: of order and augmentation.
         rank, world: this process's share.
@@ -68,6 +69,7 @@ class FeedOptions:
     shuffle: bool = True
     augmentation: Augmentation | None = None
     last_batch: str = "wrap"
+    copy: bool = True
     tolerate_damage: bool = False
     seed: int = 42
     rank: int = 0
@@ -104,6 +106,10 @@ class PairFeed:
         self._ahead: deque[_Prepared] = deque()
         self._next = 0
         self._pipeline: Pipeline | None = None
+        stored = (self.store.manifest.height, self.store.manifest.width)
+        augment = options.augmentation is not None
+        fits = stored == (options.side, options.side)
+        self._stages = {"augment": augment, "resize": augment or not fits}
 
     def __iter__(self) -> Iterator[PairBatch]:
         return self
@@ -200,7 +206,7 @@ class PairFeed:
         prepared = self._prepare(self._next)
         self._next += 1
         self._ahead.append(prepared)
-        names = columns(self.options.augmentation is not None)
+        names = columns(**self._stages)
         return tuple(prepared.columns[name] for name in names)
 
     def _run(self) -> PairBatch:
@@ -216,16 +222,20 @@ class PairFeed:
                 side=o.side,
                 threads=o.threads,
                 device_id=o.device_id,
-                augment=o.augmentation is not None,
+                **self._stages,
             )
-        image1, image2, depth1, depth2 = (to_torch(out) for out in self._pipeline.run())
+        image1, image2, depth1, depth2 = (
+            to_torch(out, copy=self.options.copy) for out in self._pipeline.run()
+        )
         prepared = self._ahead.popleft()
         units = torch.tensor(prepared.units, device=depth1.device)[:, :, None, None]
         cameras = [
             torch.from_numpy(np.stack(column).astype(np.float32)).to(depth1.device)
             for column in zip(*prepared.cameras, strict=True)
         ]
-        return PairBatch(image1, image2, depth1 * units[:, 0], depth2 * units[:, 1], *cameras)
+        return PairBatch(
+            image1, image2, depth1.mul_(units[:, 0]), depth2.mul_(units[:, 1]), *cameras
+        )
 
     def _stop(self) -> None:
         self._pipeline = None
