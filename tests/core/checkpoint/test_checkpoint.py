@@ -1,18 +1,19 @@
 import json
 import os
-import pickle
+import pickle  # noqa: TID251 - to write the hostile file
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from dust_core.checkpoint import load_checkpoint, save_checkpoint
-from dust_core.errors import DustError
-from dust_core.model import DptConfig, Dust3r, Dust3rConfig
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+
+from dust_core.checkpoint import load_checkpoint, save_checkpoint
+from dust_core.errors import DustError
+from dust_core.model import DptConfig, Dust3r, Dust3rConfig
 
 CALL = (
     "AsymmetricCroCo3DStereo(pos_embed='RoPE100', img_size=(512, 512), head_type='linear', "
@@ -32,13 +33,16 @@ KEYWORDS = {
     "depth_mode": ["exp", float("-inf"), float("inf")],
     "conf_mode": ["exp", 1, float("inf")],
 }
+DPT = DptConfig(layer_dims=(4, 4, 4, 4), feature_dim=4, last_dim=4)
 Weights = dict[str, torch.Tensor]
 
 
 def network() -> Dust3r:
     torch.manual_seed(0)
-    shape = dict(enc_dim=32, enc_depth=2, enc_heads=2, dec_dim=32, dec_depth=1, dec_heads=2)
-    return Dust3r(Dust3rConfig.uniform(**shape, head="linear"))
+    config = Dust3rConfig.uniform(
+        enc_dim=32, enc_depth=2, enc_heads=2, dec_dim=32, dec_depth=1, dec_heads=2, head="linear"
+    )
+    return Dust3r(config)
 
 
 def published(path: Path, weights: Weights | None = None, call: str = CALL) -> Path:
@@ -72,7 +76,7 @@ def test_any_network_comes_back_bit_for_bit(
         enc_head_dim=8,
         dec_head_dim=4,
         head=head,
-        dpt=DptConfig(layer_dims=(4, 4, 4, 4), feature_dim=4, last_dim=4) if head == "dpt" else None,
+        dpt=DPT if head == "dpt" else None,
     )
     original, path = Dust3r(config), tmp_path / "a.pth"
     save_checkpoint(original, path, exp_id="K_T3B05_run1", spec_digest="0" * 64)

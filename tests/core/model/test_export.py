@@ -5,11 +5,12 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from dust_core.model import DptConfig, Dust3r, Dust3rConfig
 from dust_core.model.export import export_onnx
 from dust_core.model.named import CONFIGS
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 DPT = DptConfig(layer_dims=(8, 8, 16, 16), feature_dim=8, last_dim=4)
 

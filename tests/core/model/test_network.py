@@ -1,16 +1,17 @@
 import pytest
 import torch
-from dust_core.model import DptConfig, Dust3r, Dust3rConfig
-from dust_core.model.named import CONFIGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from dust_core.model import DptConfig, Dust3r, Dust3rConfig
+from dust_core.model.named import CONFIGS
 
 SMALL_DPT = DptConfig(layer_dims=(8, 8, 16, 16), feature_dim=8, last_dim=4)
 
 
 def build(depth: int = 2, head: str = "linear", **changes: int) -> Dust3r:
     torch.manual_seed(0)
-    shape = dict(enc_dim=32, enc_depth=2, enc_heads=2, dec_dim=24, dec_heads=3) | changes
+    shape = {"enc_dim": 32, "enc_depth": 2, "enc_heads": 2, "dec_dim": 24, "dec_heads": 3} | changes
     config = Dust3rConfig.uniform(**shape, dec_depth=depth, head=head, dpt=SMALL_DPT)
     return Dust3r(config).eval()
 

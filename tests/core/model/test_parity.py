@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from dust_core.checkpoint import load_checkpoint
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from published_parity import Fixture, log_space_errors  # noqa: E402
+from published_parity import Fixture, log_space_errors
 
 
 def error_of(name: str, folder: Path) -> float:

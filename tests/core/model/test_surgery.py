@@ -1,10 +1,11 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dust_core.model import Dust3r, Dust3rConfig
 from dust_core.model.named import CONFIGS
 from dust_core.model.surgery import Reduction, cut
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 CONFIG = Dust3rConfig.uniform(
     enc_dim=32, enc_depth=4, enc_heads=4, dec_dim=32, dec_depth=3, dec_heads=4, head="linear"
@@ -77,9 +78,7 @@ def test_idle_blocks_are_the_ones_that_go_by_importance() -> None:
                 if hasattr(block, "cross_attn"):
                     block.cross_attn.proj.weight.zero_()
                     block.cross_attn.proj.bias.zero_()
-    student = cut(
-        original, Reduction(depth=0.3, heads=0, ffn=0), depth_rule="importance"
-    ).eval()
+    student = cut(original, Reduction(depth=0.3, heads=0, ffn=0), depth_rule="importance").eval()
     assert (len(student.enc_blocks), len(student.dec_blocks)) == (3, 2)
     with torch.inference_mode():
         for a, b in zip(original(*pair()), student(*pair()), strict=True):

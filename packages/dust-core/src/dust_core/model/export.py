@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
@@ -46,7 +47,7 @@ def _trace(network: nn.Module, images: tuple[Tensor, ...], path: Path) -> None:
     try:
         with torch.inference_mode(), warnings.catch_warnings():
             # Tracing warns of every Python number; H and W are meant to be constants.
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.simplefilter("ignore", TracerWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
             network(*images)  # fills the RoPE tables, which are constants only if they exist
             torch.onnx.export(

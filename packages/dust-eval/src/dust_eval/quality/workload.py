@@ -63,7 +63,7 @@ def measure_quality(
             raise DustError(
                 f"the prediction cannot be scored: {error}",
                 where=sample.name,
-                fix="check the model's file with `dust inspect`, and the pair with `dust data show`",
+                fix="look at the model with `dust inspect`, at the pair with `dust data show`",
                 exit_code=1,
             ) from error
         names.append(sample.name)
