@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,16 @@ from dust_core.data.adapters.base import require_file
 from dust_core.data.geometry import Floats
 from dust_core.errors import DustError
 
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# All that Pillow and numpy raise at files that are damaged, cut short or something else.
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    BadZipFile,
+    Image.DecompressionBombError,
+)
 
 
 def parse_numbers(text: str, where: str) -> Floats:
@@ -89,7 +99,7 @@ def read_map(path: Path, what: str) -> Floats:
     """
     require_file(path, what)
     try:
-        values = _READERS.get(path.suffix.lower(), _read_picture)(path)
+        values = np.asarray(_READERS.get(path.suffix.lower(), _read_picture)(path))
     except _UNREADABLE as error:
         raise DustError(
             f"{what} cannot be read: {error}", where=str(path), fix="fetch the file again"

@@ -82,11 +82,10 @@ def _disparity(folder: Path, index: int) -> Path | None:
 
 def _read_depth(path: Path, calibration: _Calibration) -> Floats:
     disparity = read_map(path, "the disparity").astype(np.float64)
-    known = known_depth(disparity, str(path)) > 0
     focal = calibration.cameras[0][0, 0]
     with np.errstate(divide="ignore"):
         depth = calibration.baseline_m * focal / (disparity + calibration.offset_px)
-    return known_depth(np.where(known, depth, 0), str(path))
+    return known_depth(np.where(disparity == 0, 0, depth), str(path))
 
 
 def _read_calibration(path: Path) -> _Calibration:
