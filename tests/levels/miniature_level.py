@@ -5,6 +5,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,11 @@ class Room:
     )
     without: tuple[str, ...] = ()
     textures: dict[str, str] = field(default_factory=dict)
+    door_origin: tuple[float, float, float] | None = None
+    """Makes the last pillar a part of its own, stored around this point."""
+    dark_sides: tuple[str, ...] = ()
+    """Lit by a second page of lightmaps, which is nearly black."""
+    external_lightmaps: bool = False
 
     def depth(self, camera: Camera, size: int) -> NDArray[np.float64]:
         """(size, size) depth in metres of every pixel, by intersecting rays with boxes."""
@@ -113,13 +119,15 @@ def level_bytes(room: Room) -> bytes:
     planes = np.zeros(len(quads), dtype=PLANE)
     textures = np.zeros(len(quads), dtype=TEXTURE)
     textures["name"] = [name.encode() for name in names]
-    for index, (_, corners, normal) in enumerate(quads):
+    for index, (side, corners, normal) in enumerate(quads):
         own = vertices[4 * index : 4 * index + 4]
-        own["position"], own["normal"] = corners, normal
+        is_door = room.door_origin is not None and index >= len(quads) - 5
+        own["position"], own["normal"] = corners - (room.door_origin if is_door else 0), normal
         axes = np.flatnonzero(normal == 0)
         own["uv"] = corners[:, axes] / 64
         own["lightmap_uv"], own["colour"] = 0.5, 255
         faces[index]["texture"], faces[index]["kind"] = index, 1
+        faces[index]["lightmap"] = side in room.dark_sides
         faces[index]["first_vertex"], faces[index]["vertices"] = 4 * index, 4
         faces[index]["indices"] = 6
 
@@ -127,23 +135,28 @@ def level_bytes(room: Room) -> bytes:
     leaves = np.zeros(2, dtype=LEAF)
     leaves["cluster"] = [-1, 0]
     leaves["box"][1] = [*map(int, room.inside.low), *map(int, room.inside.high)]
-    model = np.zeros(1, dtype=MODEL)
-    model["faces"] = len(faces)
+    models = np.zeros(2, dtype=MODEL)
+    doors = 5 if room.door_origin else 0
+    models["faces"] = [len(faces) - doors, doors]
+    models["first_face"] = [0, len(faces) - doors]
     entities = '{ "classname" "worldspawn" }\n' + "".join(
         f'{{ "classname" "info_player_deathmatch" "origin" "{x} {y} {z}" }}\n'
         for x, y, z in room.spots
     )
+    if room.door_origin:
+        place = " ".join(map(str, room.door_origin))
+        entities += f'{{ "classname" "func_door" "model" "*1" "origin" "{place}" }}\n'
     lumps = {
         0: entities.encode(),
         1: textures.tobytes(),
         2: planes.tobytes(),
         3: nodes.tobytes(),
         4: leaves.tobytes(),
-        7: model.tobytes(),
+        7: models.tobytes(),
         10: vertices.tobytes(),
         11: np.array([0, 1, 2, 0, 2, 3], dtype="<i4").tobytes(),
         13: faces.tobytes(),
-        14: np.full((128, 128, 3), 255, dtype=np.uint8).tobytes(),
+        14: b"" if room.external_lightmaps else lightmaps(128).tobytes(),
     }
     header, body = b"IBSP" + struct.pack("<i", 46), b""
     for lump in range(17):
@@ -151,6 +164,11 @@ def level_bytes(room: Room) -> bytes:
         header += struct.pack("<2i", 8 + 17 * 8 + len(body), len(content))
         body += content
     return header + body
+
+
+def lightmaps(side: int) -> NDArray[np.uint8]:
+    """Two pages, a white one and a nearly black one."""
+    return np.stack([np.full((side, side, 3), light, dtype=np.uint8) for light in (255, 8)])
 
 
 def _tree(room: Room) -> tuple[NDArray[np.void], NDArray[np.void]]:
@@ -177,8 +195,19 @@ def _tree(room: Room) -> tuple[NDArray[np.void], NDArray[np.void]]:
 def picture_bytes(colour: tuple[int, int, int], seed: int) -> bytes:
     """A PNG of coarse noise around a colour, so that views of it have detail."""
     noise = np.random.default_rng(seed).integers(-40, 40, (16, 16, 1)).repeat(4, 0).repeat(4, 1)
+    return _png(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8))
+
+
+def grate() -> NDArray[np.uint8]:
+    """A picture whose every other stripe is a hole."""
+    stripes = np.full((64, 64, 4), 255, dtype=np.uint8)
+    stripes[:, :, 3] = 255 * (np.arange(64) // 16 % 2)
+    return stripes
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(stream, "PNG")
+    Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -209,5 +238,9 @@ def write_game(
             members.writestr(f"maps/{level}.bsp", level_bytes(room))
         for seed, (side, colour) in enumerate(COLOURS.items()):
             members.writestr(f"textures/room/{side}.png", picture_bytes(colour, seed))
+        members.writestr("textures/room/grate.png", _png(grate()))
+        if room.external_lightmaps:
+            for level, (page, light) in product(levels, enumerate(lightmaps(64))):
+                members.writestr(f"maps/{level}/lm_{page:04d}.png", _png(light))
         members.writestr("scripts/room.shader", script)
     return Miniature(room, archive)

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from miniature_level import Room, write_game
+from PIL import Image
 
 from dust_core.errors import DustError
-from levels.assets import CACHE_VARIABLE, Game, archives, default_cache, fetch
+from levels.assets import CACHE_VARIABLE, GAMES, Game, archives, default_cache, fetch
 from levels.library import Library
+from levels.sheet import write_sheet
 
 TOOLS = Path(__file__).parents[2] / "tools"
 GAME = Game(name="tiny", packages=("tiny-data",), data="usr/share/games/tiny")
@@ -93,3 +97,13 @@ def test_a_sheet_shows_the_levels(tmp_path: Path, cache: Path, opengl: None) -> 
     ended = run_levels("sheet", str(sheet), *options)
     assert ended.returncode == 0, ended.stderr
     assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_sheet_says_why_a_level_is_worth_nothing(tmp_path: Path, opengl: None) -> None:
+    """The row of a level without two places to stand holds the reason and nothing else."""
+    archive = tmp_path / "cache" / GAMES["nexuiz"].data / "data.pk3"
+    write_game(archive, Room(spots=((0.0, 0.0, 10.0),)))
+    library = Library(tmp_path / "cache")
+    write_sheet(library, ["nexuiz/room"], tmp_path / "a.png", views=2, size=64, seed=0)
+    row = np.asarray(Image.open(tmp_path / "a.png"))
+    assert row[:-64].any() and not row[-64:].any()

@@ -2,24 +2,32 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
-from miniature_level import Room, write_game
+from miniature_level import Box, Room, write_game
 from PIL import Image
 
 from dust_core.data.sample import Members
+from dust_core.data.shards import read_manifest
 from dust_core.errors import DustError
 from levels.assets import GAMES
+from levels.camera import Camera
 from levels.cliques import Cliques, draw_cliques
 from levels.parts import Part
 from levels.produce import Order, draw_parts, mixed, part_path
-from levels.sampler import Limits
-from levels.samples import Storage
+from levels.render import Renderer
+from levels.sampler import Limits, Pair
+from levels.samples import Storage, encode
 
+TOOLS = Path(__file__).parents[2] / "tools"
 ORDER = Order(
     levels=("nexuiz/one", "nexuiz/two"),
     split="train",
@@ -111,6 +119,31 @@ def test_a_level_that_cannot_be_drawn_stops_the_production(assets: Path, tmp_pat
         draw(order, tmp_path / "parts", assets)
 
 
+def test_another_seed_draws_other_pairs(assets: Path, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        draw(replace(ORDER, seed=seed, pairs=2), tmp_path / str(seed), assets)
+    first, second = (
+        Part(part_path(tmp_path / str(seed), "nexuiz/one")).read(0)["1.png"] for seed in (1, 2)
+    )
+    assert first != second
+
+
+def test_depth_too_far_for_sixteen_bits_is_unknown(tmp_path: Path, opengl: None) -> None:
+    """A hall of 90 m, seen along its length."""
+    hall = Room(inside=Box((-1500.0, -120.0, 0.0), (1500.0, 120.0, 120.0)), pillars=())
+    camera = Camera.at(np.array([-44.0, 0.0, 1.8]), yaw=0.0, pitch=0.0, fov_deg=60.0)
+    with Renderer(write_game(tmp_path / "a.pk3", hall).scene()) as renderer:
+        view = renderer.render(camera, 64)
+    assert view.depth.max() > 80
+    members = encode(
+        Pair.of(view, view), Storage(), gain=1.0, scene="a/b", names=["1", "2"], split="train"
+    )
+    depth = np.asarray(Image.open(io.BytesIO(members["1.depth.png"])))
+    far = view.depth > 65.5
+    assert far.any() and (depth[far] == 0).all()
+    assert np.abs(depth[~far] - 1000 * view.depth[~far]).max() <= 0.51
+
+
 def test_coarse_depth_is_within_half_a_step(assets: Path, tmp_path: Path) -> None:
     depths = []
     for name, unit in (("fine", 0.001), ("coarse", 0.02)):
@@ -141,3 +174,33 @@ def test_a_clique_gives_every_pair_of_its_views_once(assets: Path) -> None:
     # An image is the same in all of its pairs.
     assert samples[0]["1.png"] == samples[1]["1.png"]
     assert samples[0]["2.png"] == samples[3]["1.png"]
+
+
+def test_the_command_killed_in_the_middle_makes_the_same_set_when_repeated(
+    assets: Path, tmp_path: Path
+) -> None:
+    def command(out: Path) -> list[str]:
+        options = ["--pairs", "40", "--size", "64", "--shard", "16", "--cache", str(assets)]
+        return [sys.executable, "-m", "levels", "render", str(out), *options]
+
+    environment = os.environ | {"PYTHONPATH": str(TOOLS)}
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    subprocess.run(command(whole), env=environment, check=True, capture_output=True)
+
+    running = subprocess.Popen(
+        command(torn), env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert running.stdout is not None and running.stdout.readline().startswith("1/2 ")
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not (torn / "manifest.json").exists()
+    again = subprocess.run(
+        command(torn), env=environment, check=True, capture_output=True, text=True
+    )
+    assert again.stdout.splitlines()[0].startswith("2/2 ")
+    assert read_manifest(torn) == read_manifest(whole)
+    assert [shard.pairs for shard in read_manifest(torn).shards] == [16, 16, 8]
+    assert not (torn / ".parts").exists()
+
+    refused = subprocess.run(command(torn), env=environment, capture_output=True, text=True)
+    assert refused.returncode == 2 and "holds a finished set" in refused.stderr

@@ -157,6 +157,17 @@ def test_what_the_game_does_not_draw_is_left_out(tmp_path: Path) -> None:
     assert sum(len(batch.triangles) for batch in scene.batches) == 2 * (4 + 3 * 5)
 
 
+def test_a_picture_is_repeated_as_its_script_says(tmp_path: Path) -> None:
+    script = "textures/room/floor { { map textures/room/floor.png\n tcmod scale 3 2\n } }"
+    plain = write_game(tmp_path / "a.pk3", Room(pillars=())).scene()
+    scaled = write_game(tmp_path / "b.pk3", Room(pillars=()), script=script).scene()
+    floors = [
+        next(b.vertices[:, 3:5] for b in scene.batches if (b.vertices[:, 2] == 0).all())
+        for scene in (plain, scaled)
+    ]
+    assert np.allclose(floors[1], floors[0] * [3, 2])
+
+
 def test_a_patch_interpolates_its_control_points() -> None:
     y, x = np.mgrid[0:5, 0:3].astype(np.float32)
     control = np.stack([x, y, x * 0 + 7, 10 * x], axis=-1)

@@ -76,6 +76,36 @@ def test_the_sky_has_no_depth_and_is_no_hole(tmp_path: Path, opengl: None) -> No
     assert view.void == 0 and ceiling_m > 0 and overhead.min() > 0
 
 
+def test_a_door_stands_where_its_origin_says(tmp_path: Path, opengl: None) -> None:
+    room = Room(door_origin=(500.0, -300.0, 40.0))
+    with Renderer(write_game(tmp_path / "a.pk3", room).scene()) as renderer:
+        camera = Camera.at(np.array([0.0, 1.0, 1.5]), yaw=-1.7, pitch=0.0, fov_deg=60.0)
+        error = np.abs(renderer.render(camera, 64).depth - room.depth(camera, 64))
+    assert np.mean(error > 1e-4) < 0.002
+
+
+def test_one_sees_through_the_holes_of_a_grate(tmp_path: Path, opengl: None) -> None:
+    room = Room(textures={"pillar": "textures/room/grate"})
+    script = "textures/room/grate { { map textures/room/grate.png\n alphafunc GE128\n } }"
+    camera = Camera.at(np.array([0.0, -0.75, 1.0]), yaw=0.0, pitch=0.0, fov_deg=40.0)
+    with Renderer(write_game(tmp_path / "a.pk3", room, script=script).scene()) as renderer:
+        depth = renderer.render(camera, 64).depth
+    pillar = room.depth(camera, 64) < 2.0
+    through = depth[pillar] > 2.5
+    assert 0.1 < through.mean() < 0.9
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_a_face_takes_its_light_from_its_page(tmp_path: Path, opengl: None, external: bool) -> None:
+    room = Room(pillars=(), dark_sides=("floor",), external_lightmaps=external)
+    with Renderer(write_game(tmp_path / "a.pk3", room).scene()) as renderer:
+        camera = Camera.at(np.array([0.0, 0.0, 1.8]), yaw=0.0, pitch=0.0, fov_deg=120.0)
+        colour = renderer.render(camera, 64).colour.astype(float)
+    floor, ceiling = colour[-8:].mean(axis=(0, 1)), colour[:8].mean(axis=(0, 1))
+    # Under equal light the ceiling's picture is a good two and a half times as bright.
+    assert ceiling.mean() > 5 * floor.mean()
+
+
 def test_a_hole_in_the_level_is_noticed(tmp_path: Path, opengl: None) -> None:
     scene = write_game(tmp_path / "a.pk3", Room(without=("east",))).scene()
     with Renderer(scene) as renderer:
@@ -96,6 +126,20 @@ def test_a_wall_in_the_face_is_noticed(renderer: Renderer) -> None:
     assert fault(renderer.render(close, 64)) == "a wall in the face"
     across = Camera.at(np.array([-4.0, 0.0, 1.0]), yaw=0.0, pitch=0.0, fov_deg=60.0)
     assert fault(renderer.render(across, 64)) == ""
+
+
+def test_bare_surfaces_are_noticed(tmp_path: Path, opengl: None) -> None:
+    lost = dict.fromkeys(COLOURS, "textures/room/lost")
+    with Renderer(write_game(tmp_path / "a.pk3", Room(textures=lost)).scene()) as renderer:
+        assert fault(renderer.render(CAMERAS[0], 64)) == "bare or dark surfaces"
+
+
+def test_a_view_of_mostly_sky_is_noticed(tmp_path: Path, opengl: None) -> None:
+    sky = dict.fromkeys(("ceiling", "east", "north", "south"), "textures/room/heaven")
+    script = "textures/room/heaven { skyparms - 512 - }"
+    scene = write_game(tmp_path / "a.pk3", Room(textures=sky), script=script).scene()
+    with Renderer(scene) as renderer:
+        assert fault(renderer.render(CAMERAS[0], 64)) == "most of it is sky"
 
 
 def test_a_flat_wall_alone_is_noticed(tmp_path: Path, opengl: None) -> None:
@@ -133,6 +177,19 @@ def test_covisibility_of_a_turn_is_what_geometry_says(tmp_path: Path, opengl: No
         turned = Camera.at(eye, yaw=np.radians(30.0), pitch=0.0, fov_deg=60.0)
         shared = covisibility(renderer.render(straight, 256), renderer.render(turned, 256))
     assert 0.42 < shared <= 0.5
+
+
+def test_covisibility_is_the_smaller_share_of_the_two(tmp_path: Path, opengl: None) -> None:
+    """All that a narrow view sees is in the wide one, of which it is a fifth."""
+    with Renderer(write_game(tmp_path / "a.pk3", Room(pillars=())).scene()) as renderer:
+        eye = np.array([0.0, 0.0, 1.8])
+        wide, narrow = (
+            renderer.render(Camera.at(eye, yaw=0.0, pitch=0.0, fov_deg=fov), 256)
+            for fov in (85.0, 45.0)
+        )
+    fifth = (np.tan(np.radians(22.5)) / np.tan(np.radians(42.5))) ** 2
+    assert np.isclose(covisibility(wide, narrow), fifth, atol=0.02)
+    assert np.isclose(covisibility(narrow, wide), fifth, atol=0.02)
 
 
 def test_exposure_is_one_for_all_views_and_makes_dark_ones_bright(renderer: Renderer) -> None:
