@@ -142,8 +142,31 @@ def other_size(sample: Members) -> None:
     sample["2.png"] = encode(cut, picture="png")["2.png"]
 
 
+def half_fetched(folder: Path) -> Path:
+    write(folder, members(3))
+    tar = folder / "pairs-000000.tar"
+    tar.write_bytes(tar.read_bytes()[:9000])
+    return folder
+
+
+def of_another_tar(folder: Path) -> Path:
+    """An index with right counts whose offsets are those of other pictures."""
+    other = write(folder.with_name("other"), [encode(pair(n, 9)) for n in range(3)])
+    write(folder, members(3))
+    (folder / "pairs-000000.idx").write_bytes((other / "pairs-000000.idx").read_bytes())
+    return folder
+
+
+def without_index(folder: Path) -> Path:
+    (write(folder, members(3)) / "pairs-000000.idx").unlink()
+    return folder
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "truncated tar": (truncated, "pairs-000000.tar.*: the tar cannot be read"),
+    "half-fetched tar": (half_fetched, "pairs-000000.tar: the tar cannot be read: it has no end"),
+    "foreign index": (of_another_tar, "pairs-000000.idx: the index does not say where"),
+    "no index": (without_index, "pairs-000000.idx: the index is absent"),
     "other bytes": (exchanged, "pairs-000000.tar: its SHA-256 is .*, the manifest says"),
     "missing member": (
         changed(lambda m: m.pop("2.depth.png")),

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from dust_core.data.geometry import seen, warp
-from dust_core.data.sample import PairSample, decode
+from dust_core.data.index import verify_index
+from dust_core.data.sample import Members, PairSample, decode
 from dust_core.data.shards import Manifest, read_manifest, read_shard, verify_shard
 from dust_core.errors import DustError
 
@@ -64,38 +65,23 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
     report = SetReport(read_manifest(folder))
     scenes: set[str] = set()
     for shard in report.manifest.shards:
-        before = report.pairs + len(report.faults)
         try:
             verify_shard(folder, shard)
-            if not (folder / shard.index).is_file():
-                report.faults.append(f"{folder / shard.index}: the index is absent")
+            verify_index(folder / shard.index, folder / shard.name)
+            found = 0
             for key, members in read_shard(folder / shard.name):
-                where = f"{folder / shard.name}:{key}"
-                try:
-                    sample = decode(members, where)
-                    report.faults.extend(_disagreements(sample, report.manifest, where))
-                    errors = pair_errors(sample)
-                    if errors.geometric > MAX_GEOMETRIC_ERROR:
-                        report.faults.append(
-                            f"{where}: pose or intrinsics are wrong: warped into view 2, depth is "
-                            f"off by {100 * errors.geometric:.1f} % in the median"
-                        )
-                    report.errors.append(errors)
-                    scenes.add(sample.about["scene"])
-                    report.pairs += 1
-                except DustError as error:
-                    report.faults.append(_one_line(error))
+                _check_sample(members, f"{folder / shard.name}:{key}", report, scenes)
+                found += 1
                 on_pair()
+            if found != shard.pairs:
+                raise DustError(
+                    f"holds {found} pairs, the manifest says {shard.pairs}",
+                    where=str(folder / shard.name),
+                )
         except DustError as error:
             report.faults.append(_one_line(error))
-            continue
-        found = report.pairs + len(report.faults) - before
-        if found < shard.pairs:
-            report.faults.append(
-                f"{folder / shard.name}: holds {found} pairs, the manifest says {shard.pairs}"
-            )
-    if not report.faults and tuple(sorted(scenes)) != report.manifest.scenes:
-        report.faults.append(f"{folder}: its scenes are not those of the manifest")
+    if not report.faults:
+        report.faults.extend(_faults_of_manifest(folder, report.manifest, scenes))
     return report
 
 
@@ -120,6 +106,32 @@ def pair_errors(sample: PairSample) -> PairErrors:
         geometric=float(np.median(relative)) if len(relative) else float("inf"),
         photometric=float(np.median(colour)) if len(colour) else float("nan"),
     )
+
+
+def _check_sample(members: Members, where: str, report: SetReport, scenes: set[str]) -> None:
+    try:
+        sample = decode(members, where)
+    except DustError as error:
+        report.faults.append(_one_line(error))
+        return
+    report.faults.extend(_disagreements(sample, report.manifest, where))
+    errors = pair_errors(sample)
+    if errors.geometric > MAX_GEOMETRIC_ERROR:
+        report.faults.append(
+            f"{where}: pose or intrinsics are wrong: warped into view 2, depth is "
+            f"off by {100 * errors.geometric:.1f} % in the median"
+        )
+    report.errors.append(errors)
+    scenes.add(sample.about["scene"])
+    report.pairs += 1
+
+
+def _faults_of_manifest(folder: Path, manifest: Manifest, scenes: set[str]) -> Iterator[str]:
+    if tuple(sorted(scenes)) != manifest.scenes:
+        yield f"{folder}: its scenes are not those of the manifest"
+    pairs = sum(shard.pairs for shard in manifest.shards)
+    if pairs != manifest.pairs:
+        yield f"{folder}: its shards hold {pairs} pairs, the manifest says {manifest.pairs}"
 
 
 def _disagreements(sample: PairSample, manifest: Manifest, where: str) -> Iterator[str]:

@@ -10,8 +10,8 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from dust_core.data.index import make_index, reading
 from dust_core.data.sample import Members, read_about
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, atomic_write_text, sha256_file
@@ -130,6 +130,8 @@ def verify_shard(folder: Path, shard: Shard) -> None:
     """
     found = sha256_file(folder / shard.name)
     if found != shard.sha256:
+        with reading(folder / shard.name):
+            pass  # a tar without an end is better called truncated than of another sum
         raise DustError(
             f"its SHA-256 is {found}, the manifest says {shard.sha256}",
             where=str(folder / shard.name),
@@ -145,37 +147,19 @@ def read_shard(path: Path) -> Iterator[tuple[str, Members]]:
         DustError: the tar is truncated or is none.
     """
     key, members = "", Members()
-    try:
-        _require_end(path)
-        with tarfile.open(path, "r:") as tar:
-            for entry in tar:
-                stream = tar.extractfile(entry)
-                if stream is None:
-                    continue
-                base, _, suffix = Path(entry.name).name.partition(".")
-                if base != key and members:
-                    yield key, members
-                    members = {}
-                key = base
-                members[suffix] = stream.read()
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise DustError(
-            f"the tar cannot be read: {error}",
-            where=f"{path}:{key}" if key else str(path),
-            fix="it is truncated: fetch it again with `dvc pull`, or write it anew",
-            exit_code=1,
-        ) from error
+    with reading(path), tarfile.open(path, "r:") as tar:
+        for entry in tar:
+            stream = tar.extractfile(entry)
+            if stream is None:
+                continue
+            base, _, suffix = Path(entry.name).name.partition(".")
+            if base != key and members:
+                yield key, members
+                members = {}
+            key = base
+            members[suffix] = stream.read()
     if members:
         yield key, members
-
-
-def _require_end(path: Path) -> None:
-    """A whole tar ends with two blocks of zeros; tarfile reads one without them in silence."""
-    with path.open("rb") as stream:
-        stream.seek(0, io.SEEK_END)
-        stream.seek(max(0, stream.tell() - 2 * tarfile.BLOCKSIZE))
-        if stream.read() != bytes(2 * tarfile.BLOCKSIZE):
-            raise tarfile.ReadError("it has no end")
 
 
 @dataclass
@@ -214,29 +198,24 @@ def _kept(path: Path, stream: Iterator[Members], facts: _Facts) -> Shard | None:
 def _written(
     path: Path, stream: Iterator[Members], facts: _Facts, start: int, most: int
 ) -> Shard | None:
-    lines: list[str] = []
+    pairs = 0
     with atomic_path(path) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            while len(lines) < most and (members := next(stream, None)) is not None:
+            while pairs < most and (members := next(stream, None)) is not None:
                 facts.note(members)
-                lines.append(_append(tar, f"{start + len(lines):07d}", members))
-        if lines:
-            sha256 = sha256_file(temporary)
-    if not lines:
+                _append(tar, f"{start + pairs:07d}", members)
+                pairs += 1
+        index, sha256 = make_index(temporary), sha256_file(temporary)
+    if not pairs:
         path.unlink()
         return None
     # The index comes last: a tar without one was interrupted and is written anew.
-    atomic_write_text(path.with_suffix(".idx"), "\n".join([f"v1.2 {len(lines)}", *lines]) + "\n")
-    return Shard(path.name, len(lines), sha256)
+    atomic_write_text(path.with_suffix(".idx"), index)
+    return Shard(path.name, pairs, sha256)
 
 
-def _append(tar: tarfile.TarFile, key: str, members: Members) -> str:
-    """Add one sample and return its line of the index: suffix, offset, size, name of each."""
-    parts: list[Any] = []
+def _append(tar: tarfile.TarFile, key: str, members: Members) -> None:
     for suffix, content in members.items():
         entry = tarfile.TarInfo(f"{key}.{suffix}")
         entry.size = len(content)  # all else stays 0: the same samples make the same bytes
-        header = tar.offset
         tar.addfile(entry, io.BytesIO(content))
-        parts += [suffix, header + tarfile.BLOCKSIZE, len(content), entry.name]
-    return " ".join(map(str, parts))

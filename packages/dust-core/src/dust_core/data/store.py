@@ -4,17 +4,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from dust_core.data.index import Member, read_index
 from dust_core.data.sample import Members
 from dust_core.data.shards import read_manifest
 from dust_core.errors import DustError
-
-_PARTS = 4  # of a member in an index: suffix, offset, size, name
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     shard: int
-    members: tuple[tuple[str, int, int], ...]
+    members: tuple[Member, ...]
 
 
 class SampleStore:
@@ -29,7 +28,8 @@ class SampleStore:
         self._places: list[_Place] = []
         self._files: list[int] = []
         for number, shard in enumerate(self.manifest.shards):
-            self._places += _read_index(folder / shard.index, number, shard.pairs)
+            samples = read_index(folder / shard.index, shard.pairs)
+            self._places += [_Place(number, members) for members in samples]
             self._files.append(_open(folder / shard.name))
 
     def __len__(self) -> int:
@@ -73,21 +73,3 @@ def _open(path: Path) -> int:
         raise DustError(
             f"cannot open the shard: {error.strerror}", where=str(path), fix="`dvc pull`"
         ) from error
-
-
-def _read_index(path: Path, shard: int, pairs: int) -> list[_Place]:
-    try:
-        head, *lines = path.read_text(encoding="ascii").splitlines()
-        if head != f"v1.2 {pairs}" or len(lines) != pairs:
-            raise ValueError(f"it lists {len(lines)} samples, the manifest says {pairs}")
-        return [_Place(shard, _members(line)) for line in lines]
-    except (OSError, ValueError) as error:
-        raise DustError(
-            f"not the index of its shard: {error}", where=str(path), fix="`dvc pull`"
-        ) from error
-
-
-def _members(line: str) -> tuple[tuple[str, int, int], ...]:
-    parts = line.split(" ")
-    groups = [parts[start : start + _PARTS] for start in range(0, len(parts), _PARTS)]
-    return tuple((suffix, int(offset), int(size)) for suffix, offset, size, _ in groups)
