@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dust_core.cli import main
 from dust_core.data.import_command import import_
 from dust_core.data.reader import read_samples
 from dust_core.data.shards import read_manifest
@@ -181,6 +182,30 @@ def test_bad_input_is_one_clear_error(
     assert caught.value.where.endswith(place)
     assert caught.value.fix
     assert not (tmp_path / "shards" / "manifest.json").exists()
+
+
+def test_the_command_says_it_in_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "import", "tum", str(tmp_path / "nowhere"), str(tmp_path / "shards")])
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {tmp_path / 'nowhere'}: there is no such folder")
+    assert "Traceback" not in message
+    assert not (tmp_path / "shards").exists()
+
+
+def test_the_command_imports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = room.tum(tmp_path / "set")
+    words = ["--side", "48", "--intrinsics", "80,82,46.3,36.9", "--max-overlap", "1"]
+    folder = str(tmp_path / "shards")
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "import", "tum", str(made.source), folder, *words])
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith(
+        f"{folder}: 7 pairs (frames: 5, scenes: 1, shards: 1)"
+    )
 
 
 @pytest.mark.parametrize(

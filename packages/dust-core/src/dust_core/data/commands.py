@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+from dust_core.data.import_command import import_
+
 app = typer.Typer(help="Sets of pair shards: look, prove, import.", no_args_is_help=True)
+app.command("import")(import_)
 
 Folder = Annotated[Path, typer.Argument(help="A folder of shards with its manifest.")]
 

@@ -8,116 +8,66 @@ import typer
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dust_core.data.adapters import Layout
     from dust_core.data.geometry import Floats
     from dust_core.data.importer import Settings, Tally
+    from dust_core.data.sample import Members
     from dust_core.data.shards import Manifest
 
 _REQUEST = "import.json"
-_OF_LAYOUT = "Options of some layouts"
-_OF_PAIRS = "Which pairs"
-_OF_FILES = "What is written"
 
 
 def import_(
     layout: Annotated[str, typer.Argument(help="manifest, 7-scenes, tum, colmap or middlebury.")],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder, or the manifest.")],
     folder: Annotated[Path, typer.Argument(metavar="DST", help="The folder of shards to write.")],
-    side: Annotated[
-        int,
-        typer.Option(min=16, max=4096, help="Of the images, pixels.", rich_help_panel=_OF_FILES),
-    ] = 512,
+    side: Annotated[int, typer.Option(min=16, max=4096, help="Of the images, pixels.")] = 512,
     mode: Annotated[
-        Literal["crop", "letterbox"],
-        typer.Option(help="How pictures become squares.", rich_help_panel=_OF_FILES),
+        Literal["crop", "letterbox"], typer.Option(help="How pictures become squares.")
     ] = "crop",
-    split: Annotated[
-        str, typer.Option(help="What the set is for.", rich_help_panel=_OF_FILES)
-    ] = "training",
-    licence: Annotated[
-        str, typer.Option(help="The licence of the data.", rich_help_panel=_OF_FILES)
-    ] = "not stated",
-    picture: Annotated[
-        Literal["jpg", "png"], typer.Option(help="The format of colour.", rich_help_panel=_OF_FILES)
-    ] = "jpg",
+    split: Annotated[str, typer.Option(help="What the set is for.")] = "training",
+    licence: Annotated[str, typer.Option(help="The licence of the data.")] = "not stated",
+    picture: Annotated[Literal["jpg", "png"], typer.Option(help="The format of colour.")] = "jpg",
     depth_unit: Annotated[
-        float,
-        typer.Option(
-            min=1e-6, help="Step of stored depth, m; 65,535 are kept.", rich_help_panel=_OF_FILES
-        ),
+        float, typer.Option(min=1e-6, help="Step of stored depth, m; 65,535 are kept.")
     ] = 0.001,
-    pairs_per_shard: Annotated[
-        int, typer.Option(min=1, help="Pairs a tar.", rich_help_panel=_OF_FILES)
-    ] = 256,
+    pairs_per_shard: Annotated[int, typer.Option(min=1, help="Pairs a tar.")] = 256,
     scene: Annotated[
-        list[str] | None,
-        typer.Option(help="Only scenes like this (*, ?); repeatable.", rich_help_panel=_OF_PAIRS),
+        list[str] | None, typer.Option(help="Only scenes like this (*, ?); repeatable.")
     ] = None,
-    min_overlap: Annotated[
-        float, typer.Option(help="Least covisibility, 0 to 1.", rich_help_panel=_OF_PAIRS)
-    ] = 0.25,
-    max_overlap: Annotated[
-        float, typer.Option(help="Most covisibility, 0 to 1.", rich_help_panel=_OF_PAIRS)
-    ] = 0.95,
-    window: Annotated[
-        int, typer.Option(min=1, help="Following frames tried.", rich_help_panel=_OF_PAIRS)
-    ] = 30,
+    min_overlap: Annotated[float, typer.Option(help="Least covisibility, 0 to 1.")] = 0.25,
+    max_overlap: Annotated[float, typer.Option(help="Most covisibility, 0 to 1.")] = 0.95,
+    window: Annotated[int, typer.Option(min=1, help="Following frames tried.")] = 30,
     pairs_per_frame: Annotated[
-        int, typer.Option(min=1, help="Pairs that begin with one frame.", rich_help_panel=_OF_PAIRS)
+        int, typer.Option(min=1, help="Pairs that begin with one frame.")
     ] = 2,
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Of the order in which they are tried.", rich_help_panel=_OF_PAIRS
-        ),
-    ] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order in which they are tried.")] = 42,
     intrinsics: Annotated[
-        str | None,
-        typer.Option(
-            help="7-scenes, tum: fx,fy,cx,cy of colour, or a file of K.", rich_help_panel=_OF_LAYOUT
-        ),
+        str | None, typer.Option(help="7-scenes, tum: fx,fy,cx,cy of colour, or a file of K.")
     ] = None,
     depth_intrinsics: Annotated[
         str | None,
-        typer.Option(
-            help="7-scenes: the same of depth that is not registered to colour.",
-            rich_help_panel=_OF_LAYOUT,
-        ),
+        typer.Option(help="7-scenes: the same of depth that is not registered to colour."),
     ] = None,
     colour_from_depth: Annotated[
-        Path | None,
-        typer.Option(
-            help="7-scenes: a file of the 4x4 pose from depth to colour.",
-            rich_help_panel=_OF_LAYOUT,
-        ),
+        Path | None, typer.Option(help="7-scenes: a file of the 4x4 pose from depth to colour.")
     ] = None,
     depth_step: Annotated[
         float | None,
         typer.Option(
-            min=1e-9,
-            help="manifest, colmap: metres a step of whole-number depth (0.001).",
-            rich_help_panel=_OF_LAYOUT,
+            min=1e-9, help="manifest, colmap: metres a step of whole-number depth (0.001)."
         ),
     ] = None,
     time_gap: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="tum: seconds between colour, depth, pose (0.02).",
-            rich_help_panel=_OF_LAYOUT,
-        ),
+        float | None, typer.Option(min=0, help="tum: seconds between colour, depth, pose (0.02).")
     ] = None,
     depths: Annotated[
-        str | None,
-        typer.Option(
-            help="colmap: the folder of depth maps (stereo/depth_maps).", rich_help_panel=_OF_LAYOUT
-        ),
+        str | None, typer.Option(help="colmap: the folder of depth maps (stereo/depth_maps).")
     ] = None,
     metres_per_unit: Annotated[
-        float | None,
-        typer.Option(
-            min=1e-9, help="colmap: the scale of the model (1).", rich_help_panel=_OF_LAYOUT
-        ),
+        float | None, typer.Option(min=1e-9, help="colmap: the scale of the model (1).")
     ] = None,
 ) -> None:
     """Turn a data set of a known layout into pair shards.
@@ -176,12 +126,20 @@ def _run(
     from dust_core.data.importer import Tally, samples
     from dust_core.data.shards import write_shards
 
-    skip = _begin(folder, _request(settings, given, pairs_per_shard))
+    request = _request(settings, given, pairs_per_shard)
+    skip = _finished(folder, request)
     tally = Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     counted = TextColumn("{task.fields[pairs]} pairs")
     console = Console(stderr=True)
-    with Progress(*columns, counted, TimeElapsedColumn(), console=console, transient=True) as bar:
+    with Progress(
+        *columns,
+        counted,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task("frames", total=None, pairs=0)
 
         def show(recording: Recording, frames: int, tally: Tally) -> None:
@@ -190,7 +148,9 @@ def _run(
             bar.update(task, description=label, completed=frames, total=total, pairs=tally.pairs)
 
         manifest = write_shards(
-            samples(layout, source, settings, tally, skip=skip, on_frame=show),
+            _noted(
+                samples(layout, source, settings, tally, skip=skip, on_frame=show), folder, request
+            ),
             folder,
             split=settings.split,
             licence=settings.licence,
@@ -228,23 +188,33 @@ def _request(settings: "Settings", given: dict[str, Any], pairs_per_shard: int) 
     }
 
 
-def _begin(folder: Path, request: dict[str, Any]) -> int:
-    """Write down what is imported, and count the pairs that an interrupted call has finished.
+def _noted(
+    stream: "Iterator[Members]", folder: Path, request: dict[str, Any]
+) -> "Iterator[Members]":
+    """The same samples; before the first, what was asked for is written beside the shards."""
+    import json
+
+    from dust_core.files import atomic_write_text
+
+    for position, members in enumerate(stream):
+        if position == 0:
+            atomic_write_text(folder / _REQUEST, json.dumps(request, indent=1) + "\n")
+        yield members
+
+
+def _finished(folder: Path, request: dict[str, Any]) -> int:
+    """How many pairs an interrupted call for the same has finished.
 
     Raises:
         DustError: the folder holds shards of something else.
     """
     import json
 
-    from dust_core.files import atomic_write_text
-
-    path = folder / _REQUEST
     tars = sorted(folder.glob("pairs-*.tar"))
     if not tars:
-        atomic_write_text(path, json.dumps(request, indent=1) + "\n")
         return 0
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = {}
     other = sorted(key for key in request if before.get(key) != request[key])
