@@ -1,0 +1,187 @@
+"""Files of a git revision, read through git's plumbing without touching the working tree."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from dust_core.errors import DustError
+
+MAX_FILES = 500
+MAX_BYTES = 4_000_000
+TIMEOUT_S = 60
+
+_REGULAR = ("100644", "100755")
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A commit, and the words by which the user named it."""
+
+    name: str
+    commit: str
+
+    def __str__(self) -> str:
+        short = self.commit[:10]
+        return short if self.commit.startswith(self.name) else f"{self.name} ({short})"
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The git repository around a folder.
+
+    Attributes:
+        root: the top of its working tree.
+        prefix: the folder as git names it, from `root`: `""` or a path that ends in `/`.
+    """
+
+    root: Path
+    prefix: str
+
+    @classmethod
+    def around(cls, folder: Path) -> "Repository":
+        """The repository that `folder` lies in.
+
+        Raises:
+            DustError: git is not installed, or the folder is in no repository.
+        """
+        if not folder.is_dir():
+            raise DustError("there is no such folder", where=str(folder), fix="check the path")
+        done = _git(folder, "rev-parse", "--show-toplevel", "--show-prefix")
+        if done.returncode:
+            raise DustError(
+                f"not in a git repository ({_first_line(done.stderr)})",
+                where=str(folder),
+                fix="run this in a clone of the project; without one there is nothing to compare",
+            )
+        root, prefix, *_ = done.stdout.decode("utf-8", "surrogateescape").split("\n")
+        return cls(Path(root), prefix)
+
+    def revision(self, name: str) -> Revision:
+        """The commit that `name` means.
+
+        Raises:
+            DustError: it means none; in a shallow clone the message says how to fetch it.
+        """
+        done = self._run(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        )
+        if done.returncode:
+            raise DustError(
+                f"git knows no commit '{name}'",
+                where=str(self.root),
+                fix=self._deepen(name)
+                or "name a branch, a tag or a commit; 'git fetch' brings those of the remote",
+            )
+        return Revision(name, done.stdout.decode("ascii").strip())
+
+    def merge_base(self, base: Revision, head: Revision) -> Revision:
+        """The commit where `head` left `base`: what a pull request is compared with.
+
+        Raises:
+            DustError: the two have no common history, or a shallow clone lacks it.
+        """
+        done = self._run("merge-base", base.commit, head.commit)
+        if done.returncode:
+            raise DustError(
+                f"{base} and {head} have no common history",
+                where=str(self.root),
+                fix=self._deepen(base.name) or "compare revisions of one project",
+            )
+        return Revision(base.name, done.stdout.decode("ascii").strip())
+
+    def files(self, revision: Revision, *folders_or_files: str) -> dict[str, bytes]:
+        """The regular files at or below paths of a revision, by path from `prefix`.
+
+        Paths that the revision lacks are passed over.
+
+        Raises:
+            DustError: a file is a link or larger than 4 MB, or there are more than 500.
+        """
+        listed = self._checked(
+            "ls-tree", "-r", "-z", "-l", "--full-tree", revision.commit, "--",
+            *(self.prefix + path for path in folders_or_files),
+        )  # fmt: skip
+        entries = [line for line in listed.split(b"\0") if line]
+        if len(entries) > MAX_FILES:
+            raise DustError(
+                f"{len(entries)} files where at most {MAX_FILES} are read",
+                where=f"{revision}: {', '.join(folders_or_files)}",
+                fix="keep data out of the folder of the specs",
+            )
+        return {
+            path: self._checked("cat-file", "blob", blob)
+            for path, blob in (self._entry(revision, entry) for entry in entries)
+        }
+
+    def _entry(self, revision: Revision, entry: bytes) -> tuple[str, str]:
+        """The path and blob of one line of `ls-tree -l`."""
+        about, _, name = entry.partition(b"\t")
+        mode, _, blob, size = about.decode("ascii").split()
+        path = name.decode("utf-8", "backslashreplace").removeprefix(self.prefix)
+        place = f"{revision}: {path}"
+        if mode not in _REGULAR:
+            raise DustError(
+                "not a regular file but a link or a submodule",
+                where=place,
+                fix="commit the file itself: what a link leads to is in no revision",
+            )
+        if int(size) > MAX_BYTES:
+            raise DustError(
+                f"{int(size):,} bytes, and a spec or a lock has at most {MAX_BYTES:,}",
+                where=place,
+                fix="keep data out of the folder of the specs",
+            )
+        return path, blob
+
+    def _deepen(self, name: str) -> str:
+        shallow = self._run("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+        return (
+            f"this clone is shallow and may only lack '{name}': 'git fetch --unshallow', or "
+            "'fetch-depth: 0' for actions/checkout"
+            if shallow
+            else ""
+        )
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return _git(self.root, *arguments)
+
+    def _checked(self, *arguments: str) -> bytes:
+        done = self._run(*arguments)
+        if done.returncode:
+            raise DustError(
+                f"'git {arguments[0]}' failed: {_first_line(done.stderr)}",
+                where=str(self.root),
+                fix="a partial clone or a damaged one: try 'git fsck', or clone again",
+            )
+        return done.stdout
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    # Paths are taken literally, and nothing is written to the repository, not even its index.
+    environment = {
+        **os.environ, "GIT_LITERAL_PATHSPECS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C",
+    }  # fmt: skip
+    try:
+        return subprocess.run(
+            ["git", "--no-pager", *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise DustError("git is not installed", fix="install git 2.30 or later") from error
+    except subprocess.TimeoutExpired as error:
+        raise DustError(
+            f"'git {arguments[0]}' did not end within {TIMEOUT_S} s",
+            where=str(folder),
+            fix="see whether another git process holds the repository",
+        ) from error
+
+
+def _first_line(stderr: bytes) -> str:
+    text = stderr.decode("utf-8", "replace").strip()
+    return text.partition("\n")[0].removeprefix("fatal: ") or "it said nothing"
