@@ -253,8 +253,9 @@ def middlebury(root: Path, disparities: int = 2) -> Miniature:
     baseline, offset = 0.193, 4.5
     right_k = K.copy()
     right_k[0, 2] += offset
-    poses = {"im0": np.eye(4), "im1": np.eye(4)}
-    poses["im1"][0, 3] = baseline
+    beside = np.eye(4)
+    beside[0, 3] = baseline
+    poses = {"im0": camera(2), "im1": camera(2) @ beside}
     for index, k in enumerate((K, right_k)):
         image, depth = view(poses[f"im{index}"], k)
         save_image(folder / f"im{index}.png", image)

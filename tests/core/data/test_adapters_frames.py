@@ -101,6 +101,13 @@ def test_pairs_are_those_within_the_bounds() -> None:
         assert pair.covisibility == pytest.approx(share, abs=0.15)
 
 
+def test_covisibility_is_the_smaller_of_both_shares() -> None:
+    """A camera with a long lens sees a quarter of what a wide one sees, which sees all of that."""
+    k = np.diag([2, 2, 1]) @ room.K - [[0, 0, room.WIDTH / 2], [0, 0, room.HEIGHT / 2], [0, 0, 0]]
+    wide, long = (View(room.view(np.eye(4), lens)[1], lens, np.eye(4)) for lens in (room.K, k))
+    assert covisibility(wide, long) == covisibility(long, wide) == pytest.approx(0.25, abs=0.07)
+
+
 def test_the_work_grows_with_the_frames_and_not_their_square() -> None:
     few = views(3, 0.9)
     loaded: list[int] = []
