@@ -274,7 +274,7 @@ def test_finished_tars_are_not_made_again(tmp_path: Path) -> None:
     before = content(into)
     for name in ("manifest.json", "pairs-000003.tar", "pairs-000003.idx"):
         (into / name).unlink()
-    cut("frame-000000.color.png", 2000)(made.source)
+    cut("frame-000000.color.png", 700)(made.source)
     run(made, into, pairs_per_shard=2)
     assert content(into) == before
 
