@@ -1,5 +1,7 @@
+import io
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from dust_core.data.feed import FeedOptions, PairBatch, PairFeed
 from dust_core.data.geometry import seen, warp
@@ -151,6 +154,42 @@ def test_training_skips_and_counts_damaged_samples(tmp_path: Path) -> None:
     assert sorted(source.damaged) == [3, 7]
     assert "0000003: a damaged sample: 1.png cannot be decoded" in source.damaged[3]
     assert "cam.bin holds NaN" in source.damaged[7]
+
+
+def shrunk(members: Members) -> None:
+    half = replace(pair(1, 2), images=tuple(i[: SIDE // 2] for i in pair(1, 2).images))
+    half = replace(half, depths=tuple(d[: SIDE // 2] for d in half.depths))
+    members |= encode(half, picture="png")
+
+
+def eight_bits(members: Members) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((SIDE, SIDE), 200, np.uint8)).save(stream, "PNG")
+    members["1.depth.png"] = stream.getvalue()
+
+
+# What DALI would decode, scale and hand out as if nothing were wrong.
+SILENT: dict[str, tuple[Callable[[Members], object], str]] = {
+    "missing member": (lambda members: members.pop("2.depth.png"), "2.depth.png is missing"),
+    "wrong size": (shrunk, "its images are 32x64, the manifest says 64x64"),
+    "8-bit depth": (eight_bits, "1.depth.png has mode L, expected I;16"),
+}
+
+
+@pytest.mark.parametrize("damage", SILENT)
+@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+def test_damage_that_would_decode_is_noticed(
+    damage: str, augmentation: Augmentation | None, tmp_path: Path
+) -> None:
+    change, message = SILENT[damage]
+    write(tmp_path, lambda n, members: change(members) if n == 3 else None)
+    source = feed(tmp_path, batch=2, augmentation=augmentation, tolerate_damage=True)
+    for _ in range(5):
+        next(source)
+    assert list(source.damaged) == [3]
+    assert message in source.damaged[3]
+    with pytest.raises(DustError, match=message):
+        list(feed(tmp_path, shuffle=False, last_batch="partial"))
 
 
 def test_evaluation_stops_at_a_damaged_sample(tmp_path: Path) -> None:

@@ -18,7 +18,15 @@ from dust_core.data.order import (
     indices,
     mirror_pose,
 )
-from dust_core.data.sample import CAMERAS, DEPTHS, Members, decode, picture_members, read_cameras
+from dust_core.data.sample import (
+    CAMERAS,
+    DEPTHS,
+    Members,
+    decode,
+    picture_members,
+    read_cameras,
+    require_size,
+)
 from dust_core.data.store import SampleStore
 from dust_core.errors import DustError
 
@@ -135,7 +143,8 @@ class PairFeed:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved position."""
         self._stop()
-        self.position, self.damaged = state["position"], dict(state["damaged"])
+        self.position = state["position"]
+        self.damaged = {int(number): why for number, why in state["damaged"].items()}
 
     def close(self) -> None:
         """Let the pipeline and the shards go."""
@@ -160,9 +169,15 @@ class PairFeed:
             seed=o.seed, rank=o.rank, world=o.world, shuffle=o.shuffle,
         )  # fmt: skip
         for place, drawn in zip(places, numbers, strict=False):
-            number = self._undamaged(drawn)
-            self._add(prepared, self.store.read(number), self.store.where(number), place)
+            members, where = self._read(self._undamaged(drawn))
+            self._add(prepared, members, where, place)
         return prepared
+
+    def _read(self, number: int) -> tuple[Members, str]:
+        """A sample and its place; DALI would take a picture of another size or kind in silence."""
+        members, where = self.store.read(number), self.store.where(number)
+        require_size(members, (self.store.manifest.height, self.store.manifest.width), where)
+        return members, where
 
     def _add(self, prepared: _Prepared, members: Members, where: str, place: int) -> None:
         o, manifest = self.options, self.store.manifest
@@ -170,7 +185,7 @@ class PairFeed:
         if o.augmentation is not None:
             size = (manifest.height, manifest.width)
             views = draw_views(o.augmentation, size, seed=o.seed, place=place)
-        numbers = read_cameras(members.get(CAMERAS, b""), where)
+        numbers = read_cameras(members[CAMERAS], where)
         pose = numbers[18:34].reshape(4, 4)
         k1, k2 = (numbers[start : start + 9].reshape(3, 3) for start in (0, 9))
         prepared.units.append((float(numbers[34]), float(numbers[35])))
@@ -266,7 +281,7 @@ class PairFeed:
             for _, drawn in zip(self._places(position), numbers, strict=False):
                 number = self._undamaged(drawn)
                 try:
-                    decode(self.store.read(number), self.store.where(number))
+                    decode(*self._read(number))
                 except DustError as fault:
                     if not o.tolerate_damage:
                         raise

@@ -2,12 +2,14 @@
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from dust_core.data.geometry import Floats, is_rigid
 from dust_core.errors import DustError
@@ -86,19 +88,9 @@ def decode(members: Members, where: str) -> PairSample:
     Raises:
         DustError: a member is missing, unreadable, of another size, not finite, or no rigid pose.
     """
-    pictures = picture_members(members)
-    for name in (*pictures, *DEPTHS, CAMERAS, ABOUT):
-        if name not in members:
-            raise _damaged(f"{name} is missing", where)
-    first, second = (_read_image(members[name], name, "RGB", where) for name in pictures)
-    depths = [_read_image(members[name], name, "I;16", where) for name in DEPTHS]
-    for name, image in zip((pictures[1], *DEPTHS), (second, *depths), strict=True):
-        if image.shape[:2] != first.shape[:2]:
-            size, expected = (
-                "x".join(map(str, image.shape[:2])),
-                "x".join(map(str, first.shape[:2])),
-            )
-            raise _damaged(f"{name} is {size}, {pictures[0]} is {expected}", where)
+    read_size(members, where)
+    first, second = (_read_image(members, name, where) for name in picture_members(members))
+    depths = [_read_image(members, name, where) for name in DEPTHS]
     cameras = read_cameras(members[CAMERAS], where)
     about = read_about(members, where)
     metres = [d.astype(np.float32) * unit for d, unit in zip(depths, cameras[34:], strict=True)]
@@ -109,6 +101,46 @@ def decode(members: Members, where: str) -> PairSample:
         view1_from_view2=cameras[18:34].reshape(4, 4),
         about=about,
     )
+
+
+def read_size(members: Members, where: str) -> tuple[int, int]:
+    """Height and width of all pictures of a sample, from their headers alone.
+
+    Raises:
+        DustError: a member is missing, or a picture is none, of another kind or of another size.
+    """
+    pictures = picture_members(members)
+    for name in (*pictures, *DEPTHS, CAMERAS, ABOUT):
+        if name not in members:
+            raise _damaged(f"{name} is missing", where)
+    sizes = {}
+    for name in (*pictures, *DEPTHS):
+        with _opened(members, name, where) as image:
+            width, height = image.size
+            mode = "I;16" if name in DEPTHS else "RGB"
+            if image.mode != mode:
+                raise _damaged(f"{name} has mode {image.mode}, expected {mode}", where)
+        if max(width, height) > _MAX_SIDE:
+            raise _damaged(f"{name} is {height}x{width}, more than {_MAX_SIDE} a side", where)
+        sizes[name] = (height, width)
+    expected = sizes[pictures[0]]
+    for name, (height, width) in sizes.items():
+        if (height, width) != expected:
+            found = f"{name} is {height}x{width}, {pictures[0]} is {expected[0]}x{expected[1]}"
+            raise _damaged(found, where)
+    return expected
+
+
+def require_size(members: Members, size: tuple[int, int], where: str) -> None:
+    """Prove from the headers that a sample has all its pictures, of this height and width.
+
+    Raises:
+        DustError: as `read_size`, or the pictures are of another size.
+    """
+    found = read_size(members, where)
+    if found != size:
+        sizes = f"{found[0]}x{found[1]}, the manifest says {size[0]}x{size[1]}"
+        raise _damaged(f"its images are {sizes}", where)
 
 
 def read_about(members: Members, where: str) -> dict[str, Any]:
@@ -148,16 +180,18 @@ def read_cameras(content: bytes, where: str) -> NDArray[np.float32]:
     return numbers
 
 
-def _read_image(content: bytes, name: str, mode: str, where: str) -> NDArray[Any]:
+@contextmanager
+def _opened(members: Members, name: str, where: str) -> Iterator[Image.Image]:
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            if max(image.size) > _MAX_SIDE:
-                raise _damaged(f"{name} is {image.size}, larger than {_MAX_SIDE}", where)
-            if image.mode != mode:
-                raise _damaged(f"{name} has mode {image.mode}, expected {mode}", where)
-            return np.asarray(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        with Image.open(io.BytesIO(members[name])) as image:
+            yield image
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _damaged(f"{name} cannot be decoded: {error}", where) from error
+
+
+def _read_image(members: Members, name: str, where: str) -> NDArray[Any]:
+    with _opened(members, name, where) as image:
+        return np.asarray(image)
 
 
 def _write_image(image: Image.Image, extension: str, quality: int, png_effort: int) -> bytes:

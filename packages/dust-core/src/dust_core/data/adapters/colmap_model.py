@@ -157,7 +157,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as stream:
             yield stream
-    except (OSError, struct.error, UnicodeDecodeError, OverflowError) as error:
+    except (OSError, struct.error, ValueError, OverflowError) as error:
         raise _damaged(str(path), f"it is truncated or no COLMAP file: {error}") from error
 
 

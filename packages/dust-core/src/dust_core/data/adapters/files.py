@@ -1,6 +1,7 @@
 """Reading what data sets are made of: numbers, depths, pictures, each with one clear error."""
 
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
@@ -18,6 +19,7 @@ _UNREADABLE = (
     ValueError,
     EOFError,
     IndexError,
+    TokenError,
     BadZipFile,
     Image.DecompressionBombError,
 )
@@ -142,7 +144,9 @@ def known_depth(depth: Floats, where: str) -> Floats:
             where=where,
             fix="write 0 where depth is unknown",
         )
-    return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
+    with np.errstate(over="ignore"):  # too large for float32 is as good as infinite
+        metres = depth.astype(np.float32)
+    return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
 
 
 def _read_text(path: Path) -> str:
