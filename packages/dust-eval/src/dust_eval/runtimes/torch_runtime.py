@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import torch
-from dust_core.checkpoint import load_checkpoint
 
+from dust_core.checkpoint import load_checkpoint
 from dust_core.errors import DustError
 from dust_core.model import Dust3r, PairPrediction
 from dust_eval.arrays import Floats
