@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 from dust_core.errors import DustError
-from dust_core.pipeline.stages import DEVICE_FILE
 from dust_core.review.executed import Execution, executions
 from dust_core.review.snapshot import Snapshot
 from dust_core.review.stages import Stage, in_order, sources, stages, upstream
@@ -89,9 +88,9 @@ def make_plan(snapshot: Snapshot, profile: str, wanted: str | None, project: Pat
     reasons: dict[str, tuple[str, ...]] = {}
     steps = []
     for name in in_order(graph):
-        if name not in specs.tasks or name not in chosen:
+        if name not in chosen:
             continue
-        after = tuple(one for one in read_from[name] if one in specs.tasks)
+        after = read_from[name]
         if name not in locked:
             why = ["never executed"]
         else:
@@ -132,5 +131,5 @@ def _other_inputs(
 
 
 def _kept(stage: Stage, project: Path) -> State:
-    here = all((project / path).exists() for path in stage.writes if not path.endswith(DEVICE_FILE))
+    here = all((project / path).exists() for path in stage.writes)
     return "done" if here else "to pull"

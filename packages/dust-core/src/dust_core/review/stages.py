@@ -17,7 +17,7 @@ class Stage:
     """One stage of DVC.
 
     Attributes:
-        name: the task's id; `device` is the one stage that is no task.
+        name: the task's id.
         command: what DVC executes.
         keys: dotted keys of the values that decide it, by spec file.
         reads: paths of files and folders.
@@ -32,7 +32,7 @@ class Stage:
 
 
 def stages(specs: "SpecSet", profile: str) -> dict[str, Stage]:
-    """The stages of a profile's pipeline, as `dust pipeline` writes them for DVC."""
+    """The stages of a profile's tasks, as `dust pipeline` writes them for DVC."""
     path = str(pipeline_path(profile))
     data = parse_yaml(dvc_yaml(specs, profile).encode(), path).data
     return {
@@ -48,6 +48,7 @@ def stages(specs: "SpecSet", profile: str) -> dict[str, Stage]:
             writes=tuple(stage.get("outs", ())),
         )
         for name, stage in data["stages"].items()
+        if name in specs.tasks
     }
 
 
