@@ -73,14 +73,15 @@ def dvc_yaml(specs: "SpecSet", profile: str) -> str:
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 100
     text = io.StringIO()
-    yaml.dump({"stages": dict(_stages(specs, profile))}, text)
+    yaml.dump({"stages": dict(dvc_stages(specs, profile))}, text)
     return (
         f"# Written by `dust pipeline` from specs/ for the profile {profile}; do not edit.\n"
         f"{text.getvalue()}"
     )
 
 
-def _stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def dvc_stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The stages of a profile's dvc.yaml by name, as DVC's format has them."""
     folder = ARTIFACTS / profile
     home = {} if profile == EMBEDDED_PROFILE else {"wdir": "../.."}
     yield (

@@ -52,8 +52,11 @@ def diff(
     repository = Repository.around(project)
     target = repository.revision(base)
     tip = repository.revision(head or "HEAD")
-    # A pull request is what happened since it left its base, whatever the base did meanwhile.
-    old = at_revision(repository, repository.merge_base(target, tip), folder)
+    # A pull request is what happened since it left its base, whatever the base did meanwhile;
+    # what the base executed meanwhile stays executed.
+    fork = repository.merge_base(target, tip)
+    current = at_revision(repository, target, folder)
+    old = current if fork == target else at_revision(repository, fork, folder)
     new = at_revision(repository, tip, folder) if head else in_working_tree(project, folder)
     if not (old.has_specs or new.has_specs):
         raise DustError(
@@ -61,8 +64,7 @@ def diff(
             where=str(specs),
             fix="run this in the project's folder, or use --specs",
         )
-    executed = _executed(at_revision(repository, target, folder))
-    found = difference(old, new, executed, datetime.now(UTC).date())
+    found = difference(old, new, _executed(current), datetime.now(UTC).date())
     typer.echo(render(found) if form is DiffFormat.MARKDOWN else as_json(found), nl=False)
     if found.refusals:
         raise typer.Exit(1)

@@ -72,9 +72,8 @@ def _execution(path: str, task: str, stage: Any, profile: str) -> Execution | No
     """A stage as an execution; None for one that is no task of the specs."""
     try:
         parameters: dict[str, dict[str, Any]] = stage.get("params", {})
-        own = (values.get(f"spec.tasks.{task}") for values in parameters.values())
-        spec = next((values for values in own if values is not None), None)
-        if spec is None:
+        spec = _own_values(task, parameters)
+        if not spec:
             return None
         return Execution(
             task=task,
@@ -87,6 +86,20 @@ def _execution(path: str, task: str, stage: Any, profile: str) -> Execution | No
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"the stage '{task}' is incomplete") from error
+
+
+def _own_values(task: str, parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The values of the task's own spec, whether its stage depends on all of it or on fields."""
+    own: dict[str, Any] = {}
+    key = f"spec.tasks.{task}"
+    for values in parameters.values():
+        own |= values.get(key, {})
+        own |= {
+            name.removeprefix(f"{key}."): value
+            for name, value in values.items()
+            if name.startswith(f"{key}.")
+        }
+    return own
 
 
 def _damaged(path: str, what: str) -> DustError:

@@ -97,5 +97,10 @@ def _departures(execution: Execution, head: "Snapshot") -> Iterator[str]:
             continue
         for key, value in values.items():
             for change in compare(value, value_at(head.written.get(file), key)):
-                own = key == f"spec.tasks.{execution.task}"
-                yield change.field if own else what_it_is(file, key, execution.task)
+                field = f"{key}.{change.field}".rstrip(".")
+                own = f"spec.tasks.{execution.task}."
+                yield (
+                    field.removeprefix(own)
+                    if field.startswith(own)
+                    else what_it_is(file, key, execution.task)
+                )

@@ -180,5 +180,5 @@ def _prose(found: Difference) -> Iterator[str]:
             (code(name), code(one.field), code(one.old), code(one.new)) for name, one in changes
         )
         content = table(("where", "field", "was", "is"), rows)
-        title = f"Wording and estimates: {counted(len(changes), 'change')} that decide nothing"
+        title = f"Wording and estimates, which decide nothing: {counted(len(changes), 'change')}"
         yield f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dust_core.errors import DustError
-from dust_core.pipeline.stages import dvc_yaml, pipeline_path
-from dust_core.specs.source import parse_yaml
+from dust_core.pipeline.stages import dvc_stages
 
 if TYPE_CHECKING:
     from dust_core.specs import SpecSet
@@ -33,8 +32,6 @@ class Stage:
 
 def stages(specs: "SpecSet", profile: str) -> dict[str, Stage]:
     """The stages of a profile's tasks, as `dust pipeline` writes them for DVC."""
-    path = str(pipeline_path(profile))
-    data = parse_yaml(dvc_yaml(specs, profile).encode(), path).data
     return {
         name: Stage(
             name=name,
@@ -47,7 +44,7 @@ def stages(specs: "SpecSet", profile: str) -> dict[str, Stage]:
             reads=tuple(stage.get("deps", ())),
             writes=tuple(stage.get("outs", ())),
         )
-        for name, stage in data["stages"].items()
+        for name, stage in dvc_stages(specs, profile)
         if name in specs.tasks
     }
 

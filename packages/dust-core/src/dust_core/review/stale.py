@@ -43,7 +43,7 @@ def stale_stages(
     read_from = sources(new)
     found: dict[str, Stale] = {}
     for name in in_order(new):
-        reasons = tuple(_reasons(old.get(name), new[name], before, after))
+        reasons = tuple(dict.fromkeys(_reasons(old.get(name), new[name], before, after)))
         waits = tuple(source for source in read_from[name] if source in found)
         if reasons or waits:
             found[name] = Stale(name, reasons, waits)
@@ -56,13 +56,16 @@ def _reasons(
     if old is None:
         yield "new"
         return
-    for file, keys in new.keys.items():
-        for key in keys:
-            if compare(value_at(before.get(file), key), value_at(after.get(file), key)):
-                yield what_it_is(file, key, new.name)
-    for verb, was, is_ in (("reads", old.reads, new.reads), ("writes", old.writes, new.writes)):
-        if set(was) != set(is_):
-            yield f"{verb} other files"
+    changed = [
+        what_it_is(file, key, new.name)
+        for file, keys in new.keys.items()
+        for key in keys
+        if compare(value_at(before.get(file), key), value_at(after.get(file), key))
+    ]
+    yield from changed
+    if not changed and set(old.reads) != set(new.reads):
+        # The parameters are the same, so this comes from what another task writes.
+        yield "reads other files"
 
 
 def what_it_is(file: str, key: str, task: str) -> str:

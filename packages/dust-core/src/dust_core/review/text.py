@@ -16,6 +16,8 @@ def code(value: Any) -> str:
     """
     if value is ABSENT:
         return "—"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as a spec's author writes it
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     shown = " ".join(shown.split())
     if len(shown) > MAX_SHOWN:

@@ -1,0 +1,133 @@
+"""`dust plan`: what is done, what would run, and why."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+
+DISTILL = "specs/v1/distill.yaml"
+MAIN_LINE = ["P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4"]
+
+
+def steps(project, *arguments):
+    found = project.dust("plan", *arguments, "--format", "json")
+    assert found.code == 0, found.err
+    return {step["task"]: step for step in json.loads(found.out)["steps"]}
+
+
+def test_nothing_was_executed_in_a_fresh_project(project):
+    found = steps(project)
+    assert {step["state"] for step in found.values()} == {"to run"}
+    assert found["K-1"]["reasons"] == ["never executed"]
+
+
+def test_a_stage_comes_with_what_it_builds_on_each_after_its_own(project):
+    found = steps(project, "P1")
+    assert list(found)[-1] == "K-4"
+    assert set(found) == set(MAIN_LINE)
+    seen = set()
+    for name, step in found.items():
+        assert set(step["after"]) <= seen
+        seen.add(name)
+    assert list(steps(project, "K-1"))[-1] == "K-1"
+
+
+def test_hours_are_those_of_what_runs(project):
+    project.execute(*MAIN_LINE[:5])
+    found = project.dust("plan", "P1")
+    assert "7 tasks: 0 done, 5 to pull, 2 to run, 41 GPU hours" in found.out
+
+
+def test_files_that_are_here_need_no_pull(project):
+    project.execute("P0-1")
+    folder = project.root / "artifacts" / "small"
+    folder.mkdir(parents=True)
+    assert steps(project)["P0-1"]["state"] == "to pull"
+    for name in ("workload.yaml", "P0-1_log.json"):
+        (folder / name).write_text("")
+    assert steps(project)["P0-1"]["state"] == "done"
+
+
+def test_a_change_runs_its_stage_and_what_builds_on_it(project):
+    project.execute(*MAIN_LINE)
+    project.edit(DISTILL, "patience: 3", "patience: 5", after="    K-2:\n")
+    found = steps(project, "P1")
+    running = {name: step["reasons"] for name, step in found.items() if step["state"] == "to run"}
+    assert running == {"K-2": ["its spec changed"], "K-4": ["K-2 runs"]}
+
+
+def test_outputs_that_changed_since_they_were_read_run_the_reader(project):
+    project.execute(*MAIN_LINE)
+    lock = project.root / "dvc.lock"
+    yaml = YAML()
+    data = yaml.load(lock)
+    data["stages"]["K-1"]["outs"][0]["md5"] = "1" * 32
+    yaml.dump(data, lock)
+    found = steps(project, "P1")
+    assert found["K-4"]["reasons"] == ["K-1 wrote another student_fp32_t3b05.pth"]
+
+
+def test_profiles_have_locks_of_their_own(project):
+    project.execute("P0-1", profile="ci")
+    assert steps(project, "P0")["P0-1"]["state"] == "to run"
+    assert steps(project, "P0", "--profile", "ci")["P0-1"]["state"] == "to pull"
+
+
+def test_markdown_is_a_table(project):
+    project.execute("P0-1")
+    found = project.dust("plan", "P0", "--format", "markdown")
+    assert "| `P0-1` | `freeze-workload` | — | **to pull** | — | 0 |" in found.out
+    assert "| `P0-2` | `evaluate-teacher` |" in found.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("P9",), "there is no stage 'P9'"),
+        (("K-9",), "K-9"),
+        (("--profile", "smal"), "did you mean small?"),
+        (("--specs", "elsewhere/specs"), "there are no specs"),
+    ],
+)
+def test_what_does_not_exist_is_named(project, arguments, message):
+    found = project.dust("plan", *arguments)
+    assert found.code == 2
+    assert message in found.err
+
+
+@pytest.mark.slow
+def test_locks_are_read_as_dvc_writes_them(project):
+    """DVC executes four stages of the pipeline, with commands that only touch their outputs."""
+    pytest.importorskip("dvc")
+    for split in ("workload", "calibration", "training", "validation"):
+        (project.root / "data" / split).mkdir(parents=True)
+        (project.root / "data" / split / "manifest.json").write_text(split)
+    assert project.dust("pipeline").code == 0
+    yaml = YAML()
+    pipeline = yaml.load(project.root / "dvc.yaml")
+    wanted = MAIN_LINE[:4]
+    pipeline["stages"] = {name: pipeline["stages"][name] for name in wanted}
+    original = {}
+    for name, stage in pipeline["stages"].items():
+        original[name] = stage["cmd"]
+        stage["cmd"] = f"mkdir -p artifacts/small && touch {' '.join(stage['outs'])}"
+    yaml.dump(pipeline, project.root / "dvc.yaml")
+    (project.root / ".dvc").mkdir()
+    (project.root / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    (project.root / ".gitignore").write_text("/artifacts/\n")
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=project.root, check=True)
+    found = steps(project, "K-1")
+    assert {name: step["state"] for name, step in found.items()} == dict.fromkeys(wanted, "done")
+    project.edit("specs/profiles/small.yaml", "threads: 2", "threads: 3")
+    assert steps(project, "K-1")["P0-2"]["reasons"] == ["threads of the profile small changed"]
+
+    project.edit("specs/profiles/small.yaml", "threads: 3", "threads: 2")
+    project.git("checkout", "--quiet", "-B", "main")
+    project.commit("executed by DVC")
+    assert project.dust("diff", "main").code == 0
+    project.edit(DISTILL, "epochs: 30", "epochs: 20", after="    K-1:\n")
+    changed = project.dust("diff", "main")
+    assert changed.code == 1
+    assert "K-1 was executed as K_T3B05_run1 and changes (epochs)" in changed.out
