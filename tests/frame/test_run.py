@@ -21,6 +21,14 @@ def test_an_unknown_task_is_refused(run: Callable) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_values_that_a_user_has_to_supply_are_named(run: Callable, install: Callable) -> None:
+    install(freeze_workload="execute")
+    done = run("dust", "run", "P0-1", "--profile", "full")
+    assert done.returncode == 2
+    assert "the profile full awaits data.workload.sha256, data.workload.pairs" in done.stderr
+    assert "teacher.checkpoint.sha256" in done.stderr
+
+
 def test_missing_inputs_are_named_with_what_makes_them(
     run: Callable, install: Callable, repository: Path
 ) -> None:

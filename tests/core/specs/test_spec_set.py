@@ -90,6 +90,7 @@ def test_a_digest_changes_with_what_decides_its_task_alone(
         ("v1/distill", "T: 5\n", "T: 5.0\n"),
         ("v1/distill", "beta: 0.5\n      gamma: 0.0\n", "gamma: 0.0\n      beta: 0.5\n"),
         ("profiles/small", "threads: 2", "threads: 4"),
+        ("v1/workload", "; see data/LICENCES.md", ""),
     ],
 )
 def test_prose_order_spelling_and_profiles_leave_digests_alone(
@@ -146,6 +147,30 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
     "a line in a profile": (
         lambda: edited("profiles/small", "threads: 2", "threads: 2\n  gates: {}"),
         "Extra inputs are not permitted",
+    ),
+    "a variant twice": (
+        lambda: edited("v1/ablation", "{without: softmax}", "{without: layernorm}"),
+        "ABL_KEEP_noLN_run1 is there already",
+    ),
+    "an unknown action": (
+        lambda: edited("v1/distill", "on_failure: stop", "on_failure: halt"),
+        r"'halt' is not stop, record or \{escalate: TASK\}",
+    ),
+    "a waiver until a number": (
+        lambda: edited(
+            "v1/gates",
+            "      metric: t_pair",
+            "      waiver: {reason: a, owner: b, expires: 86400}\n      metric: t_pair",
+        ),
+        "86400 is not a date such as",
+    ),
+    "a second file of a kind": (
+        lambda: FILES | {"specs/v1/more.yaml": FILES["specs/v1/distill.yaml"]},
+        "a second Distill; the first is in specs/v1/distill.yaml",
+    ),
+    "a second profile of a name": (
+        lambda: FILES | {"specs/profiles/x.yaml": FILES["specs/profiles/ci.yaml"]},
+        "a second profile 'ci'",
     ),
     "no kind": (lambda: edited("v1/distill", "kind: Distill", "kind: Distil"), "kind is 'Distil'"),
 }

@@ -46,6 +46,7 @@ def run(
 
     resolved = resolve(load_specs(specs), task, profile)
     require_executors({resolved.id: resolved.task.does})
+    _require_filled(resolved)
     folder = ARTIFACTS / profile
     _require_inputs(resolved, folder)
     with only_run(ARTIFACTS / ".lock", f"dust run {task} --profile {profile}"):
@@ -108,6 +109,16 @@ def _execute(resolved: "ResolvedTask") -> None:
         _log.error("%s ended after %.0f s: %r", resolved.id, time.monotonic() - started, error)
         raise
     _log.info("%s is done after %.0f s", resolved.id, time.monotonic() - started)
+
+
+def _require_filled(resolved: "ResolvedTask") -> None:
+    awaited = [".".join(place) for place in resolved.profile.open_values()]
+    if awaited:
+        raise DustError(
+            f"the profile {resolved.profile_name} awaits {', '.join(awaited)}",
+            where=f"specs/profiles/{resolved.profile_name}.yaml",
+            fix=f"supply {resolved.profile.fill_in or 'the values that are null'}",
+        )
 
 
 def _require_inputs(resolved: "ResolvedTask", folder: Path) -> None:

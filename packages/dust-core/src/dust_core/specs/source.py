@@ -5,7 +5,6 @@ the core schema (YAML 1.2.2, section 10.3). Anchors, aliases, tags, directives, 
 duplicate keys and second documents are refused, so that no file means more than it shows.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +15,14 @@ from ruamel.yaml import events as ev
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from dust_core.errors import DustError
+from dust_core.specs.scalars import core_scalar
 
 MAX_BYTES = 1_000_000
+MAX_LINE = 4_000
 MAX_DEPTH = 24
 MAX_NODES = 100_000
-MAX_DIGITS = 40
 
 Loc = tuple[str | int, ...]
-
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_NOT_A_NUMBER = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
-_CONSTANTS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +119,7 @@ def parse_yaml(content: bytes, path: str) -> Document:
             fix="a spec is written by hand: split it, or move data out of it",
         )
     text = _decode(content, path)
+    _require_short_lines(text, path)
     root, data = _Builder(path).build(_events(text, path))
     return Document(path, text, data, root)
 
@@ -145,6 +137,18 @@ def _decode(content: bytes, path: str) -> str:
             position=Position(line, column),
             fix="save the file as UTF-8",
         ) from error
+
+
+def _require_short_lines(text: str, path: str) -> None:
+    # The parser's time grows with the square of a tag's length, which a line bounds.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > MAX_LINE:
+            raise SpecSyntaxError(
+                f"a line of {len(line):,} characters, more than {MAX_LINE:,}",
+                path=path,
+                position=Position(number, MAX_LINE + 1),
+                fix="break it; a list or a folded text (>-) goes on in the next line",
+            )
 
 
 def _events(text: str, path: str) -> Iterator[Any]:
@@ -192,7 +196,7 @@ class _Builder:
                 case ev.MappingEndEvent() | ev.SequenceEndEvent():
                     self._stack.pop()
                 case ev.AliasEvent():
-                    self._refuse(event, f"an alias (*{event.anchor})", "repeat the value")
+                    self._refuse(event, f"an alias (*{event.anchor:.60})", "repeat the value")
                 case ev.DocumentStartEvent():
                     self._document(event)
         if self._root is None:
@@ -216,7 +220,7 @@ class _Builder:
             self._place(node, event.value, event)
             return
         try:
-            value = _core_scalar(event.value)
+            value = core_scalar(event.value)
         except ValueError as error:
             raise SpecSyntaxError(
                 str(error),
@@ -241,9 +245,9 @@ class _Builder:
         if self._nodes > MAX_NODES:
             self._fault(position, f"more than {MAX_NODES:,} values", "split the file")
         if event.anchor is not None:
-            self._refuse(event, f"an anchor (&{event.anchor})", "repeat the value")
+            self._refuse(event, f"an anchor (&{event.anchor:.60})", "repeat the value")
         if event.tag is not None:
-            self._refuse(event, f"a tag ({event.tag})", "remove the tag")
+            self._refuse(event, f"a tag ({event.tag!s:.60})", "remove the tag")
         return _Node(position, position, {})
 
     def _place(self, node: _Node, value: Any, event: Any) -> None:
@@ -272,7 +276,9 @@ class _Builder:
         if key in top.value:
             first = top.node.children[key].key
             self._fault(
-                node.value, f"the key {key!r} is there already, at {first}", "keep one of the two"
+                node.value,
+                f"the key {key[:60]!r} is there already, at {first}",
+                "keep one of the two",
             )
         return key, node.value
 
@@ -289,24 +295,3 @@ class _Container:
     node: _Node
     value: Any
     pending: tuple[str, Position] | None = None
-
-
-def _core_scalar(text: str) -> Any:
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if _INTEGER.match(text):
-        return int(_short(text))
-    if _FLOAT.match(text):
-        number = float(_short(text))
-        if number in (float("inf"), float("-inf")):
-            raise ValueError(f"the number {text} is out of range")
-        return number
-    if _NOT_A_NUMBER.match(text):
-        raise ValueError(f"{text} is no value a spec can hold")
-    return text
-
-
-def _short(text: str) -> str:
-    if len(text) > MAX_DIGITS:
-        raise ValueError(f"a number of {len(text):,} digits")
-    return text

@@ -14,6 +14,7 @@ from dust_core.specs.models import (
     KINDS,
     TASK_KINDS,
     Gate,
+    Profile,
     ProfileSpec,
     SpecFile,
     Task,
@@ -161,7 +162,25 @@ def read_specs(files: Mapping[str, bytes]) -> SpecSet:
 
 
 def _spec_set(documents: dict[str, Document]) -> SpecSet:
-    return SpecSet(documents, {path: _model(document) for path, document in documents.items()})
+    files = {path: _model(document) for path, document in documents.items()}
+    _require_one_of_each(documents, files)
+    return SpecSet(documents, files)
+
+
+def _require_one_of_each(documents: Mapping[str, Document], files: Mapping[str, SpecFile]) -> None:
+    first: dict[str, str] = {}
+    for path, file in files.items():
+        what = (
+            f"profile {file.metadata.name!r}" if isinstance(file, Profile) else type(file).__name__
+        )
+        if what in first:
+            raise SpecSyntaxError(
+                f"a second {what}; the first is in {first[what]}",
+                path=path,
+                position=documents[path].position(("kind",)),
+                fix="keep one of the two: a task or a profile has one place",
+            )
+        first[what] = path
 
 
 def _model(document: Document) -> SpecFile:

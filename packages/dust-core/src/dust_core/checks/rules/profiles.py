@@ -83,7 +83,7 @@ class NothingToFill(FileRule):
         if subject.model is None:
             return
         spec: ProfileSpec = subject.model.spec
-        open_places = [*_open_data(spec), *_open_checkpoint(spec)]
+        open_places = list(spec.open_values())
         if open_places and spec.fill_in is None:
             place = subject.place(("spec", *open_places[0]))
             yield self.finding(place, "null, and no fill_in", "fill_in: what the user must supply")
@@ -110,21 +110,6 @@ def _fields(annotation: Any) -> set[str]:
             found |= _fields(field.annotation)
         return found
     return {name for inner in get_args(annotation) for name in _fields(inner)}
-
-
-def _open_data(spec: ProfileSpec) -> Iterator[tuple[str, ...]]:
-    if isinstance(spec.data, str):
-        return
-    for name in type(spec.data).model_fields:
-        split = getattr(spec.data, name)
-        for field in ("sha256", "pairs", "scenes"):
-            if getattr(split, field) is None:
-                yield ("data", name, field)
-
-
-def _open_checkpoint(spec: ProfileSpec) -> Iterator[tuple[str, ...]]:
-    if spec.teacher.checkpoint and spec.teacher.checkpoint.sha256 is None:
-        yield ("teacher", "checkpoint", "sha256")
 
 
 RULES = (TouchesExperiment(), NotQuotable(), TeacherOnce(), NetworkShape(), NothingToFill())

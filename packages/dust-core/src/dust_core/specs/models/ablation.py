@@ -1,12 +1,12 @@
 """P5: which of the choices mattered."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from dust_core.specs.models.base import SpecFile, SpecModel, Task
-from dust_core.specs.models.constraints import Int, Number, OneOf, TaskId
-from dust_core.specs.names import AblationName
+from dust_core.specs.models.constraints import Int, Number, OneOf, TaskId, refuse
+from dust_core.specs.names import AblationName, exp_id
 from dust_core.specs.names.vocabulary import KeepFamily
 
 
@@ -43,6 +43,21 @@ class AblationTask(Task):
     def variant_experiments(self) -> tuple[AblationName, ...]:
         """The parameters that name each variant's experiment, in order."""
         raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _variants_differ(self) -> Self:
+        names = self.variant_experiments()
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise refuse(
+                    "variants",
+                    "{found} is there already: {expected}",
+                    field="variants",
+                    index=index,
+                    found=exp_id(name),
+                    expected="each variant once",
+                )
+        return self
 
 
 class AblateKeep(AblationTask):

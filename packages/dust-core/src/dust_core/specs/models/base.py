@@ -52,8 +52,9 @@ def _on_failure(value: Any) -> Any:
         return value
     raise refuse(
         "on_failure",
-        "{found} is not stop, record or {{escalate: TASK}}",
+        "{found} is not {expected}",
         found=repr(value)[:60],
+        expected="stop, record or {escalate: TASK}",
     )
 
 

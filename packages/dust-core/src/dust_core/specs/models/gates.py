@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dust_core.specs.models.base import SpecFile, SpecModel
 from dust_core.specs.models.constraints import Name, Number, TaskId, Text, refuse
@@ -50,6 +50,18 @@ METRICS: dict[str, GateMetric] = {
 """Every quantity a line can bind. A relative one is taken against the line's baseline."""
 
 
+def _text(value: Any) -> Any:
+    if isinstance(value, str | date):
+        return value
+    # Left to itself, pydantic reads a number as seconds since 1970.
+    raise refuse(
+        "date_type",
+        "{found} is not {expected}",
+        found=str(value),
+        expected="a date such as 2027-01-31",
+    )
+
+
 class Waiver(SpecModel):
     """Why a loosened line may stand for a while."""
 
@@ -57,7 +69,7 @@ class Waiver(SpecModel):
         description="Why the line is loosened.", examples=["INT8 kernels miss on this device"]
     )
     owner: Text = Field(description="Who answers for it.", examples=["@reviewer"])
-    expires: date = Field(
+    expires: Annotated[date, BeforeValidator(_text)] = Field(
         description="Last day on which it holds (ISO date).", examples=["2027-01-31"]
     )
 

@@ -1,5 +1,6 @@
 """How big and where: what a run may change without changing the experiment."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -209,6 +210,15 @@ class ProfileSpec(SpecModel):
                 field="teacher",
             )
         return self
+
+    def open_values(self) -> Iterator[tuple[str, ...]]:
+        """The places below `spec` at which a user has yet to supply a value."""
+        if not isinstance(self.data, str):
+            for name in type(self.data).model_fields:
+                split = getattr(self.data, name)
+                yield from (("data", name, key) for key, value in split if value is None)
+        if self.teacher.checkpoint and self.teacher.checkpoint.sha256 is None:
+            yield ("teacher", "checkpoint", "sha256")
 
 
 class Profile(SpecFile):

@@ -168,6 +168,8 @@ class DataSplits(SpecModel):
 class WorkloadSpec(SpecModel):
     """The protocol and the frozen data."""
 
+    PROSE = frozenset({"licence"})
+
     images: Images = Field(description="Input shape.")
     pair_graph: PairGraph = Field(description="Which images form pairs.")
     seed: Annotated[Int, OneOf((42,), "seed", "one seed makes runs comparable")] = Field(
