@@ -48,20 +48,6 @@ class LatencyReport:
         """Candidate's median over the baseline's: below 1 is faster."""
         return self.p50_ms / float(np.percentile(self.baseline_ms, 50))
 
-    def ratio_interval(self, resamples: int, confidence: float, seed: int) -> tuple[float, float]:
-        """Percentile-bootstrap interval of `ratio`, resampling neighbouring calls together.
-
-        A candidate's call and the baseline's beside it share the machine's mood of that moment;
-        resampling the two as one keeps what they have in common out of the interval.
-        """
-        rng = np.random.default_rng(seed)
-        both = np.array([self.candidate_ms, self.baseline_ms])
-        draws = rng.integers(both.shape[1], size=(resamples, both.shape[1]))
-        medians = np.median(both[:, draws], axis=2)
-        tail = 50 * (1 - confidence)
-        low, high = np.percentile(medians[0] / medians[1], [tail, 100 - tail])
-        return float(low), float(high)
-
 
 def measure_latency(
     candidate: PairModel,

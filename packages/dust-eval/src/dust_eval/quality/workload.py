@@ -63,7 +63,7 @@ def measure_quality(
             raise DustError(
                 f"the prediction cannot be scored: {error}",
                 where=sample.name,
-                fix="look at the model with `dust inspect`, at the pair with `dust data show`",
+                fix="look at the pair with `dust data show`, and build or pull the model again",
                 exit_code=1,
             ) from error
         names.append(sample.name)
