@@ -37,6 +37,23 @@ class World:
         else:
             yield
 
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """Whether each flag is up on some rank: clocks and signals differ between them."""
+        if self.size == 1:
+            return flags
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        raised = torch.tensor(flags, dtype=torch.uint8, device=device)
+        dist.all_reduce(raised, dist.ReduceOp.MAX)
+        return tuple(bool(flag) for flag in raised)
+
+    def leave(self) -> None:
+        """End the group: the first rank goes on alone, the others exit."""
+        if self.size > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+        if self.rank > 0:
+            raise SystemExit(0)
+
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, by rank, on every rank."""
         if self.size == 1:

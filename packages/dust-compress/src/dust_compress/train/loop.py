@@ -95,14 +95,15 @@ def train(
         batches = iter(feed)
         while not run.finished:
             run.optimise(batches, monitor)
+            stopped, due = world.any(bool(stop), run.due())
             if run.state.step % recipe.steps_per_epoch == 0:
                 run.finish_epoch(validate, monitor)
-            elif run.due():
+            elif stopped or due:
                 run.save()
-            if stop:
-                run.save()
+            if stopped:
+                by = stop[0] if stop else "another rank"
                 raise DustError(
-                    f"stopped by {stop[0]} after {run.state.step} of {recipe.steps} steps",
+                    f"stopped by {by} after {run.state.step} of {recipe.steps} steps",
                     where=str(folder),
                     fix="run the same command again: it resumes here",
                     exit_code=1,
@@ -138,6 +139,7 @@ class _Run:
             _parameter_groups(self.network, recipe.weight_decay),
             lr=recipe.learning_rate,
             betas=recipe.betas,
+            fused=True,  # a fifth of the plain one's time on a CPU
         )
         self.average = (
             AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))

@@ -17,6 +17,7 @@ from dust_core.run import ARTIFACTS, SPECS, result_file_name
 if TYPE_CHECKING:
     from dust_core.specs import SpecSet
     from dust_core.specs.models import Task
+    from dust_core.specs.models.base import SpecModel
 
 EMBEDDED_PROFILE = "small"
 """The profile that `dvc repro` computes; the others have their pipelines in pipelines/."""
@@ -139,17 +140,29 @@ def _data(specs: "SpecSet", task: "Task", profile: str) -> list[str]:
 
 
 def _parameters(specs: "SpecSet", task_id: str, profile: str) -> list[dict[str, list[str]]]:
-    """The keys of spec files that decide a task; DVC compares their values."""
+    """The keys of spec files that decide a task; DVC compares their values.
+
+    Tasks and lines are listed key by key, without their prose: a better title makes nothing stale.
+    """
     task = specs.task(task_id)
     keys: dict[str, list[str]] = {}
     for one in (task_id, *task.refers_to()):
         common = [] if specs.common(one) is None else ["spec.common"]
         path = _path(specs.task_files[one].kind)
-        keys.setdefault(path, []).extend([*common, f"spec.tasks.{one}"])
-    keys[_path("Gates")] = [f"spec.gates.{name}" for name in task.gate]
+        own = _decisive(f"spec.tasks.{one}", specs.tasks[one])
+        keys.setdefault(path, []).extend([*common, *own])
+    keys[_path("Gates")] = [
+        key for name in task.gate for key in _decisive(f"spec.gates.{name}", specs.gate(name))
+    ]
     keys[_path("Workload")] = list(_reads(task).workload)
     keys[f"{SPECS}/profiles/{profile}.yaml"] = [f"spec.{key}" for key in _reads(task).profile]
     return [{path: list(dict.fromkeys(names))} for path, names in keys.items()]
+
+
+def _decisive(key: str, model: "SpecModel") -> list[str]:
+    """The keys below `key` that the file gives and that are not prose: DVC misses absent ones."""
+    given = model.model_fields_set - model.PROSE
+    return [f"{key}.{name}" for name in type(model).model_fields if name in given]
 
 
 def _path(kind: str) -> str:

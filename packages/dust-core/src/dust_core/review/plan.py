@@ -94,7 +94,7 @@ def make_plan(snapshot: Snapshot, profile: str, wanted: str | None, project: Pat
         if name not in locked:
             why = ["never executed"]
         else:
-            why = list(_changed(graph[name], locked[name], snapshot))
+            why = list(dict.fromkeys(_changed(graph[name], locked[name], snapshot)))
             why += [f"{source} runs" for source in after if reasons[source]]
             why += [] if why else _other_inputs(graph[name], locked, after)
         reasons[name] = tuple(why)

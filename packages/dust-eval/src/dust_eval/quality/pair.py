@@ -37,11 +37,8 @@ def pair_quality(
 ) -> dict[str, float]:
     """absrel, rmse (m), delta1 and chamfer (m) of a predicted pair.
 
-    One scale, the median ratio of view 1's depths, is applied to both views. The depth of view 1 is
-    z in its own camera; that of view 2 is z after the true pose has taken its points, predicted in
-    view 1's frame, to its own camera: an error in relative geometry shows as an error in depth.
-    absrel, rmse and delta1 are taken over the valid pixels of both views together, chamfer between
-    both views' predicted and true points in view 1's frame.
+    The first three are those of `depth_quality`; chamfer is taken between both views' predicted
+    and true points in view 1's frame, at the same scale.
 
     Args:
         points_1, points_2: (H, W, 3), both in view 1's frame, any unit.
@@ -50,29 +47,49 @@ def pair_quality(
     Raises:
         ValueError: shapes differ, or the prediction is not finite.
     """
-    for name, points in (("points_1", points_1), ("points_2", points_2)):
-        if points.shape != (*truth.depth_1.shape, 3):
-            raise ValueError(f"{name} is {points.shape}, the truth {truth.depth_1.shape}")
-        if not np.isfinite(points).all():
-            raise ValueError(f"{name} holds NaN or infinity")
+    cloud_1, cloud_2 = _aligned(points_1, points_2, truth)
     mask_1, mask_2 = truth.depth_1 > 0, truth.depth_2 > 0
-    true_1, true_2 = truth.depth_1[mask_1], truth.depth_2[mask_2]
-    scale = median_scale(points_1[mask_1][:, 2], true_1)
-    cloud_1, cloud_2 = scale * points_1[mask_1], scale * points_2[mask_2]
-    view2_from_view1 = np.linalg.inv(truth.view1_from_view2)
-    predicted = np.concatenate([cloud_1[:, 2], transform(view2_from_view1, cloud_2)[:, 2]])
-    true = np.concatenate([true_1, true_2])
     true_cloud = np.concatenate(
         [
             unproject(truth.depth_1, truth.intrinsics_1, mask_1),
             transform(truth.view1_from_view2, unproject(truth.depth_2, truth.intrinsics_2, mask_2)),
         ]
     )
+    distance = chamfer(np.concatenate([cloud_1, cloud_2]), true_cloud, chamfer_points, seed)
+    return _depth_errors(cloud_1, cloud_2, truth) | {"chamfer": distance}
+
+
+def depth_quality(points_1: Floats, points_2: Floats, truth: PairTruth) -> dict[str, float]:
+    """absrel, rmse (m) and delta1 of a predicted pair, over the valid pixels of both views.
+
+    One scale, the median ratio of view 1's depths, is applied to both views. The depth of view 1 is
+    z in its own camera; that of view 2 is z after the true pose has taken its points, predicted in
+    view 1's frame, to its own camera: an error in relative geometry shows as an error in depth.
+    Arguments and errors are those of `pair_quality`.
+    """
+    return _depth_errors(*_aligned(points_1, points_2, truth), truth)
+
+
+def _aligned(points_1: Floats, points_2: Floats, truth: PairTruth) -> tuple[Floats, Floats]:
+    """The predicted points of valid pixels, (N, 3) and (M, 3), at the truth's scale."""
+    for name, points in (("points_1", points_1), ("points_2", points_2)):
+        if points.shape != (*truth.depth_1.shape, 3):
+            raise ValueError(f"{name} is {points.shape}, the truth {truth.depth_1.shape}")
+        if not np.isfinite(points).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+    mask_1, mask_2 = truth.depth_1 > 0, truth.depth_2 > 0
+    scale = median_scale(points_1[mask_1][:, 2], truth.depth_1[mask_1])
+    return scale * points_1[mask_1], scale * points_2[mask_2]
+
+
+def _depth_errors(cloud_1: Floats, cloud_2: Floats, truth: PairTruth) -> dict[str, float]:
+    view2_from_view1 = np.linalg.inv(truth.view1_from_view2)
+    predicted = np.concatenate([cloud_1[:, 2], transform(view2_from_view1, cloud_2)[:, 2]])
+    true = np.concatenate([depth[depth > 0] for depth in (truth.depth_1, truth.depth_2)])
     return {
         "absrel": absrel(predicted, true),
         "rmse": rmse(predicted, true),
         "delta1": delta1(predicted, true),
-        "chamfer": chamfer(np.concatenate([cloud_1, cloud_2]), true_cloud, chamfer_points, seed),
     }
 
 

@@ -67,6 +67,17 @@ class NetworkShape(ModelRule):
     codes = ("network_heads", "network_head")
 
 
+class PatchesGrow(ModelRule):
+    """Stages of the teacher's training enlarge its patches by whole factors, which only a linear
+    head can follow; the last stage has the network's own.
+    """
+
+    id = "PROF006"
+    title = "the stages of the teacher's training do not lead to its network"
+    fix = "let each patch_size divide the next, and the last be that of teacher.network"
+    codes = ("profile_stages",)
+
+
 class NothingToFill(FileRule):
     """A value that the user must supply is null and `fill_in` says what it is; `null` with no word,
     or a word with no null, leaves the next reader guessing.
@@ -112,4 +123,11 @@ def _fields(annotation: Any) -> set[str]:
     return {name for inner in get_args(annotation) for name in _fields(inner)}
 
 
-RULES = (TouchesExperiment(), NotQuotable(), TeacherOnce(), NetworkShape(), NothingToFill())
+RULES = (
+    TouchesExperiment(),
+    NotQuotable(),
+    TeacherOnce(),
+    NetworkShape(),
+    NothingToFill(),
+    PatchesGrow(),
+)

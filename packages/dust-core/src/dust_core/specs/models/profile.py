@@ -133,6 +133,15 @@ class Runtime(SpecModel):
     )
 
 
+class Shards(SpecModel):
+    """A set of shards too large to ship, rendered or imported where it is needed."""
+
+    manifest: RelativePath = Field(
+        description="The set's manifest.", examples=["data/train224/manifest.json"]
+    )
+    sha256: Sha256 = Field(description="SHA-256 of the manifest.", examples=["0" * 64])
+
+
 class Recipe(SpecModel):
     """How a network is trained; how many epochs is the experiment's business."""
 
@@ -148,20 +157,33 @@ class Recipe(SpecModel):
     warmup: Number = Field(
         ge=0, lt=1, description="Fraction of the steps before the peak.", examples=[0.05]
     )
-    autocast: Precision = Field(description="Precision of matrix products.", examples=["bf16"])
+    autocast: Literal["fp32", "bf16"] = Field(
+        description="Precision of matrix products.", examples=["bf16"]
+    )
+    shards: Shards | None = Field(
+        default=None,
+        description="A larger set of the training set's scenes; none trains on the training set.",
+    )
 
 
-class TeacherRecipe(Recipe):
-    """How the teacher is trained, its length included: no experiment compares teachers."""
+class TeacherStage(Recipe):
+    """One resolution of the teacher's training, its length included: no experiment compares
+    teachers.
+    """
 
     epochs: Annotated[Int, Field(ge=1, le=10_000)] = Field(description="Epochs.", examples=[100])
+    patch_size: Size = Field(
+        description="Side of a patch in this stage; it may grow from stage to stage, by whole "
+        "factors, to that of the network.",
+        examples=[16],
+    )
 
 
 class Training(SpecModel):
     """A recipe for each task that trains."""
 
-    teacher: TeacherRecipe | None = Field(
-        description="P0-teacher; null with a published checkpoint."
+    teacher: Annotated[tuple[TeacherStage, ...], Field(min_length=1, max_length=8)] | None = Field(
+        description="P0-teacher, stage by stage; null with a published checkpoint."
     )
     distill: Recipe = Field(description="P1 and ABL-3.")
     qat: Recipe = Field(description="Q-2 and KQ-2.")
@@ -209,7 +231,27 @@ class ProfileSpec(SpecModel):
                 "the teacher has either a published checkpoint or a training recipe",
                 field="teacher",
             )
+        self._check_stages()
         return self
+
+    def _check_stages(self) -> None:
+        stages = self.training.teacher or ()
+        network = self.teacher.network
+        for index, stage in enumerate(stages):
+            last = index == len(stages) - 1
+            following = network.patch_size if last else stages[index + 1].patch_size
+            grows = following % stage.patch_size == 0 and (
+                following == stage.patch_size or network.head == "linear"
+            )
+            if (last and following != stage.patch_size) or not grows:
+                raise refuse(
+                    "profile_stages",
+                    "patch_size {found} of stage {stage} of {field} does not lead to {following}",
+                    field="training",
+                    found=stage.patch_size,
+                    stage=index + 1,
+                    following=following,
+                )
 
     def open_values(self) -> Iterator[tuple[str, ...]]:
         """The places below `spec` at which a user has yet to supply a value."""

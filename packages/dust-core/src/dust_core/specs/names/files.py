@@ -14,7 +14,8 @@ from dust_core.specs.names.vocabulary import STANDARD_SCHEDULE
 
 Role = Literal[
     "workload", "teacher", "student", "best_student", "pruned", "ptq_model", "quant_checkpoint",
-    "quant_engine", "student_engine", "evaluation", "log", "ablation", "table",
+    "quant_model",
+    "quant_engine", "student_model", "student_engine", "evaluation", "log", "ablation", "table",
 ]  # fmt: skip
 
 FIXED_NAMES: dict[Role, str] = {
@@ -23,7 +24,9 @@ FIXED_NAMES: dict[Role, str] = {
     "best_student": "student_fp32_best.pth",
     "ptq_model": "ptq_int8.onnx",
     "quant_checkpoint": "quant_ckpt.pth",
+    "quant_model": "quantized_model.onnx",
     "quant_engine": "quantized_model.trt",
+    "student_model": "student_int8.onnx",
     "student_engine": "student_int8.trt",
     "table": "result_table.csv",
 }
