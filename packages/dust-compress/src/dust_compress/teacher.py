@@ -1,25 +1,139 @@
 """The executor `train-teacher`: the profile's own teacher from scratch, or the published one."""
 
+import datetime as dt
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from dust_compress.losses.confidence import confidence_loss
 from dust_compress.train import Objective, Outcome, train
+from dust_compress.train.distributed import World
 from dust_compress.train.pairs import predict_both_orders, supervise_both_orders
-from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
+from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
+from dust_core.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.data.feed import PairBatch
+from dust_core.errors import DustError
+from dust_core.files import sha256_file
 from dust_core.model import DptConfig, Dust3r, Dust3rConfig
 from dust_core.model.patches import enlarge_patches
+from dust_core.records import (
+    Execution,
+    Measured,
+    ResultFile,
+    build_result,
+    environment_fingerprint,
+    task_parameters,
+    write_result_file,
+)
+from dust_core.run import ARTIFACTS, result_file_name
 from dust_core.specs import ResolvedTask
+from dust_core.specs.models.profile import Checkpoint as PublishedCheckpoint
 from dust_core.specs.models.profile import Network, TeacherStage
+from dust_eval.gates import with_verdicts
+from dust_eval.resources import parameters_millions, size_mb
 
 _EMA_DECAY = 0.999
 _INITIAL_STD = 0.02
+_ELSEWHERE = dict.fromkeys(
+    (
+        *("flops_G", "vram_GB", "chamfer", "absrel", "rmse", "delta1"),
+        *("t_pair_p50_ms", "t_pair_p95_ms", "t_scene_s", "pairs_per_sec"),
+    ),
+    "P0-2 measures the teacher",
+)
 _log = logging.getLogger("dust.teacher")
+
+
+def train_teacher(task: ResolvedTask) -> None:
+    """Write `teacher_fp32.pth`: trained, or the published checkpoint in our own format.
+
+    Raises:
+        DustError: the checkpoint or a training set is absent or another; the training was stopped
+            or diverged.
+    """
+    started = dt.datetime.now(dt.UTC)
+    folder = ARTIFACTS / task.profile_name
+    published = task.profile.teacher.checkpoint
+    outcomes: list[Outcome] = []
+    inputs = {}
+    if published is not None:
+        network = load_checkpoint(_checked(published)).network
+        inputs[published.name] = cast(str, published.sha256)
+    else:
+        network, outcomes = train_stages(task, work_folder(task))
+        World.current().leave()
+    path = folder / task.task.outputs[0]
+    save_checkpoint(network, path, exp_id=task.exp_id, spec_digest=task.digest)
+    execution = Execution(
+        task=task,
+        environment=environment_fingerprint(task.profile.device.kind),
+        runtime=None,
+        inputs=inputs,
+        started=started,
+    )
+    result = build_result(
+        execution,
+        task_parameters(task),
+        _measured(task, network, path, outcomes),
+        artifacts={path.name: sha256_file(path)},
+    )
+    file = ResultFile(
+        apiVersion="dust/v1",
+        kind="Result",
+        task=task.id,
+        results=(result,),
+        verdicts=(),
+        extra={"curves": cast(JsonValue, [outcome.history for outcome in outcomes])},
+    )
+    write_result_file(folder / result_file_name(task.id, task.task), with_verdicts(task, file))
+
+
+def _measured(task: ResolvedTask, network: Dust3r, path: Path, outcomes: list[Outcome]) -> Measured:
+    device = task.profile.device
+    hours = sum(outcome.seconds for outcome in outcomes) / 3600 * device.count
+    reasons = dict(_ELSEWHERE)
+    if device.kind == "cpu":
+        reasons["gpu_hours"] = f"trained on a CPU, in {hours:.1f} hours"
+    return Measured(
+        params_M=parameters_millions(network),
+        size_MB=size_mb(path),
+        gpu_hours=None if device.kind == "cpu" else hours,
+        quantities={"nan_count": sum(int((~p.isfinite()).sum()) for p in network.parameters())},
+        notes=_notes(outcomes),
+        reasons=reasons,
+    )
+
+
+def _notes(outcomes: list[Outcome]) -> str:
+    if not outcomes:
+        return "the published checkpoint"
+    last = outcomes[-1]
+    return f"best of {last.epochs} epochs of the last stage: 1 - delta1 {last.score:.4f}"
+
+
+def _checked(published: PublishedCheckpoint) -> Path:
+    """The path of the published checkpoint, its hash as the profile says."""
+    path = Path(published.path)
+    told = f"{published.name} ({published.licence})"
+    if not path.is_file():
+        raise DustError(
+            f"the published checkpoint {told} is not here",
+            where=str(path),
+            fix=f"get it from {published.source}; its SHA-256 is to be {published.sha256}",
+        )
+    found = sha256_file(path)
+    if found != published.sha256:
+        raise DustError(
+            f"this is not the {told} that the profile names: its SHA-256 is {found}",
+            where=str(path),
+            fix=f"get the file from {published.source} again, or correct "
+            "teacher.checkpoint.sha256 of the profile",
+        )
+    return path
 
 
 class TeacherObjective(Objective):

@@ -3,9 +3,13 @@
 Packages offer executors in the entry-point group `dust.tasks`: the name is the task's `does`, the
 value a function that takes the resolved task. It writes the task's outputs, among them a result
 file with verdicts, and returns: a line that is missed is an outcome of the run, no failure of it.
+
+Under `torchrun` every rank calls the executor; the first one alone holds the lock and sees that the
+outputs are there. The others end where the training does.
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,6 +53,11 @@ def run(
     _require_filled(resolved)
     folder = ARTIFACTS / profile
     _require_inputs(resolved, folder)
+    rank = int(os.environ.get("RANK", "0"))
+    if rank > 0:
+        with _logging_to(folder / "logs" / f"{task}.rank{rank}.log"):
+            _execute(resolved)
+        return
     with only_run(ARTIFACTS / ".lock", f"dust run {task} --profile {profile}"):
         with _logging_to(folder / "logs" / f"{task}.log"):
             _execute(resolved)

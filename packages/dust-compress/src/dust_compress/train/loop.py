@@ -64,6 +64,7 @@ class Outcome:
     epochs: int
     stopped_early: bool
     history: list[dict[str, float]]
+    seconds: float
 
 
 def train(
@@ -116,6 +117,7 @@ def train(
         epochs=len(state.history),
         stopped_early=state.step < recipe.steps,
         history=state.history,
+        seconds=state.seconds,
     )
 
 
@@ -219,7 +221,9 @@ class _Run:
     def save(self) -> None:
         """Save every rank's position and, once, all the rest."""
         feeds = self.world.gather(self.feed.state_dict())
-        self.saved_at = time.monotonic()
+        now = time.monotonic()
+        self.state.seconds += now - self.saved_at
+        self.saved_at = now
         if self.world.rank > 0:
             return
         parts = {

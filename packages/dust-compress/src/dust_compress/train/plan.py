@@ -16,11 +16,22 @@ from dust_core.data.shards import read_manifest
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.model import Dust3r
+from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
+from dust_core.specs.digest import digest
 from dust_core.specs.models.profile import Recipe as Profiled
 from dust_eval.quality import PairTruth, depth_quality
 
 _VALIDATED_TOGETHER = 8
+
+
+def work_folder(task: ResolvedTask) -> Path:
+    """Where a training keeps its state: of its own for all that decides it, so that a finished or
+    interrupted one is never taken for another.
+    """
+    profile = task.profile
+    decided = digest({"task": task.digest, "teacher": profile.teacher, "by": profile.training})
+    return ARTIFACTS / task.profile_name / ".work" / f"{task.id}-{decided[:12]}"
 
 
 def recipe_for(

@@ -25,6 +25,7 @@ class TrainState:
         best_weights: the weights that reached it.
         history: one entry an epoch: step, training means, validation metrics.
         running: sums of the loss parts since the last validation.
+        seconds: time spent, until the state was last saved.
     """
 
     step: int = 0
@@ -33,6 +34,7 @@ class TrainState:
     best_weights: Weights = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     running: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def save_state(path: Path, state: TrainState, recipe: Recipe, parts: dict[str, Any]) -> None:
