@@ -1,12 +1,10 @@
 """The executor `train-teacher`: the profile's own teacher from scratch, or the published one."""
 
-import datetime as dt
 import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from pydantic import JsonValue
 from torch import Tensor, nn
 
 from dust_compress.losses.confidence import confidence_loss
@@ -20,21 +18,13 @@ from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.model import DptConfig, Dust3r, Dust3rConfig
 from dust_core.model.patches import enlarge_patches
-from dust_core.records import (
-    Execution,
-    Measured,
-    ResultFile,
-    build_result,
-    environment_fingerprint,
-    task_parameters,
-    write_result_file,
-)
-from dust_core.run import ARTIFACTS, result_file_name
+from dust_core.records import Measured, build_result, task_parameters
+from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
 from dust_core.specs.models.profile import Checkpoint as PublishedCheckpoint
 from dust_core.specs.models.profile import Network, TeacherStage
-from dust_eval.gates import with_verdicts
 from dust_eval.resources import parameters_millions, size_mb
+from dust_eval.results import begin, write_results
 
 _EMA_DECAY = 0.999
 _INITIAL_STD = 0.02
@@ -55,41 +45,24 @@ def train_teacher(task: ResolvedTask) -> None:
         DustError: the checkpoint or a training set is absent or another; the training was stopped
             or diverged.
     """
-    started = dt.datetime.now(dt.UTC)
+    execution = begin(task)
     folder = ARTIFACTS / task.profile_name
     published = task.profile.teacher.checkpoint
     outcomes: list[Outcome] = []
-    inputs = {}
     if published is not None:
         network = load_checkpoint(_checked(published)).network
-        inputs[published.name] = cast(str, published.sha256)
     else:
         network, outcomes = train_stages(task, work_folder(task))
         World.current().leave()
     path = folder / task.task.outputs[0]
     save_checkpoint(network, path, exp_id=task.exp_id, spec_digest=task.digest)
-    execution = Execution(
-        task=task,
-        environment=environment_fingerprint(task.profile.device.kind),
-        runtime=None,
-        inputs=inputs,
-        started=started,
-    )
     result = build_result(
         execution,
         task_parameters(task),
         _measured(task, network, path, outcomes),
         artifacts={path.name: sha256_file(path)},
     )
-    file = ResultFile(
-        apiVersion="dust/v1",
-        kind="Result",
-        task=task.id,
-        results=(result,),
-        verdicts=(),
-        extra={"curves": cast(JsonValue, [outcome.history for outcome in outcomes])},
-    )
-    write_result_file(folder / result_file_name(task.id, task.task), with_verdicts(task, file))
+    write_results(task, (result,), {"curves": [outcome.history for outcome in outcomes]})
 
 
 def _measured(task: ResolvedTask, network: Dust3r, path: Path, outcomes: list[Outcome]) -> Measured:

@@ -103,9 +103,11 @@ class _Discovery:
             asked |= _below(self._tree(specs), folder)
         if artifacts.is_dir():
             asked |= self._walk(artifacts)
-        if asked:
-            return asked
-        return _below(self._tree(folder), folder) if _spec_files(folder) else self._walk(folder)
+        # Beside results, a YAML file is what a task wrote down, and no spec.
+        asked = asked or self._walk(folder)
+        if not asked and _spec_files(folder):
+            return _below(self._tree(folder), folder)
+        return asked
 
     def _file(self, file: Path) -> set[str]:
         name = shown(file)

@@ -1,5 +1,5 @@
-"""How long a pair takes: candidate and baseline in turn, in one process."""
+"""How long a pair takes: models in turn, in one process."""
 
-from dust_eval.latency.protocol import LatencyReport, Timing, measure_latency
+from dust_eval.latency.protocol import Timing, measure_latency
 
-__all__ = ["LatencyReport", "Timing", "measure_latency"]
+__all__ = ["Timing", "measure_latency"]

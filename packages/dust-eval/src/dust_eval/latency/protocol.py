@@ -1,10 +1,8 @@
 """The interleaved timing protocol."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-
-import numpy as np
 
 from dust_eval.runtimes import Images, PairModel
 
@@ -21,58 +19,34 @@ class Timing:
     repeats: int
 
 
-@dataclass(frozen=True)
-class LatencyReport:
-    """Samples in milliseconds in the order in which they were taken, i-th beside i-th."""
-
-    candidate_ms: tuple[float, ...]
-    baseline_ms: tuple[float, ...]
-
-    @property
-    def p50_ms(self) -> float:
-        """Median of the candidate."""
-        return float(np.percentile(self.candidate_ms, 50))
-
-    @property
-    def p95_ms(self) -> float:
-        """95th percentile of the candidate."""
-        return float(np.percentile(self.candidate_ms, 95))
-
-    @property
-    def pairs_per_second(self) -> float:
-        """Pairs the candidate would do in a second at its median."""
-        return 1000 / self.p50_ms
-
-    @property
-    def ratio(self) -> float:
-        """Candidate's median over the baseline's: below 1 is faster."""
-        return self.p50_ms / float(np.percentile(self.baseline_ms, 50))
-
-
 def measure_latency(
-    candidate: PairModel,
-    baseline: PairModel,
+    models: Sequence[PairModel],
     images: Images,
     timing: Timing,
-    on_call: Callable[[], None] = lambda: None,
-) -> LatencyReport:
-    """Time both models on one pair, in turn, after each has become steady.
+    on_turn: Callable[[], None] = lambda: None,
+) -> tuple[tuple[float, ...], ...]:
+    """Time models on one pair, in turn in one process, after each has become steady.
 
     Args:
+        models: the candidate, its baseline, and whatever is reported beside them.
         images: two images (1, 3, H, W) float32 in [-1, 1].
-        on_call: told of every timed pair of calls.
+        on_turn: told of every turn, in which each model is called once.
+
+    Returns:
+        For each model its milliseconds by turn: the i-th samples of all were taken together, so
+        that drift of the machine cancels in their ratios.
     """
-    for model in (candidate, baseline):
+    for model in models:
         model.prepare(*images)
         _warm_up(model, timing.warmup)
-    samples: tuple[list[float], list[float]] = ([], [])
+    samples: tuple[list[float], ...] = tuple([] for _ in models)
     for turn in range(timing.repeats):
-        # Who goes first alternates too: the first call after a change of model finds cold caches.
-        order = (0, 1) if turn % 2 == 0 else (1, 0)
-        for index in order:
-            samples[index].append(_time_ms((candidate, baseline)[index]))
-        on_call()
-    return LatencyReport(tuple(samples[0]), tuple(samples[1]))
+        # Who goes first changes too: the first call after a change of model finds cold caches.
+        for place in range(len(models)):
+            index = (place + turn) % len(models)
+            samples[index].append(_time_ms(models[index]))
+        on_turn()
+    return tuple(tuple(own) for own in samples)
 
 
 def _warm_up(model: PairModel, least: int) -> None:
