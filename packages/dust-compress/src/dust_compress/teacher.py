@@ -85,7 +85,7 @@ def _notes(outcomes: list[Outcome]) -> str:
     if not outcomes:
         return "the published checkpoint"
     last = outcomes[-1]
-    return f"best of {last.epochs} epochs of the last stage: 1 - delta1 {last.score:.4f}"
+    return f"best of {last.epochs} epochs of the last stage: validation loss {last.score:.4f}"
 
 
 def _checked(published: PublishedCheckpoint) -> Path:

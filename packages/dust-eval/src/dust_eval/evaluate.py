@@ -208,7 +208,7 @@ def _measured(
     if network is None:
         reasons |= dict.fromkeys(("params_M", "flops_G"), "no float network stands behind it")
     reasons["t_scene_s"] = "scenes are not measured yet"
-    against = loaded[baseline[1]] if baseline is not None else None
+    against = None if baseline is None or loaded[baseline[1]] is one else baseline
     notes = [one.subject.notes] if one.subject.notes else []
     if device == "cpu":
         notes.append("vram_GB is the peak of the process, in which all were measured in turn")
@@ -221,8 +221,8 @@ def _measured(
         per_pair={} if one.quality is None else one.quality.per_pair,
         latency=Latency(
             candidate_ms=one.samples_ms,
-            baseline=baseline[0] if baseline is not None else None,
-            baseline_ms=against.samples_ms if against is not None else None,
+            baseline=against[0] if against else None,
+            baseline_ms=loaded[against[1]].samples_ms if against else None,
         ),
         notes="; ".join(notes) or None,
         reasons=reasons,

@@ -4,17 +4,23 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.records import (
+    BaselineRef,
     Execution,
     Result,
     ResultFile,
+    build_result,
     environment_fingerprint,
     read_result_folder,
+    record_parameters,
     write_result_file,
 )
 from dust_core.run import ARTIFACTS, result_file_name
 from dust_core.specs import ResolvedTask
+from dust_core.specs.names import parse_exp_id
+from dust_eval.evaluate import Evaluation
 from dust_eval.gates import with_verdicts
 
 
@@ -28,6 +34,39 @@ def begin(task: ResolvedTask) -> Execution:
         inputs={name: sha256_file(folder / name) for name in task.task.inputs},
         started=dt.datetime.now(dt.UTC),
     )
+
+
+def baseline_beside(
+    execution: Execution, task_id: str, found: Evaluation, sha256: str, file: str
+) -> tuple[Result, dict[str, BaselineRef]]:
+    """The baseline of a line as it was measured in this process, and the reference to it.
+
+    Args:
+        task_id: the baseline's task; its own result file says which experiment it is.
+        found: its measurement here.
+        sha256, file: the artifact measured.
+
+    Raises:
+        DustError: that task has no result yet.
+    """
+    folder = ARTIFACTS / execution.task.profile_name
+    own = [one for one in read_result_folder(folder).values() if one.task == task_id]
+    exp_id = own[-1].candidates[0].exp_id if own else None
+    if exp_id is None:
+        raise DustError(
+            f"{task_id}, which {execution.task.id} is compared with, has no result",
+            where=str(folder),
+            fix=f"run it first: dust run {task_id} --profile {execution.task.profile_name}",
+        )
+    result = build_result(
+        execution,
+        record_parameters(parse_exp_id(exp_id)),
+        found.measured,
+        artifacts={file: sha256},
+        role="baseline",
+        runtime=found.runtime,
+    )
+    return result, {task_id: BaselineRef(exp_id=exp_id, sha256=sha256)}
 
 
 def write_results(

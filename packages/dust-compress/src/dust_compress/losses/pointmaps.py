@@ -39,3 +39,15 @@ def residuals(predicted: PairPoints, truth: PairPoints, mask: PairMask) -> tuple
         (p / scale - t / true_scale).norm(dim=-1) for p, t in zip(predicted, truth, strict=True)
     )
     return first, second
+
+
+def regression_losses(predicted: PairPoints, truth: PairPoints, mask: PairMask) -> Tensor:
+    """DUSt3R's regression loss of each pair, (B,): mean residual by view, summed over the two.
+
+    arXiv:2312.14132, eq. 2. Never negative, and 0 where the prediction is the truth up to scale.
+    """
+    first, second = (
+        d.where(m, 0.0).flatten(1).sum(1) / m.flatten(1).sum(1).clamp(min=1)
+        for d, m in zip(residuals(predicted, truth, mask), mask, strict=True)
+    )
+    return first + second

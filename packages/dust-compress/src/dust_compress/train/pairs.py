@@ -15,7 +15,7 @@ _FEW_TOKENS = 128
 
 
 class Supervision(NamedTuple):
-    """What is known of 2B pairs: B as they are, then the same B with their views exchanged."""
+    """What is known of pairs: true points in view 1's frame, and where there are any."""
 
     points: PairPoints
     mask: PairMask
@@ -28,24 +28,34 @@ def predict_both_orders(network: Dust3r, image1: Tensor, image2: Tensor) -> Pair
         image1, image2: (B, 3, H, W) in [-1, 1].
     """
     images = torch.cat([image1, image2])
-    with _attention_for(network, images):
+    with attention_for(network, images):
         both = network.encode(images)
         exchanged = Features(both.tokens.roll(len(image1), 0), both.grid)
         return network.decode(both, exchanged)
 
 
+def supervise(batch: PairBatch) -> Supervision:
+    """True points of the B pairs as they are, metres."""
+    first = _points(batch.depth1, batch.intrinsics1)
+    second = _moved(_points(batch.depth2, batch.intrinsics2), batch.view1_from_view2)
+    return Supervision(PairPoints(first, second), PairMask(batch.depth1 > 0, batch.depth2 > 0))
+
+
 def supervise_both_orders(batch: PairBatch) -> Supervision:
     """True points of 2B pairs in the order of `predict_both_orders`, metres."""
-    first = _points(batch.depth1, batch.intrinsics1)
-    second = _points(batch.depth2, batch.intrinsics2)
-    pose = batch.view1_from_view2.double()
-    own = torch.cat([first, second])
-    other = torch.cat([_moved(second, pose.float()), _moved(first, torch.linalg.inv(pose).float())])
-    known = torch.cat([batch.depth1 > 0, batch.depth2 > 0])
-    return Supervision(PairPoints(own, other), PairMask(known, known.roll(len(batch.depth1), 0)))
+    exchanged = PairBatch(
+        image1=batch.image2,
+        image2=batch.image1,
+        depth1=batch.depth2,
+        depth2=batch.depth1,
+        intrinsics1=batch.intrinsics2,
+        intrinsics2=batch.intrinsics1,
+        view1_from_view2=torch.linalg.inv(batch.view1_from_view2.double()).float(),
+    )
+    return supervise(PairBatch(*(torch.cat(both) for both in zip(batch, exchanged, strict=True))))
 
 
-def _attention_for(network: Dust3r, images: Tensor) -> AbstractContextManager[None]:
+def attention_for(network: Dust3r, images: Tensor) -> AbstractContextManager[None]:
     """On CPUs, plain products where there are few tokens.
 
     There PyTorch's fused attention costs a fifth of a training step at 49 tokens; from about 200

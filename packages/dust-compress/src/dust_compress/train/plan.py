@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from dust_compress.losses.pointmaps import PairPoints, regression_losses
 from dust_compress.train.distributed import World
 from dust_compress.train.loop import Validation
+from dust_compress.train.pairs import supervise
 from dust_compress.train.recipe import Recipe
 from dust_core.data.feed import FeedOptions, PairBatch, PairFeed
 from dust_core.data.order import Augmentation
@@ -104,8 +106,8 @@ def open_feed(task: ResolvedTask, profiled: Profiled, *, augment: bool = True) -
 def validate_pairs(task: ResolvedTask, side: int) -> Callable[[nn.Module], Validation]:
     """A judge of networks by the validation set at one side, each rank taking its share.
 
-    The score is 1 - delta1, so that what stops a training is what its line binds. Metrics are the
-    means over the pairs of `depth_quality`.
+    The score is the mean over the pairs of the regression loss; metrics are that and the means of
+    `depth_quality`.
     """
     folder = Path(task.data.validation.manifest).parent
 
@@ -125,25 +127,27 @@ def validate_pairs(task: ResolvedTask, side: int) -> Callable[[nn.Module], Valid
             ),
         )
         try:
-            rows = [row for batch in feed for row in _depth_qualities(network, batch)]
+            rows = [row for batch in feed for row in _judged(network, batch)]
         finally:
             feed.close()
         everywhere = [row for share in world.gather(rows) for row in share]
         means = {name: float(np.mean([row[name] for row in everywhere])) for name in everywhere[0]}
-        return Validation(score=1 - means["delta1"], metrics=means)
+        return Validation(score=means["loss"], metrics=means)
 
     return validate
 
 
-def _depth_qualities(network: Dust3r, batch: PairBatch) -> list[dict[str, float]]:
+def _judged(network: Dust3r, batch: PairBatch) -> list[dict[str, float]]:
     device = next(network.parameters()).device
+    batch = PairBatch(*(part.to(device) for part in batch))
     with torch.autocast(device.type, torch.bfloat16):
-        found = network(batch.image1.to(device), batch.image2.to(device))
+        found = network(batch.image1, batch.image2)
+    losses = regression_losses(PairPoints(found.pts3d_1, found.pts3d_2), *supervise(batch)).tolist()
     points = [p.double().cpu().numpy() for p in (found.pts3d_1, found.pts3d_2)]
     truths = zip(*(column.double().cpu().numpy() for column in batch[2:]), strict=True)
     return [
-        depth_quality(first, second, PairTruth(*truth))
-        for first, second, truth in zip(*points, truths, strict=True)
+        {"loss": loss, **depth_quality(first, second, PairTruth(*truth))}
+        for loss, first, second, truth in zip(losses, *points, truths, strict=True)
     ]
 
 

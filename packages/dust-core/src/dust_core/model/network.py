@@ -102,8 +102,18 @@ class Dust3r(nn.Module):
     def decode(self, features1: Features, features2: Features) -> PairPrediction:
         """Predict the pair whose images `encode` has seen."""
         outputs1, outputs2 = self.decoder_outputs(features1, features2)
-        raw1 = self.downstream_head1(outputs1, features1.grid)
-        raw2 = self.downstream_head2(outputs2, features2.grid)
+        return self.read_out(outputs1, outputs2, features1.grid, features2.grid)
+
+    def read_out(
+        self,
+        outputs1: list[Tensor],
+        outputs2: list[Tensor],
+        grid1: tuple[int, int],
+        grid2: tuple[int, int],
+    ) -> PairPrediction:
+        """What the heads make of the outputs of `decoder_outputs`."""
+        raw1 = self.downstream_head1(outputs1, grid1)
+        raw2 = self.downstream_head2(outputs2, grid2)
         return PairPrediction(*pointmap_and_confidence(raw1), *pointmap_and_confidence(raw2))
 
     def decoder_outputs(

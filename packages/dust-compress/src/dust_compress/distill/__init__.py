@@ -1,0 +1,1 @@
+"""P1: students that learn from the teacher."""

@@ -1,0 +1,128 @@
+"""What a student is trained for."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dust_compress.losses.conf_softmax import confidence_softmax_kl
+from dust_compress.losses.confidence import confidence_loss
+from dust_compress.losses.features import feature_distance
+from dust_compress.losses.pointmaps import PairMask
+from dust_compress.losses.radial_laplace import radial_laplace_kl
+from dust_compress.train import Objective
+from dust_compress.train.pairs import attention_for, supervise_both_orders
+from dust_core.data.feed import PairBatch
+from dust_core.errors import DustError
+from dust_core.model import Dust3r, Features, PairPrediction
+from dust_core.specs.models.distill import BetaSchedule, DistillLoss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """(1 - beta) task + beta KL_T + gamma features.
+
+    Attributes:
+        temperature: T of the KL term.
+        beta, gamma: weights of the KL and of the feature term.
+        schedule: a change of beta on the way; None keeps it.
+    """
+
+    temperature: float
+    beta: float
+    gamma: float
+    schedule: BetaSchedule | None = None
+
+    def beta_at(self, progress: float) -> float:
+        """beta when `progress`, from 0 to 1, of the training is done."""
+        if self.schedule is not None and progress >= self.schedule.after:
+            return self.schedule.to
+        return self.beta
+
+
+class Seen(NamedTuple):
+    """What a network makes of 2B pairs: its prediction, and the activations that are compared."""
+
+    prediction: PairPrediction
+    activations: list[Tensor]
+
+
+class DistillObjective(Objective):
+    """The student's loss against truth and teacher, each pair in both orders.
+
+    Args:
+        student: is trained.
+        teacher: is left alone, on the student's device.
+        loss: the loss's form.
+        weights: how its parts are weighed.
+    """
+
+    network: Dust3r
+
+    def __init__(
+        self, student: Dust3r, teacher: Dust3r, loss: DistillLoss, weights: Weights
+    ) -> None:
+        super().__init__(student)
+        self.loss, self.weights = loss, weights
+        # In a list, so that neither the optimiser nor a checkpoint takes it for the student's.
+        self._teacher = [teacher.requires_grad_(False).eval()]
+
+    def forward(self, batch: PairBatch, progress: float) -> dict[str, Tensor]:
+        device = next(self.network.parameters()).device
+        batch = PairBatch(*(part.to(device) for part in batch))
+        truth = supervise_both_orders(batch)
+        teacher = self._teacher[0].to(device)
+        with torch.no_grad():
+            theirs = self._seen(teacher, batch)
+        ours = self._seen(self.network, batch)
+        beta = self.weights.beta_at(progress)
+        parts = {
+            "task": confidence_loss(ours.prediction, truth.points, truth.mask, self.loss.alpha),
+            "kl": self._divergence(ours.prediction, theirs.prediction),
+        }
+        total = (1 - beta) * parts["task"] + beta * parts["kl"]
+        if self.weights.gamma:
+            parts["features"] = feature_distance(
+                ours.activations, theirs.activations, self.loss.feature_distance
+            )
+            total = total + self.weights.gamma * parts["features"]
+        return {"total": total, **parts}
+
+    def _divergence(self, ours: PairPrediction, theirs: PairPrediction) -> Tensor:
+        least = self.loss.mask_below_confidence
+        mask = PairMask(theirs.conf_1 >= least, theirs.conf_2 >= least)
+        temperature = self.weights.temperature
+        match self.loss.kl:
+            case "radial_laplace":
+                return radial_laplace_kl(
+                    ours,
+                    theirs,
+                    mask,
+                    temperature=temperature,
+                    alpha=self.loss.alpha,
+                    clamp=self.loss.confidence_clamp,
+                )
+            case "conf_softmax":
+                return confidence_softmax_kl(ours, theirs, mask, temperature=temperature)
+            case other:
+                raise DustError(
+                    f"the KL term {other} is not known here",
+                    where="spec.common.loss.kl",
+                    fix="choose radial_laplace or conf_softmax",
+                )
+
+    def _seen(self, network: Dust3r, batch: PairBatch) -> Seen:
+        images = torch.cat([batch.image1, batch.image2])
+        with attention_for(network, images):
+            both = network.encode(images)
+            exchanged = Features(both.tokens.roll(len(batch.image1), 0), both.grid)
+            outputs1, outputs2 = network.decoder_outputs(both, exchanged)
+            activations = []
+            if "enc_norm" in self.loss.features:
+                activations.append(both.tokens)
+            if "decoder_hooks" in self.loss.features:
+                hooks = network.config.hooks[1:]
+                activations += [outputs[hook] for outputs in (outputs1, outputs2) for hook in hooks]
+            prediction = network.read_out(outputs1, outputs2, both.grid, both.grid)
+            return Seen(prediction, activations)
