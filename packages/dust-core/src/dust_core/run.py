@@ -10,6 +10,7 @@ outputs are there. The others end where the training does.
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -53,9 +54,10 @@ def run(
     _require_filled(resolved)
     folder = ARTIFACTS / profile
     _require_inputs(resolved, folder)
+    _start_ranks(resolved, specs)
     rank = int(os.environ.get("RANK", "0"))
     if rank > 0:
-        with _logging_to(folder / "logs" / f"{task}.rank{rank}.log"):
+        with _logging_to(folder / "logs" / f"{task}.rank{rank}.log", shown=False):
             _execute(resolved)
         return
     with only_run(ARTIFACTS / ".lock", f"dust run {task} --profile {profile}"):
@@ -106,6 +108,23 @@ def verdict_lines(folder: Path, tasks: Iterable[str]) -> Iterator[str]:
             yield f"{line}: {verdict.reason}" if verdict.reason else line
 
 
+def _start_ranks(resolved: "ResolvedTask", specs: Path) -> None:
+    """Become `torchrun` with a process for each of the profile's devices, where a task trains."""
+    from dust_core.pipeline.stages import trains
+
+    count = resolved.profile.device.count
+    if count == 1 or "WORLD_SIZE" in os.environ or not trains(resolved.task):
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, resolved.profile.threads // count)))
+    torchrun = (sys.executable, "-m", "torch.distributed.run")
+    command = ("-m", "dust_core", "run", resolved.id)
+    options = ("--profile", resolved.profile_name, "--specs", str(specs))
+    os.execv(
+        sys.executable,
+        [*torchrun, "--standalone", f"--nproc-per-node={count}", *command, *options],
+    )
+
+
 def _execute(resolved: "ResolvedTask") -> None:
     executor: Executor = plugins(TASK_GROUP)[resolved.task.does].load()
     _log.info(
@@ -114,6 +133,9 @@ def _execute(resolved: "ResolvedTask") -> None:
     started = time.monotonic()
     try:
         executor(resolved)
+    except SystemExit as end:
+        _log.info("%s: this rank ends with the training, code %s", resolved.id, end.code)
+        raise
     except BaseException as error:
         _log.error("%s ended after %.0f s: %r", resolved.id, time.monotonic() - started, error)
         raise
@@ -153,8 +175,8 @@ def _require_outputs(resolved: "ResolvedTask", folder: Path) -> None:
 
 
 @contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    """Write what happens, warnings included, to `path` anew; to the terminal go the main steps."""
+def _logging_to(path: Path, *, shown: bool = True) -> Iterator[None]:
+    """Write what happens, warnings included, to `path` anew; the main steps are shown as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
@@ -166,12 +188,13 @@ def _logging_to(path: Path) -> Iterator[None]:
     level = root.level
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
-    for handler in (file, terminal):
+    handlers = (file, terminal) if shown else (file,)
+    for handler in handlers:
         root.addHandler(handler)
     try:
         yield
     finally:
-        for handler in (file, terminal):
+        for handler in handlers:
             root.removeHandler(handler)
             handler.close()
         logging.captureWarnings(False)

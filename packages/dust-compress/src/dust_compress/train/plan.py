@@ -1,6 +1,7 @@
 """What a task's profile means for the trainer: its recipe, its feed, its validation."""
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,8 @@ def open_feed(task: ResolvedTask, profiled: Profiled, *, augment: bool = True) -
 def validate_pairs(task: ResolvedTask, side: int) -> Callable[[nn.Module], Validation]:
     """A judge of networks by the validation set at one side, each rank taking its share.
 
+    It takes whole batches: the profile's number of pairs is rounded up to them.
+
     The score is the mean over the pairs of the regression loss; metrics are that and the means of
     `depth_quality`.
     """
@@ -114,10 +117,11 @@ def validate_pairs(task: ResolvedTask, side: int) -> Callable[[nn.Module], Valid
     def validate(network: nn.Module) -> Validation:
         assert isinstance(network, Dust3r)
         world = World.current()
+        batch = min(_VALIDATED_TOGETHER, -(-task.profile.validation_pairs // world.size))
         feed = PairFeed(
             folder,
             FeedOptions(
-                batch=_VALIDATED_TOGETHER,
+                batch=batch,
                 side=side,
                 shuffle=False,
                 last_batch="partial",
@@ -127,7 +131,8 @@ def validate_pairs(task: ResolvedTask, side: int) -> Callable[[nn.Module], Valid
             ),
         )
         try:
-            rows = [row for batch in feed for row in _judged(network, batch)]
+            batches = islice(feed, -(-task.profile.validation_pairs // (batch * world.size)))
+            rows = [row for one in batches for row in _judged(network, one)]
         finally:
             feed.close()
         everywhere = [row for share in world.gather(rows) for row in share]

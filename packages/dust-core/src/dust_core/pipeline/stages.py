@@ -55,7 +55,7 @@ _UNMEASURED = {
     "train-teacher": _Reads(
         workload=("spec.data", "spec.images", "spec.seed"),
         splits=("training", "validation"),
-        profile=("data", "device", "teacher", "training.teacher"),
+        profile=("data", "device", "teacher", "training.teacher", "validation_pairs"),
     ),
 }
 
@@ -128,7 +128,14 @@ def _reads(task: "Task") -> _Reads:
     if task.does in _UNMEASURED:
         return _UNMEASURED[task.does]
     recipe = _RECIPES.get(task.does)
-    return _Reads(profile=(*_Reads.profile, f"training.{recipe}")) if recipe else _Reads()
+    if recipe is None:
+        return _Reads()
+    return _Reads(profile=(*_Reads.profile, "validation_pairs", f"training.{recipe}"))
+
+
+def trains(task: "Task") -> bool:
+    """Whether executing the task trains a network, as far as its spec can tell."""
+    return task.does in _RECIPES or task.does == "train-teacher"
 
 
 def _data(specs: "SpecSet", task: "Task", profile: str) -> list[str]:

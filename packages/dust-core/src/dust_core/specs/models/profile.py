@@ -200,6 +200,11 @@ class ProfileSpec(SpecModel):
         description="Pairs of the workload that are measured; a quotable profile measures all 20.",
         examples=[20],
     )
+    validation_pairs: Annotated[Int, Field(ge=1)] = Field(
+        description="Pairs of the validation set, from its first on, that judge an epoch; at most "
+        "all of them.",
+        examples=[64],
+    )
     teacher: Teacher = Field(description="The teacher.")
     data: Literal["embedded"] | DataSplits | OpenSplits = Field(
         description="The workload's embedded sets, or others.", examples=["embedded"]
