@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle, relu
+from torch.nn.functional import interpolate, relu
 
 from dust_core.model.blocks import sizes
 from dust_core.model.config import DptConfig, Dust3rConfig
+
+_TINY = 1e-8  # a norm below it counts as this much: the direction of 0 is 0, and has a gradient
 
 
 class LinearHead(nn.Module):
@@ -20,7 +22,11 @@ class LinearHead(nn.Module):
 
     def forward(self, outputs: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
         """Decoder outputs (B, N, dec_dim) to raw predictions (B, 4, H, W)."""
-        return pixel_shuffle(_as_map(self.proj(outputs[-1]), grid), self.patch_size)
+        values: Tensor = self.proj(outputs[-1])
+        (batch, _, _), (rows, columns), side = sizes(values), grid, self.patch_size
+        # One permutation; a map of tokens and pixel_shuffle would copy twice.
+        pixels = values.reshape(batch, rows, columns, 4, side, side).permute(0, 3, 1, 4, 2, 5)
+        return pixels.reshape(batch, 4, rows * side, columns * side)
 
 
 class DptHead(nn.Module):
@@ -134,7 +140,11 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def _as_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Tokens (B, N, C), row by row, to a map (B, C, rows, columns)."""
+    """Tokens (B, N, C), row by row, to a map (B, C, rows, columns).
+
+    The map is a view, and channels_last: convolutions and upsampling are fastest on that layout,
+    and hand it on.
+    """
     batch, _, channels = sizes(tokens)
     return tokens.transpose(1, 2).reshape(batch, channels, *grid)
 
@@ -145,9 +155,11 @@ def pointmap_and_confidence(raw: Tensor) -> tuple[Tensor, Tensor]:
     A point keeps its direction and its norm n becomes expm1(n); the confidence is 1 + exp(x).
     """
     with torch.autocast(raw.device.type, enabled=False):
-        xyz, confidence = raw.float().permute(0, 2, 3, 1).split((3, 1), -1)
-        norm = xyz.norm(dim=-1, keepdim=True)
+        # Whole planes throughout, and one change of layout at the end: arithmetic on the last,
+        # three wide dimension runs at a fraction of the speed.
+        x, y, z, confidence = raw.float().split(1, 1)
+        norm = (x * x + y * y + z * z).clamp(min=_TINY**2).sqrt()
         # expm1(n) = tanh(n / 2) (exp(n) + 1): as exact near 0, and every runtime has it.
-        length = (norm / 2).tanh() * (norm.exp() + 1)
-        points = xyz / norm.clamp(min=1e-8) * length
-        return points, 1 + confidence.squeeze(-1).exp()
+        stretch = (norm / 2).tanh() * (norm.exp() + 1) / norm
+        points = torch.cat([x * stretch, y * stretch, z * stretch], 1).permute(0, 2, 3, 1)
+        return points, 1 + confidence.squeeze(1).exp()

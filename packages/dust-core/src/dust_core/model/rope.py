@@ -31,4 +31,4 @@ def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Turn queries or keys (B, heads, N, head_dim) by the tables of `rope_tables`."""
     first, second, third, fourth = x.split(int(cosines.shape[-1]) // 4, -1)
     swapped = torch.cat([second, first, fourth, third], -1)
-    return x * cosines + swapped * sines
+    return torch.addcmul(x * cosines, swapped, sines)
