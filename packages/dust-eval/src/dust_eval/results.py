@@ -70,12 +70,17 @@ def baseline_beside(
 
 
 def write_results(
-    task: ResolvedTask, results: Sequence[Result], extra: Mapping[str, Any] | None = None
+    task: ResolvedTask,
+    results: Sequence[Result],
+    extra: Mapping[str, Any] | None = None,
+    *,
+    judged: bool = True,
 ) -> None:
     """Write the task's result file, with the verdicts on its candidates.
 
     Args:
         extra: what else the task has to tell, as JSON has it.
+        judged: whether its lines bind it; not where it found that it was not needed.
 
     Raises:
         DustError: the file cannot be written, or another result file of the profile is broken.
@@ -90,5 +95,7 @@ def write_results(
         extra=dict(extra or {}),
     )
     path = folder / result_file_name(task.id, task.task)
-    others = [other for found, other in read_result_folder(folder).items() if found != path]
-    write_result_file(path, with_verdicts(task, file, others))
+    if judged:
+        others = [other for found, other in read_result_folder(folder).items() if found != path]
+        file = with_verdicts(task, file, others)
+    write_result_file(path, file)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from dust_compress.distill.objective import DistillObjective, Weights
+from dust_compress.results import trained
 from dust_compress.train import Outcome, train
 from dust_compress.train.distributed import World
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
@@ -65,7 +66,7 @@ def distill(task: ResolvedTask) -> None:
     result = build_result(
         execution,
         parameters_of(task),
-        _trained(task, measured, outcome, rise),
+        trained(task, measured, outcome, rise),
         artifacts={path.name: sha256_file(path)},
         runtime=found["the student"].runtime,
         baselines=references,
@@ -195,25 +196,3 @@ def _standing(folder: Path, task_id: str) -> dict[str, Any]:
     metrics = {key.removeprefix("val/"): v for key, v in entry.items() if key.startswith("val/")}
     (name,) = candidate.provenance.artifacts
     return {"file": name, "exp_id": candidate.exp_id, **metrics, "curve": curve[0]}
-
-
-def _trained(
-    task: ResolvedTask, measured: Measured, outcome: Outcome, quantities: dict[str, float]
-) -> Measured:
-    """The measurement with what the training cost."""
-    device = task.profile.device
-    hours = outcome.seconds / 3600 * device.count
-    reasons = dict(measured.reasons)
-    reasons.pop("gpu_hours", None)
-    if device.kind == "cpu":
-        reasons["gpu_hours"] = f"trained on a CPU, in {hours:.2f} hours"
-    values = {name: getattr(measured, name) for name in Measured.__dataclass_fields__}
-    return Measured(
-        **values
-        | {
-            "gpu_hours": None if device.kind == "cpu" else hours,
-            "reasons": reasons,
-            "quantities": quantities,
-            "notes": f"epoch {outcome.best_epoch} of {outcome.epochs}; {measured.notes}",
-        }
-    )

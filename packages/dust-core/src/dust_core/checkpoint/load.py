@@ -31,11 +31,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return _from_hub(path)
     if not path.is_file():
         raise DustError("no such checkpoint", where=str(path), fix="pull it: `dvc pull`")
-    content = _read(path)
+    content = read_archive(path)
     if content.get("format") == FORMAT:
-        config = _own_config(content, path)
-        exp_id, digest = content.get("exp_id"), content.get("spec_digest")
-        return _build(config, content.get("model"), path, "dust", exp_id, digest)
+        return own_checkpoint(content, path)
     description = getattr(content.get("args"), "model", None)
     if not isinstance(description, str):
         raise DustError(
@@ -69,11 +67,16 @@ def _from_hub(folder: Path) -> Checkpoint:
     return _build(config, weights, stored, "hub")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_archive(path: Path) -> dict[str, Any]:
+    """What torch.save wrote, if it is tensors, plain containers and published arguments alone.
+
+    Raises:
+        DustError: the file is truncated, or asks to run code.
+    """
     if not zipfile.is_zipfile(path):
         raise _damaged(path, ValueError("it is not a zip archive, as torch writes them"))
     try:
-        # The restricted unpickler: tensors, plain containers, and the class of published arguments.
+        # The restricted unpickler: published checkpoints hold their arguments in this class.
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # noqa: TID251
     except Exception as error:  # torch raises half a dozen unrelated types
@@ -87,6 +90,17 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _damaged(path, ValueError(f"it holds a {type(content).__name__}, not a dict"))
     return content
+
+
+def own_checkpoint(content: dict[str, Any], path: Path) -> Checkpoint:
+    """The network in an archive that we wrote.
+
+    Raises:
+        DustError: it does not hold the network that it describes.
+    """
+    config = _own_config(content, path)
+    exp_id, digest = content.get("exp_id"), content.get("spec_digest")
+    return _build(config, content.get("model"), path, "dust", exp_id, digest)
 
 
 def _own_config(content: dict[str, Any], path: Path) -> Dust3rConfig:

@@ -1,0 +1,1 @@
+"""TensorRT engines, with and without a GPU."""

@@ -1,0 +1,100 @@
+"""Where the compiler of engines comes from: a module to import, and what it needs to load."""
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from dust_compress.engine.stub import stub_library
+from dust_core.errors import DustError
+from dust_core.files import atomic_write_bytes
+
+Compiler = Literal["tensorrt", "tensorrt_rtx"]
+
+_WHEEL = "onnxruntime_ep_nv_tensorrt_rtx"
+_LIBRARIES = {
+    "libnvinfer.so.11": "libtensorrt_rtx.so.*.*",
+    "libtensorrt_rtx.so.1": "libtensorrt_rtx.so.*.*",
+    "libnvonnxparser.so.11": "libtensorrt_onnxparser_rtx.so.*.*",
+}
+_PLUGINS, _PLUGINS_FUNCTION = "libnvinfer_plugin.so.11", "initLibNvInferPlugins"
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """What a process that compiles needs.
+
+    Attributes:
+        module: the Python module with TensorRT's API.
+        libraries: a folder that the dynamic loader must search before the process starts; None
+            where the module finds its own.
+    """
+
+    module: str
+    libraries: Path | None = None
+
+    def environment(self) -> dict[str, str]:
+        """The environment of that process."""
+        if self.libraries is None:
+            return dict(os.environ)
+        path = os.pathsep.join(
+            filter(None, (str(self.libraries), os.environ.get("LD_LIBRARY_PATH")))
+        )
+        return os.environ | {"LD_LIBRARY_PATH": path}
+
+
+def find_toolchain(compiler: Compiler, folder: Path) -> Toolchain:
+    """The installed compiler of that name.
+
+    `tensorrt` needs a GPU. `tensorrt_rtx` compiles without one; where its official package is not
+    installed, TensorRT's bindings run on the libraries of ONNX Runtime's execution provider, under
+    the names that they look for.
+
+    Args:
+        folder: where those names are laid out.
+
+    Raises:
+        DustError: nothing that compiles is installed.
+    """
+    if find_spec(compiler) is not None:
+        return Toolchain(compiler)
+    if compiler == "tensorrt":
+        raise DustError(
+            "TensorRT is not installed",
+            fix="on a host with a GPU: pip install tensorrt; without one, choose the compiler "
+            "tensorrt_rtx in the profile",
+        )
+    if find_spec("tensorrt_bindings") is None or find_spec(_WHEEL) is None:
+        raise DustError(
+            "nothing that compiles engines is installed",
+            fix="pip install 'dust-compress[engine]', or tensorrt-rtx from NVIDIA",
+        )
+    if not sys.platform.startswith("linux"):
+        raise DustError(
+            "engines are compiled on Linux only, without a GPU",
+            fix="run in the container, or install tensorrt-rtx from NVIDIA",
+        )
+    _lay_out(folder)
+    return Toolchain("tensorrt_bindings", folder)
+
+
+def _lay_out(folder: Path) -> None:
+    spec = find_spec(_WHEEL)
+    assert spec is not None and spec.submodule_search_locations is not None
+    wheel = Path(spec.submodule_search_locations[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, pattern in _LIBRARIES.items():
+        found = sorted(wheel.glob(pattern))
+        if not found:
+            raise DustError(
+                f"the wheel holds no {pattern}",
+                where=str(wheel),
+                fix="install the version that requirements.lock pins",
+            )
+        link = folder / name
+        if link.is_symlink() or link.exists():
+            link.unlink()
+        link.symlink_to(found[0])
+    atomic_write_bytes(folder / _PLUGINS, stub_library(_PLUGINS, _PLUGINS_FUNCTION))

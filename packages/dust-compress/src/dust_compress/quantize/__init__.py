@@ -1,0 +1,1 @@
+"""W8A8: ranges, fake quantizers, quantization-aware training, Q/DQ graphs."""

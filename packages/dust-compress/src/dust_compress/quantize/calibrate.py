@@ -1,0 +1,92 @@
+"""Calibration images through the feed, and how sensitive each layer is to quantization."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import Progress, track
+from torch import Tensor, nn
+
+from dust_compress.quantize.network import Run, quantizers, quantizers_off
+from dust_core.data.feed import FeedOptions, PairFeed
+from dust_core.data.shards import read_manifest
+from dust_core.errors import DustError
+from dust_core.specs import ResolvedTask
+
+_TOGETHER = 4
+_SENSITIVITY_PAIRS = 2
+
+
+def calibration_run(task: ResolvedTask, images: int) -> Run:
+    """What runs a network on the first `images` calibration images, two to a pair, in order.
+
+    Raises:
+        DustError: the set holds fewer.
+    """
+    folder = Path(task.data.calibration.manifest).parent
+    pairs = images // 2
+    there = read_manifest(folder).pairs
+    if pairs > there:
+        raise DustError(
+            f"calibration asks for {images} images, and the set holds {2 * there}",
+            where=str(folder),
+            fix="render or import a larger calibration set, or ask for fewer images",
+        )
+
+    def run(network: nn.Module) -> None:
+        device = next(network.parameters()).device
+        network.eval()
+        feed = _feed(task, folder, _TOGETHER)
+        with Progress(transient=True) as progress, torch.no_grad():
+            bar = progress.add_task("calibrating", total=pairs)
+            for batch in islice(feed, -(-pairs // _TOGETHER)):
+                left = pairs - int(progress.tasks[bar].completed)
+                network(batch.image1[:left].to(device), batch.image2[:left].to(device))
+                progress.advance(bar, min(left, len(batch.image1)))
+        feed.close()
+
+    return run
+
+
+def sensitivity(task: ResolvedTask, network: nn.Module) -> dict[str, float]:
+    """How far the points move when one layer alone is quantized, by layer, worst first.
+
+    The mean over two calibration pairs of |quantized - float| / |float| of the points, with only
+    that layer's quantizers on.
+    """
+    feed = _feed(task, Path(task.data.calibration.manifest).parent, _SENSITIVITY_PAIRS)
+    batch = next(feed)
+    feed.close()
+    device = next(network.parameters()).device
+    images = batch.image1.to(device), batch.image2.to(device)
+    network.eval()
+    every = quantizers(network)
+    layers = dict.fromkeys(name.rpartition(".")[0] for name in every)
+    found: dict[str, float] = {}
+    with torch.no_grad(), quantizers_off(network):
+        reference: Any = network(*images)
+        for layer in track(layers, "sensitivity", transient=True):
+            own = [one for name, one in every.items() if name.rpartition(".")[0] == layer]
+            for one in own:
+                one.enable()
+            moved: Any = network(*images)
+            for one in own:
+                one.disable()
+            found[layer] = _moved(moved, reference)
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _moved(found: tuple[Tensor, ...], reference: tuple[Tensor, ...]) -> float:
+    shares = [
+        ((a - b).norm(dim=-1) / b.norm(dim=-1).clamp(min=1e-6)).mean()
+        for a, b in ((found[0], reference[0]), (found[2], reference[2]))
+    ]
+    return float(sum(shares) / len(shares))
+
+
+def _feed(task: ResolvedTask, folder: Path, batch: int) -> PairFeed:
+    options = FeedOptions(
+        batch=batch, side=task.workload.images.height, shuffle=False, last_batch="partial"
+    )
+    return PairFeed(folder, options)

@@ -1,0 +1,147 @@
+"""Quantized networks as ONNX graphs with Q/DQ nodes and INT8 weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import NodeProto, helper, numpy_helper
+
+from dust_core.errors import DustError
+from dust_core.files import atomic_path
+from dust_core.model import Dust3r
+from dust_core.model.export import export_onnx
+
+_LOWEST, _HIGHEST = -128, 127
+_EXP_ID, _BUILT_ON = "dust.exp_id", "dust.built_on"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The experiment that made a graph, and those whose parameters it takes over."""
+
+    exp_id: str
+    built_on: tuple[str, ...] = ()
+
+
+def export_int8(
+    network: Dust3r, path: Path, origin: Origin, *, height: int = 512, width: int = 512
+) -> None:
+    """Write a network with fake quantizers as a static Q/DQ graph of opset 19.
+
+    Activations pass a QuantizeLinear and a DequantizeLinear; weights are stored as INT8 behind a
+    DequantizeLinear, so that the file shrinks with them. The graph's metadata say where it is from.
+
+    Raises:
+        DustError: the file cannot be written.
+    """
+    export_onnx(network, path, height=height, width=width)
+    model = onnx.load(path)
+    fold_weights(model)
+    helper.set_model_props(model, {_EXP_ID: origin.exp_id, _BUILT_ON: " ".join(origin.built_on)})
+    with atomic_path(path) as temporary:
+        onnx.save(model, temporary)
+    path.with_name(path.name + ".data").unlink(missing_ok=True)
+
+
+def read_origin(path: Path) -> Origin:
+    """What the metadata of a graph of ours say.
+
+    Raises:
+        DustError: it is no graph, or none of ours.
+    """
+    try:
+        properties = {one.key: one.value for one in onnx.load(path).metadata_props}
+        return Origin(properties[_EXP_ID], tuple(properties[_BUILT_ON].split()))
+    except (KeyError, OSError, DecodeError) as error:
+        raise DustError(
+            "this is no graph that a task exported",
+            where=str(path),
+            fix="pull it again, or run the task that writes it",
+        ) from error
+
+
+def fold_weights(model: onnx.ModelProto) -> None:
+    """Quantize every weight that a QuantizeLinear reads, once and for all, in place.
+
+    A Transpose between a weight and its product is carried out as well: what is left is INT8
+    weight, DequantizeLinear, product.
+    """
+    graph = _Graph(model)
+    for node in list(model.graph.node):
+        if node.op_type == "QuantizeLinear" and node.input[0] in graph.constants:
+            _fold(graph, node)
+    graph.finish()
+
+
+def _fold(graph: "_Graph", quantize: NodeProto) -> None:
+    (dequantize,) = graph.readers[quantize.output[0]]
+    axis = next((one.i for one in quantize.attribute if one.name == "axis"), 1)
+    weight = graph.constants[quantize.input[0]]
+    scale = graph.constants[quantize.input[1]]
+    integers = _quantized(weight, scale, axis)
+    readers = graph.readers[dequantize.output[0]]
+    if len(readers) == 1 and readers[0].op_type == "Transpose":
+        (transpose,) = readers
+        (order,) = (list(one.ints) for one in transpose.attribute if one.name == "perm")
+        integers, axis = np.ascontiguousarray(integers.transpose(order)), order.index(axis)
+        dequantize.output[0] = transpose.output[0]
+        graph.drop(transpose)
+    name = f"{quantize.input[0]}.int8"
+    graph.add(name, integers)
+    graph.add(f"{name}.scale", scale)
+    graph.add(f"{name}.zero", np.zeros(scale.shape, np.int8))
+    del dequantize.input[:]
+    dequantize.input.extend([name, f"{name}.scale", f"{name}.zero"])
+    del dequantize.attribute[:]
+    if scale.ndim:
+        dequantize.attribute.append(helper.make_attribute("axis", axis))
+    graph.drop(quantize)
+
+
+def _quantized(
+    weight: NDArray[np.float32], scale: NDArray[np.float32], axis: int
+) -> NDArray[np.int8]:
+    """As QuantizeLinear has it: rounded half to even, saturated."""
+    shape = [1] * weight.ndim
+    if scale.ndim:
+        shape[axis] = -1
+    steps = np.rint(weight / scale.reshape(shape))
+    return np.asarray(np.clip(steps, _LOWEST, _HIGHEST), np.int8)
+
+
+class _Graph:
+    """A graph under change: its constants by name, and who reads what."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.graph = model.graph
+        self.constants = {one.name: numpy_helper.to_array(one) for one in self.graph.initializer}
+        self.readers: dict[str, list[NodeProto]] = {}
+        for node in self.graph.node:
+            if node.op_type == "Constant":
+                value = next((one for one in node.attribute if one.name == "value"), None)
+                if value is not None:
+                    self.constants[node.output[0]] = numpy_helper.to_array(value.t)
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+        self._dropped: list[NodeProto] = []
+
+    def add(self, name: str, values: NDArray[np.generic]) -> None:
+        self.graph.initializer.append(numpy_helper.from_array(values, name))
+
+    def drop(self, node: NodeProto) -> None:
+        self._dropped.append(node)
+
+    def finish(self) -> None:
+        """Take out what was dropped, then every constant that nothing reads any more."""
+        dropped = {id(node) for node in self._dropped}
+        kept = [node for node in self.graph.node if id(node) not in dropped]
+        read = {name for node in kept for name in node.input}
+        read |= {output.name for output in self.graph.output}
+        kept = [n for n in kept if n.op_type != "Constant" or set(n.output) & read]
+        weights = [one for one in self.graph.initializer if one.name in read]
+        del self.graph.node[:], self.graph.initializer[:]
+        self.graph.node.extend(kept)
+        self.graph.initializer.extend(weights)

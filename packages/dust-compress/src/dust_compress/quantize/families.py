@@ -1,0 +1,89 @@
+"""The families of operators that a keep-list names, and what they are in a network."""
+
+from collections.abc import Iterable
+
+from torch import nn
+
+from dust_core.errors import DustError
+from dust_core.model import Dust3r
+from dust_core.model.blocks import CrossAttention, SelfAttention
+from dust_core.specs.names import KEEP_FAMILIES
+from dust_core.specs.names.vocabulary import KeepFamily
+
+_CONVERTIBLE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+
+
+def members(network: Dust3r, family: KeepFamily) -> tuple[str, ...]:
+    """The modules, by name, in which a family's operators run; none where it has none."""
+    heads = ("downstream_head1", "downstream_head2")
+    named = dict(network.named_modules())
+    match family:
+        case "layernorm":
+            return tuple(name for name, one in named.items() if isinstance(one, nn.LayerNorm))
+        case "softmax" | "attn_scale" | "rope":
+            attention = (SelfAttention, CrossAttention)
+            return tuple(name for name, one in named.items() if isinstance(one, attention))
+        case "postprocess":
+            return heads
+        case "patch_embed":
+            return ("patch_embed.proj",)
+        case "head_last":
+            # The last layer of either head, linear or convolution, in the order of the modules.
+            return tuple(
+                [n for n, one in named.items() if n.startswith(head) and _is_product(one)][-1]
+                for head in heads
+            )
+
+
+def kept_modules(network: Dust3r, keep_list: Iterable[str]) -> frozenset[str]:
+    """The products that a keep-list leaves in float.
+
+    Raises:
+        DustError: a name is no family, or matches nothing in this network.
+    """
+    kept: set[str] = set()
+    for family in keep_list:
+        if family not in KEEP_FAMILIES:
+            raise DustError(
+                f"{family!r} is no family of operators",
+                where="keep_list",
+                fix=f"choose among {', '.join(KEEP_FAMILIES)}",
+            )
+        found = members(network, family)
+        if not found:
+            raise DustError(
+                f"the family {family} matches nothing in this network",
+                where="keep_list",
+                fix="take it off the list: a name without effect hides a mistake",
+            )
+        kept |= {name for name in found if _is_product(network.get_submodule(name))}
+    return frozenset(kept)
+
+
+def quantized_modules(network: Dust3r, keep_list: Iterable[str]) -> tuple[str, ...]:
+    """The linear layers and convolutions that are quantized, by name, in order.
+
+    Raises:
+        DustError: see `kept_modules`; or nothing is left to quantize.
+    """
+    kept = kept_modules(network, keep_list)
+    unused = _unused(network)
+    chosen = tuple(
+        name
+        for name, module in network.named_modules()
+        if _is_product(module) and name not in kept and name not in unused
+    )
+    if not chosen:
+        raise DustError("the keep-list leaves nothing to quantize", where="keep_list")
+    return chosen
+
+
+def _unused(network: Dust3r) -> frozenset[str]:
+    """Published layers whose output no head reads; without input they have no range."""
+    return frozenset(
+        name for name, _ in network.named_modules() if ".refinenet4.resConfUnit1." in name
+    )
+
+
+def _is_product(module: nn.Module) -> bool:
+    return isinstance(module, _CONVERTIBLE)

@@ -1,0 +1,155 @@
+"""Fake quantizers in a network: where they are, and how their ranges are found.
+
+NVIDIA's modelopt (0.47) supplies the quantizers; which layers have them follows from the policy.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dust_compress.quantize.families import quantized_modules
+from dust_compress.quantize.smoothing import smooth
+from dust_core.errors import DustError
+from dust_core.model import Dust3r
+from dust_core.specs.models.quant import Policy
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns of every optional package that is absent
+    import modelopt.torch.quantization as mtq
+    from modelopt.torch.quantization.model_calib import (
+        enable_stats_collection,
+    )
+    from modelopt.torch.quantization.nn import TensorQuantizer
+
+_HISTOGRAM_BINS = 2048
+Run = Callable[[nn.Module], None]
+
+
+def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
+    """Put calibrated W8A8 fake quantizers into the network, in place.
+
+    Weights get a scale for each output channel, activations one for the tensor; both are symmetric
+    with zero point 0.
+
+    Args:
+        run: runs the network on the calibration images.
+
+    Raises:
+        DustError: a family of the keep-list matches nothing, or a layer saw no finite value.
+    """
+    if policy.smoothing is not None:
+        with torch.no_grad():
+            smooth(network, policy.smoothing, run)
+    insert_quantizers(network, policy)
+    with torch.no_grad():
+        enable_stats_collection(network)
+        # The weights' ranges are those of the weights as they are, whatever the input.
+        for _, layer in _quantized_layers(network):
+            layer.weight_quantizer(layer.weight)
+        run(network)
+        _load_ranges(network, policy)
+    _require_ranges(network)
+
+
+def insert_quantizers(network: Dust3r, policy: Policy) -> None:
+    """Put quantizers without ranges into the layers that the policy quantizes, in place."""
+    activations: dict[str, Any] = {"num_bits": policy.activations.bits, "axis": None}
+    if policy.calibrator != "max":
+        activations["calibrator"] = "histogram"
+    rules: list[dict[str, Any]] = [{"quantizer_name": "*", "enable": False}]
+    for name in quantized_modules(network, policy.keep_list):
+        weights = {"num_bits": policy.weights.bits, "axis": 0}
+        rules.append({"quantizer_name": f"{name}.weight_quantizer", "cfg": weights, "enable": True})
+        rules.append(
+            {"quantizer_name": f"{name}.input_quantizer", "cfg": activations, "enable": True}
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mtq.quantize(network, {"quant_cfg": rules, "algorithm": None})
+
+
+@contextmanager
+def quantizers_off(network: nn.Module) -> Iterator[None]:
+    """Within, the network computes in float."""
+    active = [one for one in quantizers(network).values() if one.is_enabled]
+    for one in active:
+        one.disable()
+    try:
+        yield
+    finally:
+        for one in active:
+            one.enable()
+
+
+def quantizers(network: nn.Module) -> dict[str, TensorQuantizer]:
+    """Every quantizer that has a range, by name."""
+    return {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, TensorQuantizer) and getattr(module, "_amax", None) is not None
+    }
+
+
+def ranges(network: nn.Module) -> dict[str, Tensor]:
+    """The largest magnitude that each quantizer represents, by name."""
+    return {name: one.amax.detach().clone() for name, one in quantizers(network).items()}
+
+
+def set_ranges(network: nn.Module, found: dict[str, Tensor]) -> None:
+    """Give quantizers ranges that were found before.
+
+    Raises:
+        DustError: they are not the ranges of this network's quantizers.
+    """
+    own = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, TensorQuantizer) and module.is_enabled
+    }
+    if own.keys() != found.keys():
+        odd = sorted(own.keys() ^ found.keys())
+        raise DustError(
+            f"ranges and quantizers do not match, as at {odd[0]}",
+            fix="quantize the network again under the policy of its spec",
+        )
+    for name, amax in found.items():
+        own[name].amax = amax
+
+
+def _quantized_layers(network: nn.Module) -> Iterator[tuple[str, Any]]:
+    for name, module in network.named_modules():
+        weight_quantizer = getattr(module, "weight_quantizer", None)
+        if weight_quantizer is not None and weight_quantizer.is_enabled:
+            yield name, module
+
+
+def _load_ranges(network: nn.Module, policy: Policy) -> None:
+    """Turn what the quantizers have collected into ranges, and switch them on."""
+    for _, layer in _quantized_layers(network):
+        layer.weight_quantizer.load_calib_amax()
+        match policy.calibrator:
+            case "max":
+                layer.input_quantizer.load_calib_amax()
+            case "percentile":
+                layer.input_quantizer.load_calib_amax("percentile", percentile=policy.percentile)
+            case "mse":
+                layer.input_quantizer.load_calib_amax("mse")
+        for one in (layer.weight_quantizer, layer.input_quantizer):
+            one.enable_quant()
+            one.disable_calib()
+
+
+def _require_ranges(network: nn.Module) -> None:
+    for name, layer in _quantized_layers(network):
+        for one in (layer.weight_quantizer, layer.input_quantizer):
+            amax = getattr(one, "_amax", None)
+            if amax is None or not bool(torch.isfinite(amax).all()) or not bool((amax > 0).all()):
+                raise DustError(
+                    f"no range was found for {name}: it saw no value, or none that is finite",
+                    fix="calibrate on images that exercise the whole network, and check the "
+                    "weights with `dust inspect`",
+                )
