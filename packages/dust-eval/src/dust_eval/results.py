@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dust_core.errors import DustError
@@ -58,10 +59,14 @@ def baseline_beside(
             where=str(folder),
             fix=f"run it first: dust run {task_id} --profile {execution.task.profile_name}",
         )
+    latency = found.measured.latency
+    if latency is not None:
+        # It is what others are compared with, whatever stood beside it in a turn.
+        latency = latency.model_copy(update={"baseline": None, "baseline_ms": None})
     result = build_result(
         execution,
         record_parameters(parse_exp_id(exp_id)),
-        found.measured,
+        replace(found.measured, latency=latency),
         artifacts={file: sha256},
         role="baseline",
         runtime=found.runtime,

@@ -3,9 +3,10 @@
 NVIDIA's modelopt (0.47) supplies the quantizers; which layers have them follows from the policy.
 """
 
+import io
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
@@ -67,8 +68,8 @@ def insert_quantizers(network: Dust3r, policy: Policy) -> None:
         rules.append(
             {"quantizer_name": f"{name}.input_quantizer", "cfg": activations, "enable": True}
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # and it prints how many quantizers it has made
         mtq.quantize(network, {"quant_cfg": rules, "algorithm": None})
 
 
