@@ -1,18 +1,21 @@
 """From an ONNX graph to a TensorRT engine, its manifest and its log."""
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from dust_compress.engine.half import write_half
 from dust_compress.engine.toolchain import Compiler, Toolchain, find_toolchain
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, sha256_file
-from dust_eval.runtimes.engine_manifest import EngineManifest, write_manifest
+from dust_eval.runtimes.engine_manifest import EngineManifest, Floats, manifest_path, write_manifest
 
 _RTX_CAPABILITIES = ("8.0", "8.6", "8.9", "12.0")
 _RECORDED = (
@@ -28,6 +31,7 @@ def build_engine(
     engine: Path,
     *,
     compiler: Compiler,
+    floats: Floats = "fp32",
     workspace_gb: float = 8.0,
     tf32: bool = False,
     verbose: bool = False,
@@ -35,12 +39,13 @@ def build_engine(
     """Compile a static graph, strongly typed: the graph's own types are the engine's.
 
     Writes `engine`, its manifest beside it (`.trt.json`) and the compiler's log (`.trt.log`); the
-    engine is whole or absent.
+    engine is whole or absent, and without its manifest no runtime loads it.
 
     Args:
-        graph: ONNX, opset 19, static shapes.
+        graph: ONNX, opset 19, static shapes, float32 or Q/DQ with float32.
         compiler: `tensorrt` for this machine's GPU; `tensorrt_rtx` for any GPU from compute
             capability 8.0 on, without one here.
+        floats: what is not INT8 computes in; with `fp16`, post-processing stays in float32.
         workspace_gb: memory that a layer may use, in 10^9 bytes.
         tf32: whether FP32 products may run in TF32.
         verbose: whether the log names every tactic.
@@ -48,63 +53,103 @@ def build_engine(
     Raises:
         DustError: no compiler is installed, the graph cannot be compiled, or the process died.
     """
-    work = engine.parent / ".work" / "engine"
-    toolchain = find_toolchain(compiler, work / "libraries")
-    log = engine.with_name(engine.name + ".log")
     engine.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=engine.parent, prefix=f".{engine.name}.") as scratch:
-        built, report = Path(scratch) / "engine", Path(scratch) / "report.json"
+    log = engine.with_name(engine.name + ".log")
+    with tempfile.TemporaryDirectory(dir=engine.parent, prefix=f".{engine.name}.") as folder:
+        scratch = Path(folder)
+        toolchain = find_toolchain(compiler, scratch / "libraries")
+        source = graph
+        if floats == "fp16":
+            source = scratch / "half.onnx"
+            write_half(graph, source)
+        built = scratch / "engine"
         request = {
             "module": toolchain.module,
-            "onnx": str(graph.absolute()),
+            "onnx": str(source.absolute()),
             "engine": str(built),
-            "report": str(report),
-            "timing_cache": str(work / f"{compiler}.timings"),
+            "report": str(scratch / "report.json"),
+            "log": str(log),
+            "timing_cache": _timing_cache(engine, compiler),
             "workspace_bytes": int(workspace_gb * 1e9),
             "tf32": tf32,
             "verbose": verbose,
         }
-        code = _compile(toolchain, request, Path(scratch) / "request.json", log, engine.name)
-        found = json.loads(report.read_text()) if report.is_file() else {"errors": []}
-        if code or found["errors"] or not built.is_file():
-            raise _failure(graph, code, found["errors"], log)
+        report = _compile(toolchain, request, scratch / "request.json", graph, engine.name)
         manifest = EngineManifest(
             engine=engine.name,
             sha256=sha256_file(built),
             onnx_sha256=sha256_file(graph),
             compiler=compiler,
-            versions={"api": found["version"], **_versions()},
+            versions={"api": report["version"], **_versions()},
             compute_capabilities=_capabilities(compiler),
-            inputs={name: tuple(shape) for name, shape in found["inputs"].items()},
+            inputs={name: tuple(shape) for name, shape in report["inputs"].items()},
+            floats=floats,
+            tf32=tf32,
+            products=report["products"],
         )
+        manifest_path(engine).unlink(missing_ok=True)  # it must not vouch for the next engine
         with atomic_path(engine) as temporary:
-            built.rename(temporary)
+            built.replace(temporary)
     write_manifest(manifest, engine)
     return manifest
 
 
+def _timing_cache(engine: Path, compiler: Compiler) -> str | None:
+    """Where timings are kept; TensorRT for RTX times nothing, and leaves that to the GPU."""
+    if compiler == "tensorrt_rtx":
+        return None
+    path = engine.parent / ".work" / "tensorrt.timings"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return str(path)
+
+
 def _compile(
-    toolchain: Toolchain, request: dict[str, object], path: Path, log: Path, name: str
-) -> int:
-    """Run the worker, its output in the log; its exit code."""
+    toolchain: Toolchain, request: dict[str, Any], path: Path, graph: Path, name: str
+) -> Any:
+    """Run the worker, showing its phases; its report."""
     path.write_text(json.dumps(request))
-    Path(str(request["timing_cache"])).parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "dust_compress.engine.worker", str(path)]
-    with log.open("w") as output, Console(stderr=True).status(f"compiling {name}"):
-        done = subprocess.run(
-            command, env=toolchain.environment(), stdout=output, stderr=output, check=False
-        )
-    return done.returncode
+    crash = Path(request["report"]).with_name("stderr.txt")
+    with (
+        crash.open("w") as stderr,
+        Console(stderr=True).status(f"compiling {name}") as status,
+        subprocess.Popen(
+            command,
+            env=toolchain.environment(),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                status.update(f"compiling {name}: {line.strip().lower()}")
+            code = process.wait()
+        finally:
+            process.kill()  # Ctrl-C here must not leave a compiler behind
+    report_path = Path(request["report"])
+    report = json.loads(report_path.read_text()) if report_path.is_file() else {}
+    if code or "version" not in report:
+        raise _failure(graph, code, report.get("errors", []), crash, Path(request["log"]))
+    return report
 
 
-def _failure(graph: Path, code: int, errors: list[str], log: Path) -> DustError:
+def _failure(graph: Path, code: int, errors: list[str], crash: Path, log: Path) -> DustError:
+    fix = f"{log} has the compiler's own words"
     if errors:
-        what = f"the graph cannot be compiled: {'; '.join(errors[:3])}"
+        what = f"the graph cannot be compiled: {'; '.join(errors)}"
+    elif code == -signal.SIGKILL:
+        what = "the compiler was killed, as it is when memory runs out"
+        fix = "give it more memory, or less workspace"
     elif code < 0:
-        what = f"the compiler was killed by signal {-code}, as it is when memory runs out"
+        what = f"the compiler crashed with signal {-code} ({signal.Signals(-code).name})"
     else:
-        what = f"the compiler ended with code {code}"
-    return DustError(what, where=str(graph), fix=f"{log} has the compiler's own words", exit_code=1)
+        words = crash.read_text().strip().splitlines() or [f"exit code {code}"]
+        what = f"the compiler did not run: {words[-1]}"
+        fix = "install the versions that requirements.lock pins"
+    return DustError(what, where=str(graph), fix=fix, exit_code=1)
 
 
 def _capabilities(compiler: Compiler) -> tuple[str, ...]:

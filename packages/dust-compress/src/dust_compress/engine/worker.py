@@ -2,64 +2,145 @@
 
 It is a process of its own because the loader reads LD_LIBRARY_PATH only when a process starts, and
 because a compiler that runs out of memory must not take the caller with it. It reads a request and
-writes the engine, the timing cache and a report; its log goes to standard error.
+writes the engine, the timing cache, the log and a report; on standard output it names each phase.
+
+Of the API it uses only what the bindings of TensorRT and the libraries of TensorRT for RTX lay out
+alike (with 11.4 and 1.7, asking a network for its flags ends the process).
 """
 
 import json
+import os
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+_OLDEST = 11  # the first that is strongly typed throughout
+_NAMED_ERRORS = 3
+_TYPES = {"FLOAT": "fp32", "HALF": "fp16", "BF16": "bf16", "INT8": "int8"}
 
 
 def main(request_path: str) -> int:
     """Compile what the request asks for; 0 if the engine is written, 3 if the graph is at fault."""
     request = json.loads(Path(request_path).read_text())
     trt: Any = import_module(request["module"])
-    logger = trt.Logger(trt.Logger.VERBOSE if request["verbose"] else trt.Logger.INFO)
-    builder = trt.Builder(logger)
-    network = builder.create_network(0)
-    parser = trt.OnnxParser(network, logger)
-    if not parser.parse_from_file(request["onnx"]):
-        errors = [_error(parser.get_error(index)) for index in range(parser.num_errors)]
-        _report(request, {"errors": errors})
-        return 3
-    config = builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request["workspace_bytes"])
-    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
-    if not request["tf32"]:
-        config.clear_flag(trt.BuilderFlag.TF32)
-    cache = _timing_cache(config, Path(request["timing_cache"]))
-    engine = builder.build_serialized_network(network, config)
-    if engine is None:
-        _report(request, {"errors": ["the builder gave up; its log says why"]})
-        return 3
-    Path(request["engine"]).write_bytes(bytes(memoryview(engine)))
-    if cache is not None:
-        Path(request["timing_cache"]).write_bytes(bytes(memoryview(cache.serialize())))
-    inputs = {
-        network.get_input(index).name: list(network.get_input(index).shape)
-        for index in range(network.num_inputs)
-    }
-    _report(request, {"errors": [], "version": trt.__version__, "inputs": inputs})
+    if request["module"] == "tensorrt" and int(trt.__version__.split(".")[0]) < _OLDEST:
+        return _give_up(request, [f"TensorRT {trt.__version__} is too old: {_OLDEST} is needed"])
+    with Path(request["log"]).open("w") as log:
+        logger = _logger(trt, log, verbose=request["verbose"])
+        builder = trt.Builder(logger)
+        network = builder.create_network(0)
+        parser = trt.OnnxParser(network, logger)
+        if not parser.parse_from_file(request["onnx"]):
+            errors = (parser.get_error(index) for index in range(parser.num_errors))
+            return _give_up(request, [_described(error) for error in errors])
+        config = builder.create_builder_config()
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request["workspace_bytes"])
+        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+        if not request["tf32"]:
+            config.clear_flag(trt.BuilderFlag.TF32)
+        monitor = _monitor(trt)
+        config.progress_monitor = monitor
+        cache = _timing_cache(config, request["timing_cache"])
+        engine = builder.build_serialized_network(network, config)
+        if engine is None:
+            return _give_up(request, logger.errors)
+        Path(request["engine"]).write_bytes(memoryview(engine))
+        if cache is not None:
+            Path(request["timing_cache"]).write_bytes(memoryview(cache.serialize()))
+        inputs = (network.get_input(index) for index in range(network.num_inputs))
+        report = {
+            "version": trt.__version__,
+            "inputs": {one.name: list(one.shape) for one in inputs},
+            "products": Counter(_products(trt, network)),
+        }
+        Path(request["report"]).write_text(json.dumps(report))
     return 0
 
 
-def _timing_cache(config: Any, path: Path) -> Any:
-    """The timings of earlier builds; TensorRT for RTX keeps none."""
-    try:
-        cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
-        return cache if cache is not None and config.set_timing_cache(cache, True) else None
-    except (AttributeError, RuntimeError):
+def _logger(trt: Any, log: Any, *, verbose: bool) -> Any:
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        """Writes to the log, and keeps the errors for the message."""
+
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity <= trt.ILogger.ERROR:
+                self.errors.append(message)
+            if verbose or severity < trt.ILogger.VERBOSE:
+                log.write(f"{severity.name.lower()}: {message}\n")
+                log.flush()  # the last words of a process that is killed count most
+
+    return Logger()
+
+
+def _monitor(trt: Any) -> Any:
+    parent = os.getppid()
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        """Names each phase, and ends the build when nobody waits for it any more."""
+
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+
+        def phase_start(self, name: str, parent_phase: str | None, steps: int) -> None:
+            print(name, flush=True)
+
+        def step_complete(self, name: str, step: int) -> bool:
+            return os.getppid() == parent
+
+        def phase_finish(self, name: str) -> None:
+            pass
+
+    return Monitor()
+
+
+def _timing_cache(config: Any, path: str | None) -> Any:
+    """The timings of earlier builds, where the compiler takes timings at all."""
+    if path is None:
         return None
+    known = Path(path).read_bytes() if Path(path).is_file() else b""
+    cache = config.create_timing_cache(known)
+    return cache if cache is not None and config.set_timing_cache(cache, True) else None
 
 
-def _error(error: Any) -> str:
+def _products(trt: Any, network: Any) -> Iterator[str]:
+    """The type in which each matrix product and convolution computes."""
+    kinds = trt.LayerType
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    producers = {
+        layer.get_output(index).name: layer
+        for layer in layers
+        for index in range(layer.num_outputs)
+    }
+    carriers = (kinds.SHUFFLE, kinds.IDENTITY)
+    for layer in layers:
+        if layer.type not in (kinds.MATRIX_MULTIPLY, kinds.CONVOLUTION, kinds.DECONVOLUTION):
+            continue
+        sources = []
+        for index in range(min(layer.num_inputs, 2)):  # a convolution's third is its bias
+            source = producers.get(layer.get_input(index).name)
+            while source is not None and source.type in carriers:
+                source = producers.get(source.get_input(0).name)
+            sources.append(None if source is None else source.type)
+        if sources == [kinds.DEQUANTIZE, kinds.DEQUANTIZE]:
+            yield "int8"
+        else:
+            name = layer.get_output(0).dtype.name
+            yield _TYPES.get(name, name.lower())
+
+
+def _described(error: Any) -> str:
     return f"{error.node_operator()} {error.node_name()}: {error.desc()}".strip()
 
 
-def _report(request: dict[str, Any], content: dict[str, Any]) -> None:
-    Path(request["report"]).write_text(json.dumps(content))
+def _give_up(request: dict[str, Any], errors: list[str]) -> int:
+    Path(request["report"]).write_text(json.dumps({"errors": errors[:_NAMED_ERRORS]}))
+    return 3
 
 
 if __name__ == "__main__":

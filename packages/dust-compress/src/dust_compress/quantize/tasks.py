@@ -35,6 +35,7 @@ from dust_core.specs.models.quant import Policy, QatSchedule, QuantTask
 from dust_core.specs.names import exp_id, parse_exp_id
 from dust_eval.evaluate import Evaluation, Subject, evaluate
 from dust_eval.results import baseline_beside, begin, write_results
+from dust_eval.runtimes.engine_manifest import verify_engine
 
 _TEACHER, _STUDENT = "teacher_fp32.pth", "student_fp32_best.pth"
 _BASELINES = {_TEACHER: "P0-2", _STUDENT: "K-4"}
@@ -106,7 +107,7 @@ def qat_student(task: ResolvedTask) -> None:
     graph, engine = (folder / name for name in own.outputs)
     built_on = (str(checkpoint.exp_id), _experiment(policy_task))
     _export(task, checkpoint.network, graph, Origin(_experiment(task), built_on))
-    build_engine(graph, engine, compiler=task.profile.runtime.compiler)
+    build_engine(graph, engine, compiler=task.profile.runtime.compiler, floats="fp16")
     found = _measure(task, graph, folder / _STUDENT)
     found["the candidate"] = _with_training(task, found["the candidate"], outcome)
     results = _results(execution, graph, found, read_origin(graph), _STUDENT, engine)
@@ -124,6 +125,7 @@ def evaluate_quantized(task: ResolvedTask) -> None:
         next(folder / name for name in task.task.inputs if name.endswith(suffix))
         for suffix in (".onnx", ".trt")
     )
+    verify_engine(engine, graph)
     source = _STUDENT if _STUDENT in task.task.inputs else _TEACHER
     found = _measure(task, graph, folder / source)
     results = _results(execution, graph, found, read_origin(graph), source, engine)

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, sha256_file
+
+Floats = Literal["fp32", "fp16"]
 
 
 class EngineManifest(BaseModel):
@@ -23,6 +26,11 @@ class EngineManifest(BaseModel):
         description="Compute capabilities of the GPUs it runs on."
     )
     inputs: dict[str, tuple[int, ...]] = Field(description="Static shapes by input name.")
+    floats: Floats = Field(description="What computes in it besides INT8.")
+    tf32: bool = Field(description="Whether its FP32 products may run in TF32.")
+    products: dict[str, int] = Field(
+        description="Matrix products and convolutions by the type they compute in."
+    )
 
 
 def manifest_path(engine: Path) -> Path:
@@ -35,11 +43,15 @@ def write_manifest(manifest: EngineManifest, engine: Path) -> None:
     atomic_write_text(manifest_path(engine), manifest.model_dump_json(indent=2) + "\n")
 
 
-def verify_engine(engine: Path) -> EngineManifest:
+def verify_engine(engine: Path, graph: Path | None = None) -> EngineManifest:
     """The engine's manifest, if the engine is the one that it names.
 
+    Args:
+        graph: the graph that the engine must come from; None if any will do.
+
     Raises:
-        DustError: the manifest is absent or broken, or the engine has other bytes.
+        DustError: the manifest is absent or broken, the engine has other bytes, or it was compiled
+            from another graph.
     """
     path = manifest_path(engine)
     fix = "build the engine again; never load one from a source you do not trust"
@@ -56,5 +68,12 @@ def verify_engine(engine: Path) -> EngineManifest:
             f"the engine's SHA-256 is {found}, its manifest says {manifest.sha256}",
             where=str(engine),
             fix=fix,
+        )
+    if graph is not None and (source := sha256_file(graph)) != manifest.onnx_sha256:
+        raise DustError(
+            f"the engine was compiled from a graph with SHA-256 {manifest.onnx_sha256}, "
+            f"{graph.name} has {source}",
+            where=str(engine),
+            fix="build the engine again",
         )
     return manifest

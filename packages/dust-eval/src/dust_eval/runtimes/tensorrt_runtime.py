@@ -1,5 +1,6 @@
 """TensorRT engines on a GPU."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,10 @@ def load(path: Path, options: RuntimeOptions) -> TensorRtModel:
 
 
 def _bindings(compiler: str) -> Any:
-    from importlib import import_module
-
-    return import_module(compiler)
+    try:
+        return import_module(compiler)
+    except ImportError as error:
+        raise DustError(
+            f"{compiler}, which built the engine, cannot be imported: {error}",
+            fix=f"pip install {compiler.replace('_', '-')}",
+        ) from error
