@@ -1,0 +1,1 @@
+"""The report: everything that result files say of a profile, on one page."""

@@ -1,0 +1,34 @@
+"""The verb `dust report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dust_core.records.commands import ArtifactsOption
+from dust_core.run import ARTIFACTS, SPECS, ProfileOption, SpecsOption
+
+
+def report(
+    profile: ProfileOption = "small",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder; default: report beside the results."),
+    ] = None,
+    specs: SpecsOption = SPECS,
+    artifacts: ArtifactsOption = ARTIFACTS,
+) -> None:
+    """Write one page on all that has run: verdicts, figures, curves, hypotheses."""
+    from dust_core.files import atomic_write_text
+    from dust_core.records import read_result_folder
+    from dust_core.specs import load_specs
+    from dust_eval.report.content import gather
+    from dust_eval.report.page import render
+
+    folder = artifacts / profile
+    spec_set = load_specs(specs)
+    spec_set.profile(profile)
+    content = gather(spec_set, profile, read_result_folder(folder))
+    target = (out or folder / "report") / "index.html"
+    atomic_write_text(target, render(content))
+    typer.echo(f"{target}: {content.executed} of {content.tasks} tasks have results")
