@@ -144,12 +144,20 @@ def _execute(resolved: "ResolvedTask") -> None:
 
 def _require_filled(resolved: "ResolvedTask") -> None:
     awaited = [".".join(place) for place in resolved.profile.open_values()]
-    if awaited:
-        raise DustError(
-            f"the profile {resolved.profile_name} awaits {', '.join(awaited)}",
-            where=f"specs/profiles/{resolved.profile_name}.yaml",
-            fix=f"supply {resolved.profile.fill_in or 'the values that are null'}",
+    if not awaited:
+        return
+    fix = f"supply {resolved.profile.fill_in or 'the values that are null'}"
+    checkpoint = resolved.profile.teacher.checkpoint
+    if checkpoint is not None and checkpoint.sha256 is None:
+        fix += (
+            f"; {checkpoint.name} ({checkpoint.licence}) comes from {checkpoint.source}, "
+            f"lies at {checkpoint.path}, and its SHA-256 goes to teacher.checkpoint.sha256"
         )
+    raise DustError(
+        f"the profile {resolved.profile_name} awaits {', '.join(awaited)}",
+        where=f"specs/profiles/{resolved.profile_name}.yaml",
+        fix=fix,
+    )
 
 
 def _require_inputs(resolved: "ResolvedTask", folder: Path) -> None:

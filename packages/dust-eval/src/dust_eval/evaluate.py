@@ -1,5 +1,6 @@
 """One measurement of one or more networks, as the workload's protocol has it."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import dust_core.model
 from dust_core.checkpoint import load_checkpoint
 from dust_core.data.reader import read_samples
 from dust_core.data.sample import PairSample
@@ -19,6 +21,7 @@ from dust_core.records import Latency, Measured, Runtime
 from dust_core.records.provenance import Precision as Computed
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
+from dust_eval.engines import compiled
 from dust_eval.latency import Timing, measure_latency
 from dust_eval.quality import PairTruth, QualityReport, measure_quality
 from dust_eval.quality.workload import Sample
@@ -171,18 +174,33 @@ def _load(task: ResolvedTask, subject: Subject) -> _Loaded:
             subject = replace(subject, network=load_checkpoint(file).network)
         if runtime != "torch":
             file = exported(task, file)
+    if runtime == "tensorrt" and file.suffix == ".onnx":
+        file = compiled(task, file, options.precision)
     return _Loaded(subject, load_model(runtime, file, options), file)
 
 
 def exported(task: ResolvedTask, checkpoint: Path) -> Path:
-    """The checkpoint as a float32 graph of the workload's shape, written once for its bytes."""
+    """The checkpoint as a float32 graph of the workload's shape.
+
+    It is written once for the checkpoint's bytes and the code of the network: another way of
+    writing attention is another graph, with another latency.
+    """
     shape = task.workload.images
-    name = f"{sha256_file(checkpoint)[:16]}-{shape.height}x{shape.width}.onnx"
+    origin = f"{sha256_file(checkpoint)[:16]}-{_network_code()[:8]}"
+    name = f"{origin}-{shape.height}x{shape.width}.onnx"
     path = ARTIFACTS / task.profile_name / ".work" / "exported" / name
     if not path.exists():
         network = load_checkpoint(checkpoint).network
         export_onnx(network, path, height=shape.height, width=shape.width)
     return path
+
+
+def _network_code() -> str:
+    """SHA-256 of the modules that a graph is traced from."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(dust_core.model.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _runtime(task: ResolvedTask, one: _Loaded) -> Runtime:

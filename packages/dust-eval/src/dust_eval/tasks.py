@@ -4,14 +4,22 @@ import io
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, sha256_file
-from dust_core.records import MEASURED_FIELDS, Measured, build_result, task_parameters
+from dust_core.records import (
+    MEASURED_FIELDS,
+    Measured,
+    build_result,
+    percentile,
+    task_parameters,
+)
 from dust_core.records.provenance import Role
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
 from dust_eval.evaluate import Subject, evaluate, workload_samples
+from dust_eval.gates.bootstrap import Resampling, p50_reduction_interval
 from dust_eval.results import begin, write_results
 
 
@@ -45,7 +53,10 @@ def freeze_workload(task: ResolvedTask) -> None:
 
 
 def evaluate_teacher(task: ResolvedTask) -> None:
-    """Measure the teacher in FP32 beside itself, and in the profile's float precision.
+    """Measure the teacher in FP32, in FP32 again beside itself, and in the profile's precision.
+
+    The second measurement says how far the first can be trusted: `extra.again` holds the ratio of
+    the median latencies, with its interval, and whether quality is the same to the last digit.
 
     Raises:
         DustError: see `evaluate`.
@@ -57,11 +68,13 @@ def evaluate_teacher(task: ResolvedTask) -> None:
         task,
         {
             "the teacher": Subject(path=path, computed="fp32"),
+            "the teacher again": Subject(path=path, computed="fp32"),
             f"the teacher in {reduced}": Subject(
                 path=path, computed=reduced, notes=f"the same weights in {reduced}"
             ),
         },
     )
+    first, again = found["the teacher"], found.pop("the teacher again")
     roles: tuple[Role, ...] = ("candidate", "reference")
     results = tuple(
         build_result(
@@ -74,7 +87,23 @@ def evaluate_teacher(task: ResolvedTask) -> None:
         )
         for role, one in zip(roles, found.values(), strict=True)
     )
-    write_results(task, results)
+    write_results(task, results, {"again": _repeated(task, first.measured, again.measured)})
+
+
+def _repeated(task: ResolvedTask, first: Measured, again: Measured) -> dict[str, Any]:
+    """How two measurements of one network in one process agree."""
+    assert first.latency is not None and again.latency is not None
+    protocol = task.workload.quality
+    plan = Resampling(protocol.bootstrap, protocol.confidence, task.workload.seed)
+    one, two = first.latency.candidate_ms, again.latency.candidate_ms
+    reduction = p50_reduction_interval(two, one, plan)
+    assert reduction is not None  # no latency is 0
+    return {
+        "t_pair_p50_ratio": percentile(two, 50) / percentile(one, 50),
+        "low": 1 - reduction.high / 100,
+        "high": 1 - reduction.low / 100,
+        "same_quality": first.per_pair == again.per_pair,
+    }
 
 
 def _counted(measured: Measured) -> Measured:
