@@ -108,7 +108,7 @@ def qat_student(task: ResolvedTask) -> None:
     built_on = (str(checkpoint.exp_id), _experiment(policy_task))
     _export(task, checkpoint.network, graph, Origin(_experiment(task), built_on))
     build_engine(graph, engine, compiler=task.profile.runtime.compiler, floats="fp16")
-    found = _measure(task, graph, folder / _STUDENT)
+    found = _measure(task, _measured(task, graph, engine), folder / _STUDENT)
     found["the candidate"] = _with_training(task, found["the candidate"], outcome)
     results = _results(execution, graph, found, read_origin(graph), _STUDENT, engine)
     write_results(task, results, {"curves": [outcome.history]})
@@ -127,7 +127,7 @@ def evaluate_quantized(task: ResolvedTask) -> None:
     )
     verify_engine(engine, graph)
     source = _STUDENT if _STUDENT in task.task.inputs else _TEACHER
-    found = _measure(task, graph, folder / source)
+    found = _measure(task, _measured(task, graph, engine), folder / source)
     results = _results(execution, graph, found, read_origin(graph), source, engine)
     write_results(task, results)
 
@@ -162,6 +162,11 @@ def _export(task: ResolvedTask, network: Dust3r, path: Path, origin: Origin) -> 
     shape = task.workload.images
     network.to("cpu")
     export_int8(network, path, origin, height=shape.height, width=shape.width)
+
+
+def _measured(task: ResolvedTask, graph: Path, engine: Path) -> Path:
+    """Of the two files of one network, the one that the profile's runtime executes."""
+    return engine if task.profile.runtime.name == "tensorrt" else graph
 
 
 def _measure(task: ResolvedTask, graph: Path, source: Path) -> dict[str, Evaluation]:
