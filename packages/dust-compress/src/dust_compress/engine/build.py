@@ -58,6 +58,7 @@ def build_engine(
     with tempfile.TemporaryDirectory(dir=engine.parent, prefix=f".{engine.name}.") as folder:
         scratch = Path(folder)
         toolchain = find_toolchain(compiler, scratch / "libraries")
+        capabilities = _capabilities(compiler)
         source = graph
         if floats == "fp16":
             source = scratch / "half.onnx"
@@ -81,7 +82,7 @@ def build_engine(
             onnx_sha256=sha256_file(graph),
             compiler=compiler,
             versions={"api": report["version"], **_versions()},
-            compute_capabilities=_capabilities(compiler),
+            compute_capabilities=capabilities,
             inputs={name: tuple(shape) for name, shape in report["inputs"].items()},
             floats=floats,
             tf32=tf32,
@@ -157,6 +158,11 @@ def _capabilities(compiler: Compiler) -> tuple[str, ...]:
         return _RTX_CAPABILITIES
     import torch
 
+    if not torch.cuda.is_available():
+        raise DustError(
+            "TensorRT compiles for the GPU of this machine, and none is here",
+            fix="choose the compiler tensorrt_rtx in the profile, which needs none",
+        )
     major, minor = torch.cuda.get_device_capability()
     return (f"{major}.{minor}",)
 

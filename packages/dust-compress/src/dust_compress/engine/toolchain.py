@@ -1,6 +1,7 @@
 """Where the compiler of engines comes from: a module to import, and what it needs to load."""
 
 import os
+import platform
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -9,7 +10,6 @@ from typing import Literal
 
 from dust_compress.engine.stub import stub_library
 from dust_core.errors import DustError
-from dust_core.files import atomic_write_bytes
 
 Compiler = Literal["tensorrt", "tensorrt_rtx"]
 
@@ -53,7 +53,7 @@ def find_toolchain(compiler: Compiler, folder: Path) -> Toolchain:
     the names that they look for.
 
     Args:
-        folder: where those names are laid out.
+        folder: where those names are laid out; it does not exist yet.
 
     Raises:
         DustError: nothing that compiles is installed.
@@ -66,15 +66,15 @@ def find_toolchain(compiler: Compiler, folder: Path) -> Toolchain:
             fix="on a host with a GPU: pip install tensorrt; without one, choose the compiler "
             "tensorrt_rtx in the profile",
         )
+    if not (sys.platform.startswith("linux") and platform.machine() == "x86_64"):
+        raise DustError(
+            f"engines are not compiled without a GPU on {sys.platform} {platform.machine()}",
+            fix="compile on Linux x86-64, or install tensorrt-rtx from NVIDIA",
+        )
     if find_spec("tensorrt_bindings") is None or find_spec(_WHEEL) is None:
         raise DustError(
             "nothing that compiles engines is installed",
             fix="pip install 'dust-compress[engine]', or tensorrt-rtx from NVIDIA",
-        )
-    if not sys.platform.startswith("linux"):
-        raise DustError(
-            "engines are compiled on Linux only, without a GPU",
-            fix="run in the container, or install tensorrt-rtx from NVIDIA",
         )
     _lay_out(folder)
     return Toolchain("tensorrt_bindings", folder)
@@ -84,7 +84,7 @@ def _lay_out(folder: Path) -> None:
     spec = find_spec(_WHEEL)
     assert spec is not None and spec.submodule_search_locations is not None
     wheel = Path(spec.submodule_search_locations[0])
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True)
     for name, pattern in _LIBRARIES.items():
         found = sorted(wheel.glob(pattern))
         if not found:
@@ -93,8 +93,5 @@ def _lay_out(folder: Path) -> None:
                 where=str(wheel),
                 fix="install the version that requirements.lock pins",
             )
-        link = folder / name
-        if link.is_symlink() or link.exists():
-            link.unlink()
-        link.symlink_to(found[0])
-    atomic_write_bytes(folder / _PLUGINS, stub_library(_PLUGINS, _PLUGINS_FUNCTION))
+        (folder / name).symlink_to(found[0])
+    (folder / _PLUGINS).write_bytes(stub_library(_PLUGINS, _PLUGINS_FUNCTION))

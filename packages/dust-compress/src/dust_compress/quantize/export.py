@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import NodeProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
@@ -15,6 +15,7 @@ from dust_core.model import Dust3r
 from dust_core.model.export import export_onnx
 
 _LOWEST, _HIGHEST = -128, 127
+_WORTH_NARROWING = 65_536  # elements
 _EXP_ID, _BUILT_ON = "dust.exp_id", "dust.built_on"
 
 
@@ -32,7 +33,8 @@ def export_int8(
     """Write a network with fake quantizers as a static Q/DQ graph of opset 19.
 
     Activations pass a QuantizeLinear and a DequantizeLinear; weights are stored as INT8 behind a
-    DequantizeLinear, so that the file shrinks with them. The graph's metadata say where it is from.
+    DequantizeLinear, and large float weights in 16 bits behind a Cast, so that the file shrinks
+    with them. The graph's metadata say where it is from.
 
     Raises:
         DustError: the file cannot be written.
@@ -40,6 +42,7 @@ def export_int8(
     export_onnx(network, path, height=height, width=width)
     model = onnx.load(path)
     fold_weights(model)
+    narrow_floats(model)
     helper.set_model_props(model, {_EXP_ID: origin.exp_id, _BUILT_ON: " ".join(origin.built_on)})
     with atomic_path(path) as temporary:
         onnx.save(model, temporary)
@@ -74,6 +77,30 @@ def fold_weights(model: onnx.ModelProto) -> None:
         if node.op_type == "QuantizeLinear" and node.input[0] in graph.constants:
             _fold(graph, node)
     graph.finish()
+
+
+def narrow_floats(model: onnx.ModelProto) -> None:
+    """Store large float weights in FP16, in place; a Cast gives them back as float32.
+
+    They are the weights of the keep-list's products, which run in 16 bits anyway. A weight that
+    FP16 cannot hold to three digits, because it is too large or too small, stays as it is.
+    """
+    casts = []
+    for one in model.graph.initializer:
+        values = numpy_helper.to_array(one)
+        if values.dtype != np.float32 or values.size < _WORTH_NARROWING or values.ndim < 2:
+            continue
+        with np.errstate(over="ignore"):
+            narrow = values.astype(np.float16)
+        if not np.allclose(narrow.astype(np.float32), values, rtol=1e-3, atol=1e-6):
+            continue
+        casts.append(
+            helper.make_node("Cast", [f"{one.name}.fp16"], [one.name], to=TensorProto.FLOAT)
+        )
+        one.CopyFrom(numpy_helper.from_array(narrow, f"{one.name}.fp16"))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])
 
 
 def _fold(graph: "_Graph", quantize: NodeProto) -> None:

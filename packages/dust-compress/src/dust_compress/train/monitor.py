@@ -1,5 +1,7 @@
 """What a person sees of a training: a progress bar, dvclive metrics, curves."""
 
+import math
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dust_compress.train.recipe import Recipe
 from dust_compress.train.state import TrainState
 from dust_core.files import atomic_path
+
+_SECONDS_BETWEEN_DRAWINGS = 30.0
 
 
 class Monitor:
@@ -33,6 +37,7 @@ class Monitor:
             folder.name, total=recipe.steps, completed=state.step, note=""
         )
         self.live: Any = None
+        self.drawn_at = -math.inf
 
     def __enter__(self) -> Self:
         if self.visible:
@@ -51,6 +56,7 @@ class Monitor:
         trace: TracebackType | None,
     ) -> None:
         self.progress.stop()
+        self._draw()
         if self.live is not None:
             self.live.end()
 
@@ -59,14 +65,20 @@ class Monitor:
         self.progress.update(self.task, completed=step, note=f"loss {loss:.4f} lr {rate:.1e}")
 
     def epoch(self, entry: dict[str, float]) -> None:
-        """Log an epoch and draw the curves anew."""
+        """Log an epoch, and now and then draw the curves anew."""
         self.history.append(entry)
         if not self.visible:
             return
         self._log(entry)
-        draw_curves(self.history, self.folder / "curves.png")
+        if time.monotonic() - self.drawn_at > _SECONDS_BETWEEN_DRAWINGS:
+            self._draw()
         metrics = "  ".join(f"{k[4:]} {v:.4f}" for k, v in entry.items() if k.startswith("val/"))
         self.progress.console.print(f"epoch {entry['epoch']:.0f}  {metrics}", highlight=False)
+
+    def _draw(self) -> None:
+        if self.visible and self.history:
+            draw_curves(self.history, self.folder / "curves.png")
+            self.drawn_at = time.monotonic()
 
     def _log(self, entry: dict[str, float]) -> None:
         for name, value in entry.items():

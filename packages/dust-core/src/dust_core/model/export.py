@@ -3,6 +3,7 @@
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from dust_core.model.network import Dust3r, PairPrediction
 OPSET = 19
 INPUTS = ("image1", "image2")
 OUTPUTS = PairPrediction._fields
+_WORTH_SHARING = 1024  # bytes
 _PROTOBUF_LIMIT = 2_000_000_000  # bytes; beyond, weights lie in a file of their own
 
 
@@ -69,10 +71,35 @@ def _trace(network: nn.Module, images: tuple[Tensor, ...], path: Path) -> None:
         network.train(training)
 
 
+def _share_constants(model: Any) -> None:
+    """Keep one copy of equal tensors: the exporter writes the RoPE tables at every use of them."""
+    from onnx import numpy_helper
+
+    names: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    renamed: dict[str, str] = {}
+    kept = []
+    for node in model.graph.node:
+        value = next((one.t for one in node.attribute if one.name == "value"), None)
+        if node.op_type != "Constant" or value is None or len(value.raw_data) < _WORTH_SHARING:
+            kept.append(node)
+            continue
+        array = numpy_helper.to_array(value)
+        key = (value.data_type, array.shape, array.tobytes())
+        if key not in names:
+            names[key] = node.output[0]
+            model.graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
+        renamed[node.output[0]] = names[key]
+    for node in kept:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+
+
 def _gather(traced: Path, path: Path) -> None:
     import onnx
 
     graph = onnx.load(traced)
+    _share_constants(graph)
     data_path = path.with_name(path.name + ".data")
     weights = sum(len(tensor.raw_data) for tensor in graph.graph.initializer)
     if weights <= _PROTOBUF_LIMIT:
