@@ -6,7 +6,9 @@ import pytest
 
 from dust_compress.engine.stub import stub_library
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the library is for Linux")
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the library is for Linux"
+)
 
 
 def test_the_loader_finds_the_function_and_it_returns_true(tmp_path: Path) -> None:
