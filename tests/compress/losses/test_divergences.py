@@ -1,6 +1,7 @@
 """The distillation losses against numerical integration and closed forms."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def integrated(b_s: float, b_t: float, d: float) -> float:
         return math.exp(log_t) * (log_t - log_s)
 
     edges = sorted({-60 * b_t, 0.0, d, d + 60 * b_t})
-    return sum(quad(integrand, a, b, limit=200)[0] for a, b in zip(edges, edges[1:], strict=False))
+    return sum(quad(integrand, a, b, limit=200)[0] for a, b in pairwise(edges))
 
 
 @given(SCALES, SCALES, st.floats(0, 3))

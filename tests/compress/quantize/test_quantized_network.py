@@ -1,0 +1,201 @@
+"""Quantizers in a tiny network: where they are, what they keep, what is exported."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from dust_compress.quantize.checkpoint import load_quantized, save_quantized
+from dust_compress.quantize.export import Origin, export_int8, read_origin
+from dust_compress.quantize.families import kept_modules, quantized_modules
+from dust_compress.quantize.network import (
+    quantize,
+    quantizers,
+    quantizers_off,
+    range_of_least_error,
+    ranges,
+)
+from dust_compress.quantize.smoothing import smooth
+from dust_core.errors import DustError
+from dust_core.model import DptConfig, Dust3r, Dust3rConfig
+from dust_core.specs.models.quant import Policy
+
+SHAPE = {"enc_dim": 32, "enc_depth": 2, "enc_heads": 2, "dec_dim": 32, "dec_depth": 2}
+LINEAR = Dust3rConfig.uniform(**SHAPE, dec_heads=2, head="linear")
+WIDTHS = DptConfig(layer_dims=(8, 8, 16, 16), feature_dim=8, last_dim=8)
+DPT = Dust3rConfig.uniform(**SHAPE, dec_heads=2, head="dpt", dpt=WIDTHS)
+EVERY = ("layernorm", "softmax", "attn_scale", "rope", "postprocess", "patch_embed", "head_last")
+
+
+def policy(**changes: object) -> Policy:
+    eight = {"bits": 8}
+    values = {
+        "weights": eight | {"granularity": "per_channel"},
+        "activations": eight | {"granularity": "per_tensor"},
+        "keep_list": list(EVERY),
+        "attention_products": False,
+        "calibrator": "percentile",
+        "percentile": 99.99,
+        "smoothing": None,
+    }
+    return Policy.model_validate(values | changes)
+
+
+def images(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    first, second = (2 * torch.rand(2, 1, 3, 64, 64, generator=generator) - 1).unbind()
+    return first, second
+
+
+def run(network: nn.Module) -> None:
+    for seed in range(3):
+        network(*images(seed))
+
+
+def make(config: Dust3rConfig = LINEAR) -> Dust3r:
+    torch.manual_seed(0)
+    return Dust3r(config).eval()
+
+
+def test_the_standard_list_keeps_patches_and_the_last_layers_of_the_heads() -> None:
+    kept = kept_modules(make(), EVERY)
+    assert kept == {"patch_embed.proj", "downstream_head1.proj", "downstream_head2.proj"}
+    last = kept_modules(make(DPT), ("head_last",))
+    assert last == {"downstream_head1.dpt.head.4", "downstream_head2.dpt.head.4"}
+
+
+def test_every_other_product_is_quantized() -> None:
+    network = make()
+    products = {n for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)}
+    assert set(quantized_modules(network, EVERY)) == products - kept_modules(network, EVERY)
+
+
+def test_a_name_that_is_no_family_is_an_error() -> None:
+    with pytest.raises(DustError, match="'layernrm' is no family"):
+        kept_modules(make(), ("layernrm",))
+
+
+@pytest.mark.parametrize("calibrator", ["max", "percentile", "mse"])
+def test_quantizing_moves_the_prediction_a_little_and_off_not_at_all(calibrator: str) -> None:
+    network, plain = make(), make()
+    with torch.no_grad():
+        quantize(network, policy(calibrator=calibrator), run)
+        reference, found = plain(*images()), network(*images())
+        with quantizers_off(network):
+            off = network(*images())
+    for a, b, c in zip(reference, found, off, strict=True):
+        assert torch.equal(a, c)
+        assert 0 < float((a - b).norm() / a.norm()) < 0.05
+    amax = ranges(network)
+    assert len(amax) == 2 * len(quantized_modules(plain, EVERY))
+    assert amax["enc_blocks.0.attn.qkv.weight_quantizer"].shape == (3 * 32, 1)
+    assert amax["enc_blocks.0.attn.qkv.input_quantizer"].numel() == 1
+
+
+@pytest.mark.parametrize("bits", [3, 8])
+def test_the_range_of_least_error_beats_its_neighbours_by_hand(bits: int) -> None:
+    values = torch.randn(20_000, generator=torch.Generator().manual_seed(0)).abs()
+    steps = 2 ** (bits - 1) - 1
+
+    def error(amax: float) -> float:
+        scale = amax / steps
+        return float(((values / scale).round().clamp(max=steps) * scale - values).square().mean())
+
+    counts = torch.histc(values, 2048, 0, float(values.max()))
+    found = float(range_of_least_error(counts, torch.linspace(0, float(values.max()), 2049), steps))
+    assert error(found) <= min(error(found * factor) for factor in (0.8, 0.9, 1.1, 1.25))
+
+
+def test_smoothing_changes_no_output_and_evens_out_channels() -> None:
+    network = make()
+    with torch.no_grad():
+        network.enc_blocks[0].norm1.weight[3] *= 50
+        before = copy.deepcopy(network)
+        smooth(network, 0.5, run)
+        for a, b in zip(before(*images()), network(*images()), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    ratio = before.enc_blocks[0].norm1.weight[3] / network.enc_blocks[0].norm1.weight[3]
+    assert float(ratio.detach()) > 5
+
+
+def test_the_graph_computes_what_the_fake_quantizers_do(tmp_path: Path) -> None:
+    network, path = make(), tmp_path / "int8.onnx"
+    with torch.no_grad():
+        quantize(network, policy(), run)
+        expected = network(*images())
+    export_int8(network, path, Origin("KQ_INT8_run1", ("K_T3B05_run1",)), height=64, width=64)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(str(path), options)
+    found = session.run(
+        None, dict(zip(("image1", "image2"), map(np.asarray, images()), strict=True))
+    )
+    for a, b in zip(expected, found, strict=True):
+        # One step of a quantizer, where float sums round to its other side.
+        np.testing.assert_allclose(a, b, rtol=2e-2, atol=2e-3)
+    assert read_origin(path) == Origin("KQ_INT8_run1", ("K_T3B05_run1",))
+
+
+def test_the_graph_holds_int8_weights_and_no_bias_is_quantized(tmp_path: Path) -> None:
+    network, path = make(), tmp_path / "int8.onnx"
+    with torch.no_grad():
+        quantize(network, policy(), run)
+    export_int8(network, path, Origin("Q_PTQ_keepLN_run1"), height=64, width=64)
+    graph = onnx.load(path).graph
+    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    readers = {name: node for node in graph.node for name in node.input}
+    matrices = [
+        node for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in constants
+    ]  # fmt: skip
+    assert len(matrices) == len(quantized_modules(make(), EVERY))
+    for node in matrices:
+        values = constants[node.input[0]]
+        assert values.dtype == np.int8 and values.ndim == 2
+        assert not constants[node.input[2]].any()
+        axis = node.attribute[0].i
+        assert len(constants[node.input[1]]) == values.shape[axis]
+        assert readers[node.output[0]].op_type in ("MatMul", "Gemm")
+
+
+def test_another_graph_is_told_from_ours(tmp_path: Path) -> None:
+    path = tmp_path / "other.onnx"
+    path.write_bytes(b"\x08\x07")
+    with pytest.raises(DustError, match="no graph that a task exported"):
+        read_origin(path)
+
+
+def test_a_quantized_checkpoint_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    network, path = make(), tmp_path / "quant_ckpt.pth"
+    with torch.no_grad():
+        quantize(network, policy(), run)
+        save_quantized(network, path, policy(), exp_id="Q_PTQ_keepLN_run1", spec_digest="0" * 64)
+        found = load_quantized(path)
+        for a, b in zip(network(*images()), found.network(*images()), strict=True):
+            assert torch.equal(a, b)
+    assert found.exp_id == "Q_PTQ_keepLN_run1"
+    assert found.policy == policy()
+    assert len(quantizers(found.network)) == len(quantizers(network))
+
+
+@pytest.mark.parametrize("spoil", ["format", "ranges", "policy", "truncate"])
+def test_a_damaged_quantized_checkpoint_is_one_clear_error(tmp_path: Path, spoil: str) -> None:
+    network, path = make(), tmp_path / "quant_ckpt.pth"
+    with torch.no_grad():
+        quantize(network, policy(), run)
+    save_quantized(network, path, policy(), exp_id=None, spec_digest=None)
+    if spoil == "truncate":
+        path.write_bytes(path.read_bytes()[:1000])
+    else:
+        content = torch.load(path, weights_only=True)  # noqa: TID251
+        content[spoil] = "nothing of the kind" if spoil == "format" else {"a": torch.zeros(1)}
+        torch.save(content, path)
+    with pytest.raises(DustError) as caught:
+        load_quantized(path)
+    assert str(path) in str(caught.value)
