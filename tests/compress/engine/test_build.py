@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper
 
 from dust_compress.engine.build import build_engine
+from dust_compress.engine.worker import PEAK_MEMORY
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_eval.runtimes import RuntimeOptions, load_model
@@ -27,6 +28,7 @@ _BUILD = """
 import sys
 from pathlib import Path
 from dust_compress.engine.build import build_engine
+from dust_compress.engine.worker import PEAK_MEMORY
 from dust_core.errors import DustError
 try:
     build_engine(Path(sys.argv[1]), Path(sys.argv[2]), compiler="tensorrt_rtx")
@@ -63,7 +65,9 @@ def test_every_linear_layer_but_the_kept_ones_computes_in_int8(built: Path) -> N
 def test_only_the_engine_its_manifest_and_its_log_are_left(built: Path) -> None:
     names = {path.name for path in built.parent.iterdir()}
     assert names == {"student_int8.trt", "student_int8.trt.json", "student_int8.trt.log"}
-    assert "Engine generation completed" in built.with_name("student_int8.trt.log").read_text()
+    log = built.with_name("student_int8.trt.log").read_text()
+    assert "Engine generation completed" in log
+    assert 50 < float(log.partition(PEAK_MEMORY)[2].split()[0]) < 5000
 
 
 def test_the_same_graph_gives_the_same_bytes(built: Path, int8_graph: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ alike (with 11.4 and 1.7, asking a network for its flags ends the process).
 """
 
 import json
+import math
 import os
 import sys
 from collections import Counter
@@ -17,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+PEAK_MEMORY = "Peak memory of the compiling process:"
 _OLDEST = 11  # the first that is strongly typed throughout
 _NAMED_ERRORS = 3
 _TYPES = {"FLOAT": "fp32", "HALF": "fp16", "BF16": "bf16", "INT8": "int8"}
@@ -56,6 +58,7 @@ def main(request_path: str) -> int:
             "inputs": {one.name: list(one.shape) for one in inputs},
             "products": Counter(_products(trt, network)),
         }
+        log.write(f"info: {PEAK_MEMORY} {_peak_memory_mb():.0f} MB\n")
         Path(request["report"]).write_text(json.dumps(report))
     return 0
 
@@ -132,6 +135,17 @@ def _products(trt: Any, network: Any) -> Iterator[str]:
         else:
             name = layer.get_output(0).dtype.name
             yield _TYPES.get(name, name.lower())
+
+
+def _peak_memory_mb() -> float:
+    """In 10^6 bytes; NaN where the system does not say.
+
+    `getrusage` would not do: it counts what the calling process had when it started this one.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    peaks = (float(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return next(peaks, math.nan) * 1024 / 1e6
 
 
 def _described(error: Any) -> str:
