@@ -18,7 +18,7 @@ from dust_compress.engine.worker import PEAK_MEMORY
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_eval.runtimes import RuntimeOptions, load_model
-from dust_eval.runtimes.engine_manifest import manifest_path, verify_engine
+from dust_eval.runtimes.engine_manifest import Floats, manifest_path, verify_engine
 
 pytestmark = pytest.mark.skipif(
     find_spec("tensorrt_bindings") is None and find_spec("tensorrt_rtx") is None,
@@ -114,12 +114,34 @@ def test_an_operator_that_nobody_knows_is_named(tmp_path: Path) -> None:
     assert not manifest_path(engine).exists()
 
 
-def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
+def test_a_graph_that_parses_and_does_not_compile_says_why(tmp_path: Path) -> None:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", 2]) for name in "xy"]
+    graph = tmp_path / "dynamic.onnx"
+    model = helper.make_model(
+        helper.make_graph([helper.make_node("Exp", ["x"], ["y"])], "g", values[:1], values[1:]),
+        opset_imports=[helper.make_opsetid("", 19)],
+        ir_version=9,
+    )
+    onnx.save(model, graph)
+    with pytest.raises(DustError, match=r"dynamic\.onnx.*cannot be compiled.*dynamic"):
+        build_engine(graph, tmp_path / "dynamic.trt", compiler="tensorrt_rtx")
+    assert not (tmp_path / "dynamic.trt").exists()
+
+
+@pytest.mark.parametrize(
+    ("floats", "message"), [("fp32", "cannot be compiled"), ("fp16", "this is no ONNX graph")]
+)
+def test_a_file_that_is_no_graph_is_named(floats: Floats, message: str, tmp_path: Path) -> None:
     graph = tmp_path / "noise.onnx"
     graph.write_bytes(np.random.default_rng(0).bytes(1000))
-    with pytest.raises(DustError, match=r"noise\.onnx.*cannot be compiled"):
-        build_engine(graph, tmp_path / "noise.trt", compiler="tensorrt_rtx")
+    with pytest.raises(DustError, match=rf"noise\.onnx.*{message}"):
+        build_engine(graph, tmp_path / "noise.trt", compiler="tensorrt_rtx", floats=floats)
     assert not (tmp_path / "noise.trt").exists()
+
+
+def test_a_graph_that_is_absent_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DustError, match=r"absent\.onnx: cannot read the file"):
+        build_engine(tmp_path / "absent.onnx", tmp_path / "a.trt", compiler="tensorrt_rtx")
 
 
 @pytest.mark.skipif(find_spec("tensorrt") is not None, reason="TensorRT is installed")

@@ -53,6 +53,7 @@ def build_engine(
     Raises:
         DustError: no compiler is installed, the graph cannot be compiled, or the process died.
     """
+    graph_sha256 = sha256_file(graph)
     engine.parent.mkdir(parents=True, exist_ok=True)
     log = engine.with_name(engine.name + ".log")
     with tempfile.TemporaryDirectory(dir=engine.parent, prefix=f".{engine.name}.") as folder:
@@ -79,7 +80,7 @@ def build_engine(
         manifest = EngineManifest(
             engine=engine.name,
             sha256=sha256_file(built),
-            onnx_sha256=sha256_file(graph),
+            onnx_sha256=graph_sha256,
             compiler=compiler,
             versions={"api": report["version"], **_versions()},
             compute_capabilities=capabilities,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from dust_core.errors import DustError
@@ -25,7 +26,12 @@ def write_half(graph: Path, path: Path) -> None:
     Raises:
         DustError: the graph has no FP16 variant, or the file cannot be written.
     """
-    model = onnx.load(graph)
+    try:
+        model = onnx.load(graph)
+    except DecodeError as error:
+        raise DustError(
+            "this is no ONNX graph", where=str(graph), fix="export it again", exit_code=1
+        ) from error
     half_precision(model, where=str(graph))
     with atomic_path(path) as temporary:
         onnx.save(model, temporary)

@@ -48,7 +48,8 @@ def main(request_path: str) -> int:
         cache = _timing_cache(config, request["timing_cache"])
         engine = builder.build_serialized_network(network, config)
         if engine is None:
-            return _give_up(request, logger.errors)
+            last = logger.errors[-_NAMED_ERRORS:]  # those before may be consequences of no GPU
+            return _give_up(request, last or ["the builder gave up without a word"])
         Path(request["engine"]).write_bytes(memoryview(engine))
         if cache is not None:
             Path(request["timing_cache"]).write_bytes(memoryview(cache.serialize()))
@@ -149,7 +150,7 @@ def _peak_memory_mb() -> float:
 
 
 def _described(error: Any) -> str:
-    return f"{error.node_operator()} {error.node_name()}: {error.desc()}".strip()
+    return f"{error.node_operator()} {error.node_name()}: {error.desc()}".strip(": ")
 
 
 def _give_up(request: dict[str, Any], errors: list[str]) -> int:
