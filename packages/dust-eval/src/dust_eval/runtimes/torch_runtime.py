@@ -42,14 +42,15 @@ class TorchModel:
         )
 
     def execute(self) -> None:
-        narrow = _TYPES.get(self.options.precision)
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.options.device, narrow, enabled=narrow is not None),
-        ):
+        with torch.inference_mode(), self.autocast():
             self._prediction = self.network(*self._inputs)
         if self.options.device == "cuda":
             torch.cuda.synchronize()
+
+    def autocast(self) -> torch.autocast:
+        """The context in which products run in the model's precision."""
+        narrow = _TYPES.get(self.options.precision)
+        return torch.autocast(self.options.device, narrow, enabled=narrow is not None)
 
 
 def load(path: Path, options: RuntimeOptions) -> TorchModel:
