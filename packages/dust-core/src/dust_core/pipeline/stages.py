@@ -7,7 +7,7 @@ Format: https://doc.dvc.org/user-guide/project-structure/dvcyaml-files
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +98,7 @@ def dvc_stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, 
         files = [*task.inputs, *_results_read(specs, task)]
         if any(specs.gate(name).metric in _DEVICE_METRICS for name in task.gate):
             files.append(DEVICE_FILE)
-        outputs = dict.fromkeys((*task.outputs, result_file_name(task_id, task)))
+        outputs = _with_manifests((*task.outputs, result_file_name(task_id, task)))
         yield (
             task_id,
             {
@@ -107,12 +107,20 @@ def dvc_stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, 
                 "desc": task.title,
                 "deps": [
                     *_data(specs, task, profile),
-                    *(str(folder / name) for name in dict.fromkeys(files)),
+                    *(str(folder / name) for name in _with_manifests(files)),
                 ],
                 "params": _parameters(specs, task_id, profile),
                 "outs": [str(folder / name) for name in outputs],
             },
         )
+
+
+def _with_manifests(names: Iterable[str]) -> Iterator[str]:
+    """Each name once, an engine's followed by its manifest: no runtime loads it without."""
+    for name in dict.fromkeys(names):
+        yield name
+        if name.endswith(".trt"):
+            yield f"{name}.json"
 
 
 def _results_read(specs: "SpecSet", task: "Task") -> Iterator[str]:
