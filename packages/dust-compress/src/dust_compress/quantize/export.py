@@ -147,6 +147,9 @@ class _Graph:
         self.constants = {one.name: numpy_helper.to_array(one) for one in self.graph.initializer}
         self.readers: dict[str, list[NodeProto]] = {}
         for node in self.graph.node:
+            if node.op_type == "Identity" and node.input[0] in self.constants:
+                # Of a layer that both views use, the exporter names the weight twice.
+                self.constants[node.output[0]] = self.constants[node.input[0]]
             if node.op_type == "Constant":
                 value = next((one for one in node.attribute if one.name == "value"), None)
                 if value is not None:
@@ -167,7 +170,9 @@ class _Graph:
         kept = [node for node in self.graph.node if id(node) not in dropped]
         read = {name for node in kept for name in node.input}
         read |= {output.name for output in self.graph.output}
-        kept = [n for n in kept if n.op_type != "Constant" or set(n.output) & read]
+        unread = {"Constant", "Identity"}
+        kept = [n for n in kept if n.op_type not in unread or set(n.output) & read]
+        read = {name for node in kept for name in node.input}
         weights = [one for one in self.graph.initializer if one.name in read]
         del self.graph.node[:], self.graph.initializer[:]
         self.graph.node.extend(kept)

@@ -1,0 +1,162 @@
+"""Every rule on Q/DQ graphs, by a graph that breaks it alone."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper, numpy_helper
+
+from dust_compress.quantize.export import Origin, export_int8
+from dust_compress.quantize.network import quantize
+from dust_compress.quantize.rules import RULES
+from dust_core.checks.subjects import Graph
+from dust_core.model import Dust3r, Dust3rConfig
+from dust_core.specs.models.quant import Policy
+
+TINY = Dust3rConfig.uniform(
+    enc_dim=32, enc_depth=1, enc_heads=2, dec_dim=32, dec_depth=1, dec_heads=2, head="linear"
+)
+POLICY = Policy.model_validate(
+    {
+        "weights": {"bits": 8, "granularity": "per_channel"},
+        "activations": {"bits": 8, "granularity": "per_tensor"},
+        "keep_list": ["layernorm", "softmax", "patch_embed", "head_last"],
+        "attention_products": False,
+        "calibrator": "max",
+        "percentile": 99.99,
+        "smoothing": None,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network, path = Dust3r(TINY).eval(), tmp_path_factory.mktemp("graph") / "student_int8.onnx"
+    image = 2 * torch.rand(1, 3, 32, 32) - 1
+    with torch.no_grad():
+        quantize(network, POLICY, lambda one: one(image, image.flip(-1)))
+    export_int8(network, path, Origin("KQ_INT8_run1"), height=32, width=32)
+    return path
+
+
+def broken_rules(path: Path) -> set[str]:
+    """The ids of the rules that a graph breaks."""
+    return {found.rule for rule in RULES for found in rule.check(Graph(path.name, path))}
+
+
+def test_what_we_export_breaks_none(good: Path) -> None:
+    assert broken_rules(good) == set()
+
+
+def first(model: onnx.ModelProto, kind: str, **wanted: bool) -> onnx.NodeProto:
+    """The first node of a kind; of dequantizers the first of a weight, or of an activation."""
+    weights = {one.name for one in model.graph.initializer}
+    return next(
+        node
+        for node in model.graph.node
+        if node.op_type == kind
+        and (not wanted or (node.input[0] in weights) == wanted["of_weight"])
+    )
+
+
+def replace_constant(model: onnx.ModelProto, name: str, values: np.ndarray) -> None:
+    for one in model.graph.initializer:
+        if one.name == name:
+            one.CopyFrom(numpy_helper.from_array(values, name))
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.output[0] == name:
+            node.attribute[0].t.CopyFrom(numpy_helper.from_array(values))
+
+
+def other_opset(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 17
+
+
+def dynamic_batch(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+
+
+def shifted_zero(model: onnx.ModelProto) -> None:
+    node = first(model, "DequantizeLinear", of_weight=True)
+    zeros = next(one for one in model.graph.initializer if one.name == node.input[2])
+    replace_constant(model, node.input[2], np.ones_like(numpy_helper.to_array(zeros)))
+
+
+def zero_scale(model: onnx.ModelProto) -> None:
+    node = first(model, "DequantizeLinear", of_weight=True)
+    scales = next(one for one in model.graph.initializer if one.name == node.input[1])
+    values = numpy_helper.to_array(scales).copy()
+    values[0] = 0
+    replace_constant(model, node.input[1], values)
+
+
+def wrong_axis(model: onnx.ModelProto) -> None:
+    first(model, "DequantizeLinear", of_weight=True).attribute[0].i = 0
+
+
+def half_a_product(model: onnx.ModelProto) -> None:
+    node = first(model, "DequantizeLinear", of_weight=False)
+    quantize_node = next(one for one in model.graph.node if node.input[0] in one.output)
+    product = next(
+        one for one in model.graph.node if one.op_type == "MatMul" and node.output[0] in one.input
+    )
+    product.input[0] = quantize_node.input[0]
+
+
+def quantized_bias(model: onnx.ModelProto) -> None:
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.ones(4, np.int8), "bias8"),
+            numpy_helper.from_array(np.float32(0.1), "bias8.scale"),
+            numpy_helper.from_array(np.int8(0), "bias8.zero"),
+        ]
+    )
+    inputs = ["bias8", "bias8.scale", "bias8.zero"]
+    model.graph.node.insert(0, helper.make_node("DequantizeLinear", inputs, ["bias"], "bias"))
+
+
+def quantized_norm(model: onnx.ModelProto) -> None:
+    node = first(model, "DequantizeLinear", of_weight=False)
+    first(model, "LayerNormalization").input[0] = node.output[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "spoil"),
+    [
+        ("QDQ002", other_opset),
+        ("QDQ003", dynamic_batch),
+        ("QDQ004", shifted_zero),
+        ("QDQ005", zero_scale),
+        ("QDQ006", wrong_axis),
+        ("QDQ007", half_a_product),
+        ("QDQ008", quantized_bias),
+        ("QDQ009", quantized_norm),
+    ],
+)
+def test_a_graph_broken_in_one_way_breaks_that_rule(
+    good: Path, tmp_path: Path, rule: str, spoil: Callable[[onnx.ModelProto], None]
+) -> None:
+    model = onnx.load(good)
+    spoil(model)
+    path = tmp_path / good.name
+    onnx.save(model, path)
+    assert broken_rules(path) == {rule}
+
+
+def test_a_file_that_is_no_graph_or_a_float_one_under_an_int8_name(
+    good: Path, tmp_path: Path
+) -> None:
+    readable = RULES[0]
+    path = tmp_path / "student_int8.onnx"
+    path.write_bytes(good.read_bytes()[:999])
+    assert [one.rule for one in readable.check(Graph(path.name, path))] == ["QDQ001"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "float", [], [])
+    onnx.save(helper.make_model(graph), path)
+    assert [one.found for one in readable.check(Graph(path.name, path))] == ["no DequantizeLinear"]
+    shutil.copy(path, tmp_path / "exported.onnx")
+    assert broken_rules(tmp_path / "exported.onnx") == set()
