@@ -1,10 +1,11 @@
 """Which images of a scene form pairs, and what a model says of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dust_core.model import Features
 from dust_eval.arrays import Floats
@@ -82,6 +83,23 @@ def predict_edges(
         edges.append(_edge(first, second, model(images[first], images[second])))
         on_pair()
     return edges
+
+
+def hide_bars(edges: Sequence[Edge], shown: Sequence[NDArray[np.bool_]]) -> list[Edge]:
+    """The same pairs, without confidence (1, which weighs nothing) where no picture is shown.
+
+    Args:
+        shown: (H, W) of every image.
+    """
+    return [
+        replace(
+            edge,
+            confidences=np.where(
+                np.stack([shown[edge.first], shown[edge.second]]), edge.confidences, 1.0
+            ),
+        )
+        for edge in edges
+    ]
 
 
 def _edge(first: int, second: int, found: Sequence[Floats]) -> Edge:

@@ -1,0 +1,119 @@
+"""The fused cloud of an aligned scene, and the files that carry it."""
+
+import json
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dust_core.data.photographs import Photograph
+from dust_eval.arrays import Floats
+from dust_eval.scene.align import Scene
+
+_GLTF_FROM_CV = np.array([1.0, -1.0, -1.0])  # y up and z backward
+_POINTS, _FLOAT, _BYTE, _ARRAY_BUFFER = 0, 5126, 5121, 34962
+
+
+USUAL = 3.0
+"""The least confidence of a point in DUSt3R's own clouds."""
+_ENOUGH = 0.1  # of all pixels
+
+
+class Cloud(NamedTuple):
+    """Points (M, 3) float32 and their colours (M, 3) uint8."""
+
+    points: Floats
+    colours: np.ndarray[tuple[int, int], np.dtype[np.uint8]]
+
+
+def usual_confidence(scene: Scene) -> float:
+    """3, or the median where fewer than a tenth of the pixels reach 3."""
+    reached = float((scene.confidences >= USUAL).mean())
+    return USUAL if reached >= _ENOUGH else float(np.median(scene.confidences))
+
+
+def fuse(scene: Scene, photographs: Sequence[Photograph], min_confidence: float) -> Cloud:
+    """All pixels that a photograph shows and of which the network is confident, in one cloud."""
+    colours = np.stack([photograph.square for photograph in photographs])
+    shown = np.stack([photograph.shown() for photograph in photographs])
+    # A confidence of 1 weighs nothing: such a pixel has no depth.
+    chosen = shown & (scene.confidences >= min_confidence) & (scene.confidences > 1)
+    return Cloud(scene.points()[chosen].astype(np.float32), colours[chosen])
+
+
+def ply_bytes(cloud: Cloud) -> bytes:
+    """The cloud as binary PLY."""
+    kind = [("xyz", "<f4", 3), ("rgb", "u1", 3)]
+    rows = np.empty(len(cloud.points), dtype=kind)
+    rows["xyz"], rows["rgb"] = cloud.points, cloud.colours
+    names = "".join(f"property float {axis}\n" for axis in "xyz")
+    names += "".join(f"property uchar {colour}\n" for colour in ("red", "green", "blue"))
+    header = (
+        f"ply\nformat binary_little_endian 1.0\nelement vertex {len(rows)}\n{names}end_header\n"
+    )
+    return header.encode() + rows.tobytes()
+
+
+def glb_bytes(cloud: Cloud) -> bytes:
+    """The cloud as binary glTF 2.0, y up."""
+    points = (cloud.points * _GLTF_FROM_CV).astype("<f4")
+    colours = np.full((len(points), 4), 255, np.uint8)  # four bytes: vertices are aligned to four
+    colours[:, :3] = cloud.colours
+    parts = (points.tobytes(), colours.tobytes())
+    sizes = [len(part) for part in parts]
+    count = {"count": len(points)}
+    document = {
+        "asset": {"version": "2.0", "generator": "dust"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [
+            {"primitives": [{"mode": _POINTS, "attributes": {"POSITION": 0, "COLOR_0": 1}}]}
+        ],
+        "buffers": [{"byteLength": sum(sizes)}],
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": 0, "byteLength": sizes[0], "target": _ARRAY_BUFFER},
+            {"buffer": 0, "byteOffset": sizes[0], "byteLength": sizes[1], "target": _ARRAY_BUFFER},
+        ],
+        "accessors": [
+            count
+            | {"bufferView": 0, "componentType": _FLOAT, "type": "VEC3"}
+            | {"min": points.min(0).tolist(), "max": points.max(0).tolist()},
+            count | {"bufferView": 1, "componentType": _BYTE, "type": "VEC4", "normalized": True},
+        ],
+    }
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    binary = b"".join(parts)
+    total = 12 + 8 + len(text) + 8 + len(binary)
+    return b"".join(
+        (
+            struct.pack("<4sII", b"glTF", 2, total),
+            struct.pack("<I4s", len(text), b"JSON") + text,
+            struct.pack("<I4s", len(binary), b"BIN\0") + binary,
+        )
+    )
+
+
+def cameras_json(scene: Scene, photographs: Sequence[Photograph]) -> str:
+    """Cameras of the upright photographs, K in their own pixels, and the way to the square."""
+    cameras = []
+    for number, photograph in enumerate(photographs):
+        side, focal = photograph.placement.side, float(scene.focals[number])
+        centre = (side - 1) / 2
+        inside = np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1]])
+        square_from_photograph = photograph.placement.intrinsics(np.eye(3))
+        cameras.append(
+            {
+                "image": photograph.name,
+                "width": photograph.size[0],
+                "height": photograph.size[1],
+                "K": (np.linalg.inv(square_from_photograph) @ inside).tolist(),
+                "cam_to_world": scene.cam_to_world[number].tolist(),
+                "square_from_photograph": square_from_photograph.tolist(),
+                "side": side,
+            }
+        )
+    about = {"axes": "x right, y down, z forward", "unit": "the scene's own, not metres"}
+    return json.dumps(about | {"cameras": cameras}, indent=2) + "\n"

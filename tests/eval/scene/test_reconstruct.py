@@ -1,0 +1,103 @@
+"""What a user gets from a folder of photographs."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dust_core.data.frames import Mode
+from dust_core.data.photographs import find_photographs, read_photograph
+from dust_core.errors import DustError
+from dust_eval.scene.align import Scene
+from dust_eval.scene.cloud import cameras_json, fuse, glb_bytes, ply_bytes, usual_confidence
+from dust_eval.scene.graph import Edge, hide_bars
+from dust_eval.scene.page import render
+
+SIDE = 32
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, size in enumerate([(64, 48), (40, 80)]):
+        Image.new("RGB", size, (200, 100, 50 * number)).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def flat_scene(images: int, confidence: float = 5.0) -> Scene:
+    shape = (images, SIDE, SIDE)
+    return Scene(
+        cam_to_world=np.tile(np.eye(4), (images, 1, 1)),
+        focals=np.full(images, 40.0),
+        depths=np.full(shape, 2.0),
+        confidences=np.full(shape, confidence, np.float32),
+        objective=0.0,
+        rounds=1,
+    )
+
+
+def test_photographs_are_upright(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (80, 40), "red")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    assert read_photograph(tmp_path / "a.jpg", SIDE).size == (40, 80)
+
+
+def test_unusable_input_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DustError, match="0 photographs"):
+        find_photographs(tmp_path)
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(DustError, match="cannot read the picture"):
+        read_photograph(tmp_path / "broken.jpg", SIDE)
+
+
+def test_bars_are_neither_aligned_nor_shown(folder: Path) -> None:
+    photographs = [read_photograph(p, SIDE, Mode.LETTERBOX) for p in find_photographs(folder)]
+    shown = [one.shown() for one in photographs]
+    assert shown[0].sum() == SIDE * 24
+    edge = Edge(0, 1, np.zeros((2, SIDE, SIDE, 3)), np.full((2, SIDE, SIDE), 9.0))
+    hidden = hide_bars([edge], shown)[0].confidences
+    assert (hidden == np.where(np.stack(shown), 9.0, 1.0)).all()
+    assert len(fuse(flat_scene(2), photographs, 3.0).points) == sum(s.sum() for s in shown)
+
+
+def test_files_hold_the_same_points(folder: Path) -> None:
+    photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
+    cloud = fuse(flat_scene(2), photographs, 3.0)
+    body = ply_bytes(cloud).split(b"end_header\n", 1)[1]
+    first = np.frombuffer(body[:12], "<f4")
+    np.testing.assert_allclose(first, [-15.5 / 40 * 2, -15.5 / 40 * 2, 2.0], rtol=1e-6)
+    assert len(body) == 2 * SIDE * SIDE * 15
+    glb = glb_bytes(cloud)
+    magic, version, total, length = struct.unpack("<4sIII", glb[:16])
+    assert (magic, version, total) == (b"glTF", 2, len(glb))
+    document = json.loads(glb[20 : 20 + length])
+    assert document["accessors"][0]["count"] == 2 * SIDE * SIDE
+    np.testing.assert_allclose(
+        np.frombuffer(glb[28 + length : 40 + length], "<f4"), first * [1, -1, -1]
+    )
+
+
+def test_cameras_are_those_of_the_photographs(folder: Path) -> None:
+    photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
+    first, second = json.loads(cameras_json(flat_scene(2), photographs))["cameras"]
+    np.testing.assert_allclose(first["K"], [[60, 0, 31.5], [0, 60, 23.5], [0, 0, 1]], atol=1e-9)
+    np.testing.assert_allclose(second["K"], [[50, 0, 19.5], [0, 50, 39.5], [0, 0, 1]], atol=1e-9)
+
+
+def test_a_network_that_is_nowhere_sure_still_gives_its_surer_half(folder: Path) -> None:
+    scene = flat_scene(2, confidence=1.0)
+    scene.confidences[1] = 1.5
+    assert usual_confidence(flat_scene(2)) == 3.0
+    photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
+    assert len(fuse(scene, photographs, usual_confidence(scene)).points) == SIDE * SIDE
+
+
+def test_page_needs_no_network(folder: Path) -> None:
+    photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
+    scene = flat_scene(2)
+    page = render(scene, fuse(scene, photographs, 3.0), photographs, [("Pairs", "<2>")])
+    assert "http" not in page and "&lt;2&gt;" in page and page.count("data:image/jpeg") == 2
