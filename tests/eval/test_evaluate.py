@@ -16,7 +16,7 @@ from dust_core.data.reader import read_samples
 from dust_core.errors import DustError
 from dust_core.records import read_result_file
 from dust_core.specs import ResolvedTask, load_specs, load_yaml, resolve
-from dust_eval.evaluate import Subject, evaluate, workload_samples
+from dust_eval.evaluate import Subject, evaluate, scene_images, workload_samples
 
 
 def dust(*arguments: str) -> int:
@@ -204,3 +204,22 @@ def test_json_of_the_evaluation_holds_no_number_without_provenance(evaluated: Pa
     assert proof["artifacts"].keys() == {"teacher_fp32.pth"} == proof["inputs"].keys()
     assert len(proof["commit"]) == 40 and proof["dirty"] is False
     assert proof["runtime"]["versions"].keys() == {"openvino"}
+
+
+def test_a_scene_is_timed_or_its_absence_explained(evaluated: Path) -> None:
+    file = read_result_file(evaluated / "artifacts" / "ci" / "teacher_eval.json")
+    teacher, reference = file.results
+    assert teacher.record is not None and reference.record is not None
+    if teacher.record.t_scene_s is None:  # an untrained network need not align
+        assert "could not be aligned" in teacher.provenance.reasons["t_scene_s"]
+    else:
+        assert teacher.record.t_scene_s > 0
+    assert reference.provenance.reasons["t_scene_s"] == "no scene was asked for"
+
+
+def test_a_scene_is_five_images_of_one_place(task: ResolvedTask) -> None:
+    images = scene_images(task)
+    assert len(images) == 5
+    assert len({image.tobytes() for image in images}) == 5
+    for image, sample in zip(images, workload_samples(task), strict=False):
+        np.testing.assert_array_equal(image, sample.images[0])

@@ -21,6 +21,7 @@ from dust_core.records import Latency, Measured, Runtime
 from dust_core.records.provenance import Precision as Computed
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
+from dust_eval.arrays import Floats
 from dust_eval.engines import compiled
 from dust_eval.latency import Timing, measure_latency
 from dust_eval.quality import PairTruth, QualityReport, measure_quality
@@ -41,12 +42,14 @@ class Subject:
         network: the float network behind it, for its parameters and operations; read from `path`
             if that is a checkpoint and this is None.
         notes: one line for the record's reader.
+        scene: whether whole scenes are timed, too.
     """
 
     path: Path
     computed: Computed
     network: Dust3r | None = None
     notes: str | None = None
+    scene: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,8 @@ class _Loaded:
     file: Path
     quality: QualityReport | None = None
     samples_ms: tuple[float, ...] = ()
+    scene_s: float | None = None
+    no_scene: str = "no scene was asked for"
 
 
 def evaluate(
@@ -112,8 +117,13 @@ def evaluate(
             timing,
             on_turn=lambda: progress.advance(bar),
         )
-    for one, own in zip(loaded.values(), taken, strict=True):
-        one.samples_ms = own
+        for one, own in zip(loaded.values(), taken, strict=True):
+            one.samples_ms = own
+        for name, one in loaded.items():
+            if one.subject.scene:
+                bar = progress.add_task(f"scene by {name}", total=None)
+                _time_scene(task, one)
+                progress.update(bar, total=1, completed=1)
     return {
         name: Evaluation(
             measured=_measured(task, one, loaded, baseline), runtime=_runtime(task, one)
@@ -142,6 +152,36 @@ def workload_samples(task: ResolvedTask) -> Iterator[Sample]:
     )
     for number, pair in pairs:
         yield Sample(f"pair {number}, {_title(pair)}", _images(pair), _truth(pair))
+
+
+def scene_images(task: ResolvedTask) -> list[Floats]:
+    """The images (1, 3, H, W) of the workload's first scene, in the order in which pairs name them.
+
+    A profile that measures fewer pairs has the same scene.
+
+    Raises:
+        DustError: the set is absent or damaged.
+    """
+    found: dict[str, Floats] = {}
+    scene = None
+    for pair in read_samples(Path(task.data.workload.manifest).parent, verify=True):
+        scene = scene or pair.about["scene"]
+        if pair.about["scene"] == scene:
+            found |= dict(zip(pair.about["images"], _images(pair), strict=True))
+        if len(found) >= task.workload.scene.images:
+            break
+    return list(found.values())[: task.workload.scene.images]
+
+
+def _time_scene(task: ResolvedTask, one: _Loaded) -> None:
+    from dust_eval.scene import scene_seconds
+
+    try:
+        one.scene_s = scene_seconds(
+            one.model, scene_images(task), task.workload.scene, task.workload.pair_graph.k
+        )
+    except DustError as error:  # a network may be too poor to align: a finding, not a failure
+        one.no_scene = f"the scene could not be aligned: {error.what}"
 
 
 def _title(pair: PairSample) -> str:
@@ -225,7 +265,8 @@ def _measured(
     height, width = task.workload.images.height, task.workload.images.width
     if network is None:
         reasons |= dict.fromkeys(("params_M", "flops_G"), "no float network stands behind it")
-    reasons["t_scene_s"] = "scenes are not measured yet"
+    if one.scene_s is None:
+        reasons["t_scene_s"] = one.no_scene
     against = None if baseline is None or loaded[baseline[1]] is one else baseline
     notes = [one.subject.notes] if one.subject.notes else []
     if device == "cpu":
@@ -235,6 +276,7 @@ def _measured(
         flops_G=None if network is None else flops_giga(network, height, width),
         size_MB=size_mb(one.file),
         vram_GB=peak_memory_gb(device),
+        t_scene_s=one.scene_s,
         pairs_per_sec=1000 / float(np.percentile(one.samples_ms, 50)),
         per_pair={} if one.quality is None else one.quality.per_pair,
         latency=Latency(

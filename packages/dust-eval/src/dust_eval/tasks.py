@@ -67,7 +67,7 @@ def evaluate_teacher(task: ResolvedTask) -> None:
     found = evaluate(
         task,
         {
-            "the teacher": Subject(path=path, computed="fp32"),
+            "the teacher": Subject(path=path, computed="fp32", scene=True),
             "the teacher again": Subject(path=path, computed="fp32"),
             f"the teacher in {reduced}": Subject(
                 path=path, computed=reduced, notes=f"the same weights in {reduced}"

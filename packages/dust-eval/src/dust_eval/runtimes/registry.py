@@ -14,6 +14,13 @@ RUNTIMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "onnxruntime": ("dust_eval.runtimes.onnxruntime_runtime", (".onnx",)),
     "tensorrt": ("dust_eval.runtimes.tensorrt_runtime", (".trt",)),
 }
+# name: the extra of dust-eval that brings what the runtime needs.
+_EXTRAS = {
+    "torch": "torch",
+    "openvino": "runtimes",
+    "onnxruntime": "runtimes",
+    "tensorrt": "torch,tensorrt",
+}
 
 
 def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
@@ -38,5 +45,5 @@ def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
     except ModuleNotFoundError as error:
         raise DustError(
             f"the {runtime} runtime needs the module {error.name}",
-            fix=f"pip install 'dust-eval[{runtime}]'",
+            fix=f"pip install 'dust-eval[{_EXTRAS[runtime]}]'",
         ) from error
