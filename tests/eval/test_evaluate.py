@@ -17,6 +17,7 @@ from dust_core.errors import DustError
 from dust_core.records import read_result_file
 from dust_core.specs import ResolvedTask, load_specs, load_yaml, resolve
 from dust_eval.evaluate import Subject, evaluate, scene_images, workload_samples
+from dust_eval.results import baseline_beside, begin
 
 
 def dust(*arguments: str) -> int:
@@ -223,3 +224,12 @@ def test_a_scene_is_five_images_of_one_place(task: ResolvedTask) -> None:
     assert len({image.tobytes() for image in images}) == 5
     for image, sample in zip(images, workload_samples(task), strict=False):
         np.testing.assert_array_equal(image, sample.images[0])
+
+
+def test_a_baseline_without_a_result_is_asked_for(damaged: Path) -> None:
+    resolved = resolve(load_specs(Path("specs")), "P0-2", "ci")
+    teacher = Subject(path=Path("artifacts/ci/teacher_fp32.pth"), computed="fp32")
+    found = evaluate(resolved, {"it": teacher})["it"]
+    with pytest.raises(DustError, match="P0-2, which P0-2 is compared with, has no result") as told:
+        baseline_beside(begin(resolved), "P0-2", found, "0" * 64, "teacher_fp32.pth")
+    assert "dust run P0-2 --profile ci" in told.value.fix

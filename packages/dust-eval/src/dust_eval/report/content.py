@@ -25,6 +25,7 @@ class TaskView:
         status: `pass`, `fail`, `inconclusive`, `settled` or `not run`.
         judged: its verdicts, and why they do not count where they do not.
         records: what it measured as candidates.
+        again: what a second measurement in the same process gave, where one was taken.
     """
 
     id: str
@@ -33,6 +34,7 @@ class TaskView:
     status: str
     judged: TaskVerdicts
     records: tuple[Record, ...]
+    again: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -189,11 +191,17 @@ def _stage(specs: SpecSet, stage: str, profile: str, files: list[ResultFile]) ->
                 for one in file.candidates
                 if one.record is not None
             ),
+            again=next((_again(file) for file in files if file.task == judged.task), None),
         )
         for task, judged in zip(tasks, judge_stage(tasks, files), strict=True)
     )
     title = specs.task_files[tasks[0].id].metadata.title
     return StageView(STAGES[stage], title.removeprefix(STAGES[stage]).lstrip(":, "), views)
+
+
+def _again(file: ResultFile) -> Mapping[str, Any] | None:
+    found = file.extra.get("again")
+    return found if isinstance(found, dict) else None
 
 
 def _status(judged: TaskVerdicts, files: Iterable[ResultFile]) -> str:
