@@ -84,6 +84,17 @@ def test_the_teacher_has_a_record_in_fp32_and_a_reference_beside_it(evaluated: P
     assert statuses["no_nan"] == "pass"
 
 
+def test_the_reference_is_computed_in_the_precision_that_it_claims(evaluated: Path) -> None:
+    import openvino
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor has no bf16")
+    file = read_result_file(evaluated / "artifacts" / "ci" / "teacher_eval.json")
+    wide, narrow = (one.provenance.per_pair["absrel"] for one in file.results)
+    assert wide != narrow
+    assert narrow == pytest.approx(wide, rel=0.05)
+
+
 def test_fields_without_a_value_are_counted(evaluated: Path) -> None:
     file = read_result_file(evaluated / "artifacts" / "ci" / "teacher_eval.json")
     proof = file.candidates[0].provenance
@@ -142,6 +153,7 @@ def test_a_baseline_is_timed_in_the_same_turns(task: ResolvedTask) -> None:
     assert narrow is not None and teacher is not None
     assert (narrow.baseline, narrow.baseline_ms) == ("P0-2", teacher.candidate_ms)
     assert (teacher.baseline, teacher.baseline_ms) == (None, None)
+    assert not set(narrow.candidate_ms) & set(teacher.candidate_ms)
 
 
 def test_images_and_truth_are_those_of_the_set_in_its_order(task: ResolvedTask) -> None:

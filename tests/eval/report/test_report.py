@@ -124,6 +124,12 @@ def test_verdicts_are_those_of_the_specs_as_they_stand(html: str) -> None:
     assert text.count("not run") == 2 * (len(SET.tasks) - 2)  # among verdicts and hypotheses
 
 
+def test_the_newest_candidate_is_set_against_its_teacher_at_the_top(html: str) -> None:
+    text = Page(html).text
+    assert "50 % of the teacher's median latency saved by K_T3B05_run1" in text
+    assert "5.26 % drop of delta1, 0.95 to 0.9" in text
+
+
 def test_every_hypothesis_stands_beside_its_outcome(html: str) -> None:
     text = Page(html).text
     for task in SET.tasks.values():
