@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dust_compress.losses.confidence import confidence_loss
+from dust_compress.losses.confidence import confidence_floor, confidence_loss
 from dust_compress.train import Objective, Outcome, train
 from dust_compress.train.distributed import World
 from dust_compress.train.pairs import predict_both_orders, supervise_both_orders
@@ -28,6 +28,7 @@ from dust_eval.results import begin, write_results
 
 _EMA_DECAY = 0.999
 _INITIAL_STD = 0.02
+_FLOOR_WEIGHT = 0.05
 _ELSEWHERE = dict.fromkeys(
     (
         *("flops_G", "vram_GB", "chamfer", "absrel", "rmse", "delta1"),
@@ -110,7 +111,10 @@ def _checked(published: PublishedCheckpoint) -> Path:
 
 
 class TeacherObjective(Objective):
-    """DUSt3R's confidence loss on true pointmaps, each pair in both orders."""
+    """DUSt3R's confidence loss on true pointmaps, each pair in both orders.
+
+    Trained from scratch, the confidence is kept from sinking before the points are any good.
+    """
 
     network: Dust3r
 
@@ -122,7 +126,9 @@ class TeacherObjective(Objective):
         device = next(self.network.parameters()).device
         truth = supervise_both_orders(PairBatch(*(part.to(device) for part in batch)))
         found = predict_both_orders(self.network, batch.image1.to(device), batch.image2.to(device))
-        return {"total": confidence_loss(found, truth.points, truth.mask, self.alpha)}
+        task = confidence_loss(found, truth.points, truth.mask, self.alpha)
+        floor = confidence_floor(found, truth.mask)
+        return {"total": task + _FLOOR_WEIGHT * floor, "task": task, "floor": floor}
 
 
 def train_stages(task: ResolvedTask, folder: Path) -> tuple[Dust3r, list[Outcome]]:

@@ -1,10 +1,14 @@
 """The confidence-weighted regression loss with which DUSt3R is trained."""
 
+import math
+
 from torch import Tensor
 
 from dust_compress.losses.pointmaps import PairMask, PairPoints, residuals
 from dust_compress.train.distributed import mean_over_ranks
 from dust_core.model import PairPrediction
+
+_LEAST_EXCESS = 1e-6  # in float32, C - 1 has lost x itself below it
 
 
 def confidence_loss(
@@ -30,6 +34,29 @@ def confidence_loss(
     first, second = (
         _mean(c * d - alpha * c.log(), m)
         for c, d, m in zip(confidences, distances, mask, strict=True)
+    )
+    return first + second
+
+
+def confidence_floor(prediction: PairPrediction, mask: PairMask, lowest: float = 0.05) -> Tensor:
+    """Mean squared depth of log(C - 1) below log(`lowest`), summed over the two views.
+
+    Where the residual exceeds alpha, the confidence loss drives C = 1 + exp(x) to 1, and there its
+    gradient exp(x) vanishes: a network whose first residuals all exceed alpha never learns which
+    points to trust. Added with a small weight, this keeps x where it still has a gradient; a
+    confidence above 1 + `lowest` pays nothing.
+
+    Args:
+        prediction: B pairs; only the confidences are used.
+        mask: pixels with truth; a view without any adds nothing.
+        lowest: the least C - 1 that costs nothing.
+
+    Returns:
+        A scalar, 0 where every confidence is at least 1 + `lowest`.
+    """
+    first, second = (
+        _mean((math.log(lowest) - (c - 1).clamp(min=_LEAST_EXCESS).log()).relu().square(), m)
+        for c, m in zip((prediction.conf_1, prediction.conf_2), mask, strict=True)
     )
     return first + second
 
