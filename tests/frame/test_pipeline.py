@@ -161,6 +161,17 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
 
 
 @pytest.mark.slow
+def test_lines_bind_nothing_where_figures_are_not_to_be_quoted(
+    run: Callable, install: Callable, repository: Path
+) -> None:
+    install(**ALL)
+    run("dust", "pipeline")
+    (repository / "failing.txt").write_text("P0-2")
+    assert run("dust", "repro", "P0", "P1", "--profile", "ci").returncode == 0
+    assert {"P0-2", "K-4"} <= set(executed(repository))
+
+
+@pytest.mark.slow
 def test_another_device_makes_the_measured_stages_stale(run: Callable, repository: Path) -> None:
     run("dust", "pipeline")
     assert run("dust", "device").returncode == 0
