@@ -30,7 +30,6 @@ from dust_eval.scene.similarity import Similarity, fit_similarity
 
 _COARSE = 48  # pixels along a side while cameras move
 _SMALLEST_RESIDUAL = 1e-3  # of the scene's size: below, a residual weighs no more
-_ENOUGH = 1e-4  # relative decrease of the objective at which a round ends it
 _SMALLEST_DEPTH = 1e-6
 
 
@@ -62,11 +61,12 @@ class Scene:
         return np.asarray(moved)
 
 
-def align(images: int, edges: Sequence[Edge], *, rounds: int = 60) -> Scene:
+def align(images: int, edges: Sequence[Edge], *, rounds: int = 60, tolerance: float = 1e-4) -> Scene:
     """Align predicted pairs of `images` images of one size.
 
     Args:
-        rounds: at most; it ends sooner once the objective stands still.
+        rounds: at most.
+        tolerance: relative decrease of the objective at which a round is the last.
 
     Raises:
         DustError: the pairs do not join all images.
@@ -81,7 +81,7 @@ def align(images: int, edges: Sequence[Edge], *, rounds: int = 60) -> Scene:
     for _ in range(rounds):
         objective = coarse.improve()
         done += 1
-        if objective > (1 - _ENOUGH) * last:
+        if objective > (1 - tolerance) * last:
             break
         last = objective
     fine = _Problem(images, edges, 1)

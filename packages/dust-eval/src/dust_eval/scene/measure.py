@@ -26,12 +26,12 @@ def scene_seconds(
         DustError: the pairs do not join all images.
     """
     chosen = images[: protocol.images]
+    alignment = protocol.alignment
     pairs = swin_pairs(len(chosen), k, symmetric=protocol.symmetric)
     taken = []
     for _ in range(protocol.repeats):
         start = perf_counter()
-        align(
-            len(chosen), predict_edges(model, chosen, pairs), rounds=protocol.alignment.iterations
-        )
+        edges = predict_edges(model, chosen, pairs)
+        align(len(chosen), edges, rounds=alignment.rounds, tolerance=alignment.tolerance)
         taken.append(perf_counter() - start)
     return float(np.median(taken))

@@ -108,11 +108,24 @@ class Alignment(SpecModel):
     init: Literal["mst_pnp"] = Field(
         description="Start: minimum spanning tree with PnP.", examples=["mst_pnp"]
     )
-    iterations: Int = Field(ge=1, le=10_000, description="Steps of Adam.", examples=[300])
-    lr: Number = Field(
-        gt=0, le=1, description="Learning rate; a cosine decays it.", examples=[0.01]
+    solver: Literal["irls"] = Field(
+        description="How it descends: each group of unknowns in closed form given the others, "
+        "by iteratively reweighted least squares.",
+        examples=["irls"],
     )
-    betas: tuple[Number, Number] = Field(description="Adam's betas.", examples=[[0.9, 0.9]])
+    rounds: Int = Field(
+        ge=1, le=1000, description="How often all unknowns are solved for, at most.", examples=[60]
+    )
+    tolerance: Number = Field(
+        gt=0,
+        le=0.1,
+        description="Relative decrease of the objective at which a round is the last.",
+        examples=[1e-4],
+    )
+    focals: Literal["from_pairs"] = Field(
+        description="Focal lengths: those with which each image's own pairs agree.",
+        examples=["from_pairs"],
+    )
     distance: Literal["l1"] = Field(
         description="Norm of the residual: l1, the mean Euclidean distance.", examples=["l1"]
     )
