@@ -16,8 +16,9 @@ from dust_core.data.reader import read_samples
 from dust_core.errors import DustError
 from dust_core.records import read_result_file
 from dust_core.specs import ResolvedTask, load_specs, load_yaml, resolve
-from dust_eval.evaluate import Subject, evaluate, scene_images, workload_samples
+from dust_eval.evaluate import Subject, evaluate
 from dust_eval.results import baseline_beside, begin
+from dust_eval.samples import scene_images, workload_samples
 
 
 def dust(*arguments: str) -> int:

@@ -11,8 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import dust_core.model
 from dust_core.checkpoint import load_checkpoint
-from dust_core.data.reader import read_samples
-from dust_core.data.sample import PairSample
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.model import Dust3r
@@ -21,13 +19,12 @@ from dust_core.records import Latency, Measured, Runtime
 from dust_core.records.provenance import Precision as Computed
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
-from dust_eval.arrays import Floats
 from dust_eval.engines import compiled
 from dust_eval.latency import Timing, measure_latency
-from dust_eval.quality import PairTruth, QualityReport, measure_quality
-from dust_eval.quality.workload import Sample
+from dust_eval.quality import QualityReport, measure_quality
 from dust_eval.resources import flops_giga, parameters_millions, peak_memory_gb, size_mb
-from dust_eval.runtimes import Images, PairModel, RuntimeOptions, load_model
+from dust_eval.runtimes import PairModel, RuntimeOptions, load_model
+from dust_eval.samples import scene_images, workload_samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,47 +129,6 @@ def evaluate(
     }
 
 
-def workload_samples(task: ResolvedTask) -> Iterator[Sample]:
-    """The pairs of the workload that the profile measures, in order, their bytes proven.
-
-    Raises:
-        DustError: the set is absent, damaged, or another than the specs name.
-    """
-    split = task.data.workload
-    manifest = Path(split.manifest)
-    if manifest.is_file() and sha256_file(manifest) != split.sha256:
-        raise DustError(
-            "this is not the workload that the specs name",
-            where=str(manifest),
-            fix="pull it again: `dvc pull data/workload`",
-            exit_code=1,
-        )
-    pairs = zip(
-        range(task.profile.workload_pairs), read_samples(manifest.parent, verify=True), strict=False
-    )
-    for number, pair in pairs:
-        yield Sample(f"pair {number}, {_title(pair)}", _images(pair), _truth(pair))
-
-
-def scene_images(task: ResolvedTask) -> list[Floats]:
-    """The images (1, 3, H, W) of the workload's first scene, in the order in which pairs name them.
-
-    A profile that measures fewer pairs has the same scene.
-
-    Raises:
-        DustError: the set is absent or damaged.
-    """
-    found: dict[str, Floats] = {}
-    scene = None
-    for pair in read_samples(Path(task.data.workload.manifest).parent, verify=True):
-        scene = scene or pair.about["scene"]
-        if pair.about["scene"] == scene:
-            found |= dict(zip(pair.about["images"], _images(pair), strict=True))
-        if len(found) >= task.workload.scene.images:
-            break
-    return list(found.values())[: task.workload.scene.images]
-
-
 def _time_scene(task: ResolvedTask, one: _Loaded) -> None:
     from dust_eval.scene import scene_seconds
 
@@ -182,22 +138,6 @@ def _time_scene(task: ResolvedTask, one: _Loaded) -> None:
         )
     except DustError as error:  # a network may be too poor to align: a finding, not a failure
         one.no_scene = f"the scene could not be aligned: {error.what}"
-
-
-def _title(pair: PairSample) -> str:
-    return f"{pair.about['scene']} {' and '.join(map(str, pair.about.get('images', ())))}".strip()
-
-
-def _images(pair: PairSample) -> Images:
-    first, second = (
-        (image.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 127.5 for image in pair.images
-    )
-    return first, second
-
-
-def _truth(pair: PairSample) -> PairTruth:
-    arrays = (*pair.depths, *pair.intrinsics, pair.view1_from_view2)
-    return PairTruth(*(array.astype(np.float64) for array in arrays))
 
 
 def _load(task: ResolvedTask, subject: Subject) -> _Loaded:

@@ -18,9 +18,10 @@ from dust_core.records import (
 from dust_core.records.provenance import Role
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
-from dust_eval.evaluate import Subject, evaluate, workload_samples
+from dust_eval.evaluate import Subject, evaluate
 from dust_eval.gates.bootstrap import Resampling, p50_reduction_interval
 from dust_eval.results import begin, write_results
+from dust_eval.samples import workload_samples
 
 
 def freeze_workload(task: ResolvedTask) -> None:

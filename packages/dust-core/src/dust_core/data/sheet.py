@@ -25,15 +25,19 @@ def contact_sheet(samples: Sequence[PairSample], side: int = 224) -> Image.Image
     return Image.fromarray(np.concatenate(rows, axis=0))
 
 
-def depth_picture(depth: Floats) -> Colour:
-    """Depth (H, W) in colours, near bright and far dark on a logarithmic scale; unknown is grey."""
+def depth_picture(depth: Floats, like: Floats | None = None) -> Colour:
+    """Depth (H, W) in colours, near bright and far dark on a logarithmic scale; unknown is grey.
+
+    The scale spans the depths of `like`, or else the map's own.
+    """
     from matplotlib import colormaps
 
     known = depth > 0
-    if not known.any():
+    reference = depth[known] if like is None else like[like > 0]
+    if not known.any() or not reference.size:
         return np.full((*depth.shape, 3), 128, np.uint8)
     logarithm = np.log(np.where(known, depth, 1))
-    low, high = np.percentile(logarithm[known], [2, 98])
+    low, high = np.percentile(np.log(reference), [2, 98])
     share = np.clip((logarithm - low) / max(high - low, 1e-6), 0, 1)
     picture: NDArray[Any] = colormaps["turbo"](1 - share)[..., :3]
     return np.where(known[..., None], 255 * picture, 128).astype(np.uint8)

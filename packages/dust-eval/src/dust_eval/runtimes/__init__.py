@@ -1,7 +1,7 @@
 """What executes a pair model: one protocol, one file a runtime."""
 
 from dust_eval.runtimes.base import Images, PairModel, PairOutput, Precision, RuntimeOptions
-from dust_eval.runtimes.registry import RUNTIMES, load_model
+from dust_eval.runtimes.registry import RUNTIMES, load_any, load_model
 
 __all__ = [
     "RUNTIMES",
@@ -10,5 +10,6 @@ __all__ = [
     "PairOutput",
     "Precision",
     "RuntimeOptions",
+    "load_any",
     "load_model",
 ]

@@ -47,3 +47,21 @@ def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
             f"the {runtime} runtime needs the module {error.name}",
             fix=f"pip install 'dust-eval[{_EXTRAS[runtime]}]'",
         ) from error
+
+
+def load_any(path: Path, options: RuntimeOptions) -> PairModel:
+    """Load a file in the runtime that is usual for its kind: the first that reads it.
+
+    Raises:
+        DustError: no runtime reads such files, the file is absent or unreadable, or its runtime
+            is not installed.
+    """
+    for runtime, (_, suffixes) in RUNTIMES.items():
+        if path.suffix in suffixes:
+            return load_model(runtime, path, options)
+    known = dict.fromkeys(suffix for _, suffixes in RUNTIMES.values() for suffix in suffixes)
+    raise DustError(
+        f"no runtime reads {path.suffix or 'such'} files",
+        where=str(path),
+        fix=f"name a file that ends in {', '.join(known)}",
+    )

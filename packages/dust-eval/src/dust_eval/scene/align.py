@@ -61,7 +61,9 @@ class Scene:
         return np.asarray(moved)
 
 
-def align(images: int, edges: Sequence[Edge], *, rounds: int = 60, tolerance: float = 1e-4) -> Scene:
+def align(
+    images: int, edges: Sequence[Edge], *, rounds: int = 60, tolerance: float = 1e-4
+) -> Scene:
     """Align predicted pairs of `images` images of one size.
 
     Args:
