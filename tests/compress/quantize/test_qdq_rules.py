@@ -16,6 +16,7 @@ from dust_compress.quantize.rules import RULES
 from dust_core.checks.subjects import Graph
 from dust_core.model import Dust3r, Dust3rConfig
 from dust_core.specs.models.quant import Policy
+from dust_core.specs.names import KEEP_FAMILIES
 
 TINY = Dust3rConfig.uniform(
     enc_dim=32, enc_depth=1, enc_heads=2, dec_dim=32, dec_depth=1, dec_heads=2, head="linear"
@@ -24,7 +25,7 @@ POLICY = Policy.model_validate(
     {
         "weights": {"bits": 8, "granularity": "per_channel"},
         "activations": {"bits": 8, "granularity": "per_tensor"},
-        "keep_list": ["layernorm", "softmax", "patch_embed", "head_last"],
+        "keep_list": list(KEEP_FAMILIES),
         "attention_products": False,
         "calibrator": "max",
         "percentile": 99.99,

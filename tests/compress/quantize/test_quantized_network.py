@@ -81,6 +81,20 @@ def test_a_name_that_is_no_family_is_an_error() -> None:
         kept_modules(make(), ("layernrm",))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"attention_products": True}, "products of attention cannot be quantized yet"),
+        ({"keep_list": [f for f in EVERY if f != "softmax"]}, "softmax cannot be quantized yet"),
+    ],
+)
+def test_what_is_not_quantized_is_not_claimed_to_be(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DustError, match=message):
+        quantize(make(), policy(**changes), run)
+
+
 @pytest.mark.parametrize("calibrator", ["max", "percentile", "mse"])
 def test_quantizing_moves_the_prediction_a_little_and_off_not_at_all(calibrator: str) -> None:
     network, plain = make(), make()

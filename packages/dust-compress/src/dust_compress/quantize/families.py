@@ -7,10 +7,13 @@ from torch import nn
 from dust_core.errors import DustError
 from dust_core.model import Dust3r
 from dust_core.model.blocks import CrossAttention, SelfAttention
+from dust_core.specs.models.quant import Policy
 from dust_core.specs.names import KEEP_FAMILIES
 from dust_core.specs.names.vocabulary import KeepFamily
 
 _CONVERTIBLE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+# Families without a product of their own: no quantizer exists for them, so they cannot be left out.
+_ALWAYS_FLOAT = ("layernorm", "softmax", "attn_scale", "rope", "postprocess")
 
 
 def members(network: Dust3r, family: KeepFamily) -> tuple[str, ...]:
@@ -58,6 +61,27 @@ def kept_modules(network: Dust3r, keep_list: Iterable[str]) -> frozenset[str]:
             )
         kept |= {name for name in found if _is_product(network.get_submodule(name))}
     return frozenset(kept)
+
+
+def require_quantizable(policy: Policy) -> None:
+    """Refuse a policy that asks for more in eight bits than linear layers and convolutions.
+
+    Raises:
+        DustError: it asks for attention's products, or leaves a family that has none off its list.
+    """
+    if policy.attention_products:
+        raise DustError(
+            "the two products of attention cannot be quantized yet",
+            where="attention_products",
+            fix="write false",
+        )
+    missing = [family for family in _ALWAYS_FLOAT if family not in policy.keep_list]
+    if missing:
+        raise DustError(
+            f"{', '.join(missing)} cannot be quantized yet, and the keep-list lacks them",
+            where="keep_list",
+            fix="put them on the list: the record must say what stayed in float",
+        )
 
 
 def quantized_modules(network: Dust3r, keep_list: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dust_compress.quantize.families import quantized_modules
+from dust_compress.quantize.families import quantized_modules, require_quantizable
 from dust_compress.quantize.smoothing import smooth
 from dust_core.errors import DustError
 from dust_core.model import Dust3r
@@ -39,8 +39,10 @@ def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
         run: runs the network on the calibration images.
 
     Raises:
-        DustError: a family of the keep-list matches nothing, or a layer saw no finite value.
+        DustError: a family of the keep-list matches nothing, the policy asks for more than is
+            implemented, or a layer saw no finite value.
     """
+    require_quantizable(policy)
     if policy.smoothing is not None:
         with torch.no_grad():
             smooth(network, policy.smoothing, run)

@@ -12,6 +12,7 @@ from torch.jit._trace import TracerWarning
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
 from dust_core.model.network import Dust3r, PairPrediction
+from dust_core.model.patch_product import multiply_patches
 
 OPSET = 19
 INPUTS = ("image1", "image2")
@@ -23,8 +24,9 @@ _PROTOBUF_LIMIT = 2_000_000_000  # bytes; beyond, weights lie in a file of their
 def export_onnx(network: Dust3r, path: Path, *, height: int = 512, width: int = 512) -> None:
     """Write `network` as ONNX opset 19 with two static inputs (1, 3, height, width).
 
-    The RoPE tables become constants and post-processing stays in float32. Weights that do not fit
-    the format's 2 GB go to `{path}.data` beside the graph.
+    The RoPE tables become constants, patches are embedded by one matrix product, and
+    post-processing stays in float32. Weights that do not fit the format's 2 GB go to
+    `{path}.data` beside the graph.
 
     Args:
         network: its linear layers may hold fake quantizers.
@@ -100,6 +102,7 @@ def _gather(traced: Path, path: Path) -> None:
 
     graph = onnx.load(traced)
     _share_constants(graph)
+    multiply_patches(graph)
     data_path = path.with_name(path.name + ".data")
     weights = sum(len(tensor.raw_data) for tensor in graph.graph.initializer)
     if weights <= _PROTOBUF_LIMIT:

@@ -1,0 +1,143 @@
+"""Q-1, Q-2 and Q-4's executors on a repository in miniature: both ways of the escalation."""
+
+import importlib.util
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dust_compress.quantize.checkpoint import load_quantized
+from dust_compress.quantize.network import ranges
+from dust_compress.quantize.tasks import evaluate_quantized, ptq, qat
+from dust_compress.train.plan import work_folder
+from dust_core.checkpoint import load_checkpoint
+from dust_core.errors import DustError
+from dust_core.records import ResultFile, read_result_folder
+from dust_core.specs import ResolvedTask, load_specs, resolve
+from dust_eval.tasks import evaluate_teacher
+
+ROOT = Path(__file__).parents[3]
+_SPEC = importlib.util.spec_from_file_location("dust_miniature", ROOT / "tests/eval/conftest.py")
+assert _SPEC is not None and _SPEC.loader is not None
+_MODULE = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_MODULE)
+miniature = _MODULE.miniature
+
+IMAGES = 8  # the miniature's four pairs; the spec asks for 512
+ALWAYS, NEVER = 1e9, -1e9  # lines, in percent of delta1, that every network meets, or none
+
+
+def task_of(root: Path, name: str, line: float = ALWAYS) -> ResolvedTask:
+    """A task under ci, calibrated on what is there, with a line of our own."""
+    found = resolve(load_specs(root / "specs"), name, "ci")
+    gates = {
+        key: gate.model_copy(update={"value": line}) if key == "quality_kept" else gate
+        for key, gate in found.gates.items()
+    }
+    changes = {"calibration_images": IMAGES} if name in ("Q-1", "Q-2") else {}
+    return replace(found, task=found.task.model_copy(update=changes), gates=gates)
+
+
+def result(root: Path, task: str) -> ResultFile:
+    (found,) = (
+        one for one in read_result_folder(root / "artifacts" / "ci").values() if one.task == task
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def with_teacher(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("quantized") / "repository"
+    shutil.copytree(miniature, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        evaluate_teacher(task_of(root, "P0-2"))
+    return root
+
+
+@pytest.fixture
+def root(with_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy = tmp_path / "repository"
+    shutil.copytree(with_teacher, copy)
+    monkeypatch.chdir(copy)
+    return copy
+
+
+def test_met_without_training_the_line_needs_none(root: Path) -> None:
+    ptq(task_of(root, "Q-1"))
+    first = result(root, "Q-1")
+    assert [one.status for one in first.verdicts] == ["pass"]
+    assert {one.provenance.role for one in first.results} == {"candidate", "baseline", "reference"}
+    precisions = {one.provenance.runtime.precision for one in first.results}  # type: ignore[union-attr]
+    assert precisions == {"int8+bf16", "fp32", "bf16"}
+    layers = first.extra["sensitivity"]
+    assert isinstance(layers, dict)
+    assert "enc_blocks.0.attn.qkv" in layers
+    assert list(layers.values()) == sorted(layers.values(), reverse=True)
+
+    qat(task_of(root, "Q-2"))
+    second = result(root, "Q-2")
+    assert "meets its line" in str(second.extra["not_needed"])
+    assert second.verdicts == ()
+    kept = load_quantized(root / "artifacts/ci/quant_ckpt.pth")
+    assert kept.exp_id == "Q_PTQ_keepLN-n8_run1"
+    teacher = load_checkpoint(root / "artifacts/ci/teacher_fp32.pth").network
+    for name, weight in teacher.state_dict().items():
+        assert torch.equal(kept.network.state_dict()[name], weight), "no weight has been trained"
+
+
+def test_missed_without_training_the_line_is_trained_for(root: Path) -> None:
+    ptq(task_of(root, "Q-1", NEVER))
+    assert [one.status for one in result(root, "Q-1").verdicts] == ["fail"]
+    own = task_of(root, "Q-2")
+    qat(own)
+    second = result(root, "Q-2")
+    assert "not_needed" not in second.extra
+    assert second.candidates[0].exp_id == "Q_QAT_keepLN-n8_run1"
+    path = root / "artifacts/ci/quant_ckpt.pth"
+    kept = load_quantized(path)
+    assert kept.exp_id == "Q_QAT_keepLN-n8_run1"
+    assert all(bool((amax > 0).all()) for amax in ranges(kept.network).values())
+    teacher = load_checkpoint(root / "artifacts/ci/teacher_fp32.pth").network
+    name = "enc_blocks.0.mlp.fc1.weight"
+    assert not torch.equal(kept.network.state_dict()[name], teacher.state_dict()[name])
+
+    # A second run takes up the finished training: the same weights, and no epoch of its own.
+    before = {key: value.clone() for key, value in kept.network.state_dict().items()}
+    state = next(work_folder(own).glob("state*"))
+    trained_at = state.stat().st_mtime_ns
+    path.unlink()
+    qat(own)
+    again = load_quantized(path).network.state_dict()
+    assert all(torch.equal(value, again[key]) for key, value in before.items())
+    assert state.stat().st_mtime_ns == trained_at
+
+
+def test_without_a_result_of_q1_nobody_knows_whether_to_train(root: Path) -> None:
+    with pytest.raises(DustError, match="Q-1 left no result"):
+        qat(task_of(root, "Q-2"))
+
+
+def test_too_small_a_calibration_set_is_an_error(root: Path) -> None:
+    large = resolve(load_specs(root / "specs"), "Q-1", "ci")
+    with pytest.raises(DustError, match="calibration asks for 512 images, and the set holds 8"):
+        ptq(large)
+
+
+def test_a_swapped_engine_is_not_measured(root: Path) -> None:
+    folder = root / "artifacts" / "ci"
+    for name in ("quantized_model.onnx", "quantized_model.trt"):
+        (folder / name).write_bytes(b"nothing of the kind")
+    with pytest.raises(DustError, match="the engine has no manifest"):
+        evaluate_quantized(task_of(root, "Q-4"))
+    assert not (folder / "quant_eval.json").exists()
+
+
+def test_a_damaged_teacher_is_one_clear_error(root: Path) -> None:
+    path = root / "artifacts/ci/teacher_fp32.pth"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DustError, match=r"teacher_fp32\.pth"):
+        ptq(task_of(root, "Q-1"))
+    assert not (root / "artifacts/ci/ptq_int8.onnx").exists()
