@@ -91,9 +91,9 @@ def test_cameras_are_those_of_the_photographs(folder: Path) -> None:
 def test_a_network_that_is_nowhere_sure_still_gives_its_surer_half(folder: Path) -> None:
     scene = flat_scene(2, confidence=1.0)
     scene.confidences[1] = 1.5
-    assert usual_confidence(flat_scene(2)) == 3.0
+    assert usual_confidence(flat_scene(2).confidences) == 3.0
     photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
-    assert len(fuse(scene, photographs, usual_confidence(scene)).points) == SIDE * SIDE
+    assert len(fuse(scene, photographs, usual_confidence(scene.confidences)).points) == SIDE * SIDE
 
 
 def test_page_needs_no_network(folder: Path) -> None:

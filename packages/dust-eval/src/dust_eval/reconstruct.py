@@ -7,16 +7,17 @@ import typer
 
 from dust_core.errors import DustError
 
-_RUNTIMES = {".pth": "torch", ".onnx": "openvino"}
-
 
 def reconstruct(
     folder: Annotated[Path, typer.Argument(help="Photographs of one place, 2 or more.")],
-    model: Annotated[Path, typer.Option(help="A checkpoint .pth, or an .onnx graph.")],
+    model: Annotated[Path, typer.Option(help="A checkpoint .pth, a graph .onnx, an engine .trt.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Default: scene in that folder.")
     ] = None,
-    side: Annotated[int, typer.Option(min=64, max=1024, help="Of the network's images.")] = 512,
+    side: Annotated[
+        int | None,
+        typer.Option(min=64, max=1024, help="Of the network's images; default: 512, or a graph's."),
+    ] = None,
     mode: Annotated[
         Literal["crop", "letterbox"], typer.Option(help="How photographs become squares.")
     ] = "crop",
@@ -34,13 +35,9 @@ def reconstruct(
     from dust_core.data.photographs import find_photographs, read_photograph
     from dust_core.files import atomic_write_bytes, atomic_write_text
 
-    if model.suffix not in _RUNTIMES:
-        raise DustError(
-            "a model is a .pth or an .onnx file", where=str(model), fix="name a checkpoint"
-        )
-    photographs = [read_photograph(one, side, Mode(mode)) for one in find_photographs(folder)]
+    paths = find_photographs(folder)
 
-    from dust_eval.runtimes import RuntimeOptions, load_model
+    from dust_eval.runtimes import RuntimeOptions, load_any, side_of
     from dust_eval.scene.align import align
     from dust_eval.scene.cloud import (
         USUAL,
@@ -53,7 +50,9 @@ def reconstruct(
     from dust_eval.scene.graph import hide_bars, predict_edges, swin_pairs
     from dust_eval.scene.page import render
 
-    network = load_model(_RUNTIMES[model.suffix], model, RuntimeOptions(threads=threads))
+    network = load_any(model, RuntimeOptions(threads=threads))
+    square = side_of(network, model, side)
+    photographs = [read_photograph(one, square, Mode(mode)) for one in paths]
     pairs = swin_pairs(len(photographs), neighbours)
     with Progress(transient=True) as progress:
         task = progress.add_task("pairs", total=len(pairs))
@@ -68,7 +67,7 @@ def reconstruct(
             raise DustError(str(error), fix="choose another --side") from error
         progress.add_task("alignment", total=None)
         scene = align(len(photographs), hide_bars(edges, [one.shown() for one in photographs]))
-    least = usual_confidence(scene) if min_confidence is None else min_confidence
+    least = usual_confidence(scene.confidences) if min_confidence is None else min_confidence
     cloud = fuse(scene, photographs, least)
     if not len(cloud.points):
         raise DustError(

@@ -1,7 +1,7 @@
 """What executes a pair model: one protocol, one file a runtime."""
 
 from dust_eval.runtimes.base import Images, PairModel, PairOutput, Precision, RuntimeOptions
-from dust_eval.runtimes.registry import RUNTIMES, load_any, load_model
+from dust_eval.runtimes.registry import RUNTIMES, load_any, load_model, side_of
 
 __all__ = [
     "RUNTIMES",
@@ -12,4 +12,5 @@ __all__ = [
     "RuntimeOptions",
     "load_any",
     "load_model",
+    "side_of",
 ]

@@ -36,11 +36,15 @@ class RuntimeOptions:
 
 
 class PairModel(Protocol):
-    """A loaded model: two images (B, 3, H, W) float32 in [-1, 1] in, a pair's prediction out."""
+    """A loaded model: two images (B, 3, H, W) float32 in [-1, 1] in, a pair's prediction out.
+
+    `size` is the one height and width that it takes; None: any that its patches divide.
+    """
 
     runtime: str
     version: str
     options: RuntimeOptions
+    size: tuple[int, int] | None
 
     def __call__(self, image1: Floats, image2: Floats) -> PairOutput: ...
 

@@ -38,6 +38,8 @@ class OnnxRuntimeModel:
                 where=str(path),
                 fix="export it again",
             ) from error
+        _, _, height, width = self.session.get_inputs()[0].shape
+        self.size = (height, width)
         self._names = [port.name for port in self.session.get_inputs()]
         self._feed: dict[str, Floats] = {}
         self._outputs: list[Floats] = []

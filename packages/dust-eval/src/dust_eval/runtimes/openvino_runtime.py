@@ -41,6 +41,8 @@ class OpenVinoModel:
                 where=str(path),
                 fix="export it again",
             ) from error
+        _, _, height, width = self.compiled.input(0).shape
+        self.size = (height, width)
         self._request = self.compiled.create_infer_request()
 
     def __call__(self, image1: Floats, image2: Floats) -> PairOutput:

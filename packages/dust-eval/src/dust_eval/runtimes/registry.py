@@ -22,6 +22,8 @@ _EXTRAS = {
     "tensorrt": "torch,tensorrt",
 }
 
+_USUAL_SIDE = 512
+
 
 def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
     """Load `path` in the runtime of that name.
@@ -65,3 +67,21 @@ def load_any(path: Path, options: RuntimeOptions) -> PairModel:
         where=str(path),
         fix=f"name a file that ends in {', '.join(known)}",
     )
+
+
+def side_of(model: PairModel, path: Path, asked: int | None) -> int:
+    """The side of the square images that a model takes: the one asked for, else its own, else 512.
+
+    Raises:
+        DustError: it takes another, or none that is square.
+    """
+    if model.size is None:
+        return asked or _USUAL_SIDE
+    height, width = model.size
+    if height != width or (asked or height) != height:
+        raise DustError(
+            f"the graph takes images of {width}x{height}, and no other",
+            where=str(path),
+            fix="leave --side out" if height == width else "export it for square images",
+        )
+    return height

@@ -56,6 +56,9 @@ class TensorRtModel:
             is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
             (self._inputs if is_input else self._outputs).append(tensor)
 
+        height, width = self._inputs[0].shape[2:]
+        self.size = (height, width)
+
     def __call__(self, image1: Floats, image2: Floats) -> PairOutput:
         self.prepare(image1, image2)
         self.execute()

@@ -17,6 +17,7 @@ class TorchModel:
     """A network in evaluation mode under a pinned precision."""
 
     runtime = "torch"
+    size = None
 
     def __init__(self, network: Dust3r, options: RuntimeOptions) -> None:
         if options.device == "cuda" and not torch.cuda.is_available():

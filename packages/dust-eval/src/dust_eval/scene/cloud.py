@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,10 +27,10 @@ class Cloud(NamedTuple):
     colours: np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
 
-def usual_confidence(scene: Scene) -> float:
+def usual_confidence(confidences: Floats) -> float:
     """3, or the median where fewer than a tenth of the pixels reach 3."""
-    reached = float((scene.confidences >= USUAL).mean())
-    return USUAL if reached >= _ENOUGH else float(np.median(scene.confidences))
+    reached = float((confidences >= USUAL).mean())
+    return USUAL if reached >= _ENOUGH else float(np.median(confidences))
 
 
 def fuse(scene: Scene, photographs: Sequence[Photograph], min_confidence: float) -> Cloud:
@@ -98,22 +98,31 @@ def glb_bytes(cloud: Cloud) -> bytes:
 
 def cameras_json(scene: Scene, photographs: Sequence[Photograph]) -> str:
     """Cameras of the upright photographs, K in their own pixels, and the way to the square."""
-    cameras = []
-    for number, photograph in enumerate(photographs):
-        side, focal = photograph.placement.side, float(scene.focals[number])
-        centre = (side - 1) / 2
-        inside = np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1]])
-        square_from_photograph = photograph.placement.intrinsics(np.eye(3))
-        cameras.append(
-            {
-                "image": photograph.name,
-                "width": photograph.size[0],
-                "height": photograph.size[1],
-                "K": (np.linalg.inv(square_from_photograph) @ inside).tolist(),
-                "cam_to_world": scene.cam_to_world[number].tolist(),
-                "square_from_photograph": square_from_photograph.tolist(),
-                "side": side,
-            }
+    cameras = [
+        camera_facts(photograph, float(focal)) | {"cam_to_world": pose.tolist()}
+        for photograph, focal, pose in zip(
+            photographs, scene.focals, scene.cam_to_world, strict=True
         )
+    ]
     about = {"axes": "x right, y down, z forward", "unit": "the scene's own, not metres"}
     return json.dumps(about | {"cameras": cameras}, indent=2) + "\n"
+
+
+def camera_facts(photograph: Photograph, focal: float) -> dict[str, Any]:
+    """What is known of a photograph's camera, as JSON.
+
+    Args:
+        focal: in pixels of the square that the network saw.
+    """
+    side = photograph.placement.side
+    centre = (side - 1) / 2
+    inside = np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1]])
+    square_from_photograph = photograph.placement.intrinsics(np.eye(3))
+    return {
+        "image": photograph.name,
+        "width": photograph.size[0],
+        "height": photograph.size[1],
+        "K": (np.linalg.inv(square_from_photograph) @ inside).tolist(),
+        "square_from_photograph": square_from_photograph.tolist(),
+        "side": side,
+    }
