@@ -89,6 +89,23 @@ def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> Non
     assert (outcome.epochs, outcome.best_epoch, outcome.score) == (5, 2, 2.0)
 
 
+def test_the_average_of_a_short_training_is_not_what_it_began_with(tmp_path: Path) -> None:
+    with torch.no_grad():
+        untrained = tiny.validate(tiny.Regression().network).score
+    plain, averaged = (
+        train(
+            tiny.Regression(),
+            tiny.Stream(),
+            replace(tiny.RECIPE, ema_decay=decay, learning_rate=5e-2),
+            tmp_path / str(decay),
+            tiny.validate,
+        ).score
+        for decay in (None, 0.999)
+    )
+    assert plain < 0.9 * untrained
+    assert averaged < untrained - 0.7 * (untrained - plain)
+
+
 def test_another_recipe_is_refused_by_name(tmp_path: Path) -> None:
     train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
     other = replace(tiny.RECIPE, learning_rate=2e-2)
