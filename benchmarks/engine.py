@@ -31,11 +31,12 @@ from dust_compress.quantize.export import Origin, export_int8
 from dust_compress.quantize.network import quantize
 from dust_core.checkpoint import load_checkpoint
 from dust_core.model import Dust3r
+from dust_core.model.cost import flops_giga
 from dust_core.model.export import export_onnx
 from dust_core.model.named import CONFIGS
 from dust_core.specs import load_specs, resolve
 from dust_eval.latency import Timing, measure_latency
-from dust_eval.resources import flops_giga, peak_memory_gb
+from dust_eval.resources import peak_memory_gb
 from dust_eval.runtimes import RuntimeOptions, load_model
 from dust_eval.runtimes.engine_manifest import Floats
 

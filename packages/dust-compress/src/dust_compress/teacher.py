@@ -17,13 +17,14 @@ from dust_core.data.feed import PairBatch
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.model import DptConfig, Dust3r, Dust3rConfig
+from dust_core.model.cost import parameters_millions
 from dust_core.model.patches import enlarge_patches
 from dust_core.records import Measured, build_result, task_parameters
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
 from dust_core.specs.models.profile import Checkpoint as PublishedCheckpoint
 from dust_core.specs.models.profile import Network, TeacherStage
-from dust_eval.resources import parameters_millions, size_mb
+from dust_eval.resources import size_mb
 from dust_eval.results import begin, write_results
 
 _EMA_DECAY = 0.999

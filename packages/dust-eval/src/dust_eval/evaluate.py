@@ -14,6 +14,7 @@ from dust_core.checkpoint import load_checkpoint
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.model import Dust3r
+from dust_core.model.cost import flops_giga, parameters_millions
 from dust_core.model.export import export_onnx
 from dust_core.records import Latency, Measured, Runtime
 from dust_core.records.provenance import Precision as Computed
@@ -22,7 +23,7 @@ from dust_core.specs import ResolvedTask
 from dust_eval.engines import compiled
 from dust_eval.latency import Timing, measure_latency
 from dust_eval.quality import QualityReport, measure_quality
-from dust_eval.resources import flops_giga, parameters_millions, peak_memory_gb, size_mb
+from dust_eval.resources import peak_memory_gb, size_mb
 from dust_eval.runtimes import PairModel, RuntimeOptions, load_model
 from dust_eval.samples import scene_images, workload_samples
 

@@ -1,7 +1,7 @@
 import pytest
 
 from dust_core.model import Dust3r, Dust3rConfig
-from dust_eval.resources import flops_giga
+from dust_core.model.cost import flops_giga
 
 
 def test_flops_are_those_of_every_product_attention_included() -> None:
