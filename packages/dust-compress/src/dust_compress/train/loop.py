@@ -20,7 +20,6 @@ from dust_compress.train.recipe import Recipe
 from dust_compress.train.state import TrainState, Weights, load_state, save_state
 from dust_core.errors import DustError
 
-
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
