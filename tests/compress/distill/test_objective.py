@@ -82,9 +82,29 @@ def test_a_student_that_is_the_teacher_has_nothing_to_learn_from_it() -> None:
     assert float(parts["features"].detach()) == pytest.approx(0, abs=1e-5)
 
 
-def test_a_form_that_is_not_known_says_so() -> None:
-    with pytest.raises(DustError, match="attention is not known"):
-        objective(kl="attention")(batch(), 0.0)
+@pytest.mark.parametrize("form", ["radial_laplace", "conf_softmax", "correlation", "attention"])
+def test_every_form_pulls_the_student_to_the_teacher(form: str) -> None:
+    learner = objective(kl=form, beta=1.0)
+    optimiser = torch.optim.Adam(learner.parameters(), lr=1e-3)
+    found = []
+    for _ in range(8):
+        optimiser.zero_grad()
+        parts = learner(batch(), 0.0)
+        parts["total"].backward()
+        optimiser.step()
+        found.append(float(parts["kl"].detach()))
+    assert 0 < found[-1] < 0.9 * found[0]
+    assert all(weight.grad is None for weight in learner._teacher[0].parameters())
+
+
+@pytest.mark.parametrize("form", ["correlation", "attention"])
+def test_a_student_that_is_the_teacher_diverges_in_no_form(form: str) -> None:
+    torch.manual_seed(0)
+    teacher = Dust3r(TINY)
+    same = cut(teacher, Reduction(depth=0.0, heads=0.0, ffn=0.0))
+    loss = DistillLoss.model_validate(LOSS | {"kl": form})
+    learner = DistillObjective(same, teacher, loss, Weights(temperature=3.0, beta=0.5, gamma=0.0))
+    assert float(learner(batch(), 0.0)["kl"].detach()) == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize(

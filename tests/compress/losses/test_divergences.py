@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from dust_compress.losses.attention import attention_kl
 from dust_compress.losses.conf_softmax import confidence_softmax_kl
+from dust_compress.losses.correlation import correlation_kl
 from dust_compress.losses.features import feature_distance
 from dust_compress.losses.pointmaps import PairMask, lengths
 from dust_compress.losses.radial_laplace import divergence, radial_laplace_kl
@@ -136,3 +138,40 @@ def test_lengths_are_norms_with_a_gradient_of_0_at_0() -> None:
     assert found.tolist() == pytest.approx([5, 0], abs=1e-6)
     assert vectors.grad is not None
     assert vectors.grad.tolist() == [pytest.approx([0.6, 0.8, 0]), [0, 0, 0]]
+
+
+def test_correlation_is_the_textbook_divergence_of_matches() -> None:
+    generator = torch.Generator().manual_seed(1)
+    ours, theirs = (
+        tuple(torch.randn(1, n, 6, generator=generator) for n in (3, 4)) for _ in range(2)
+    )
+    expected = 0.0
+    for row in range(3):
+        shares = []
+        for first, second in (theirs, ours):
+            a, b = first[0, row].numpy(), second[0].numpy()
+            cosines = b @ a / np.linalg.norm(a) / np.linalg.norm(b, axis=1)
+            weights = np.exp(cosines / (0.1 * 2.0))
+            shares.append(weights / weights.sum())
+        p, q = shares
+        expected += 4.0 * float((p * np.log(p / q)).sum()) / 3
+    assert float(correlation_kl(ours, theirs, temperature=2.0)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_attention_is_the_textbook_divergence_of_mean_heads() -> None:
+    generator = torch.Generator().manual_seed(2)
+    ours, theirs = (
+        tuple(torch.randn(1, heads, 3, 4, generator=generator) for _ in range(2))
+        for heads in (1, 2)
+    )
+    shares = []
+    for queries, keys in (theirs, ours):
+        logits = np.einsum("hid,hjd->hij", queries[0].numpy(), keys[0].numpy()) / 2 / 3.0
+        weights = np.exp(logits)
+        shares.append((weights / weights.sum(-1, keepdims=True)).mean(0))
+    p, q = shares
+    expected = 9.0 * float((p * np.log(p / q)).sum(-1).mean())
+    found = attention_kl([ours], [theirs], temperature=3.0)
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ValueError, match="1 blocks of the student, 2 of the teacher"):
+        attention_kl([ours], [theirs, theirs], temperature=3.0)

@@ -6,15 +6,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dust_compress.losses.attention import Products, attention_kl, watch_cross_attention
 from dust_compress.losses.conf_softmax import confidence_softmax_kl
 from dust_compress.losses.confidence import confidence_loss
+from dust_compress.losses.correlation import correlation_kl
 from dust_compress.losses.features import feature_distance
 from dust_compress.losses.pointmaps import PairMask
 from dust_compress.losses.radial_laplace import radial_laplace_kl
 from dust_compress.train import Objective
 from dust_compress.train.pairs import attention_for, supervise_both_orders
 from dust_core.data.feed import PairBatch
-from dust_core.errors import DustError
 from dust_core.model import Dust3r, Features, PairPrediction
 from dust_core.specs.models.distill import BetaSchedule, DistillLoss
 
@@ -42,10 +43,22 @@ class Weights:
 
 
 class Seen(NamedTuple):
-    """What a network makes of 2B pairs: its prediction, and the activations that are compared."""
+    """What a network makes of 2B pairs: its prediction, and what else is compared.
+
+    Attributes:
+        prediction: of the heads.
+        activations: the declared features.
+        tokens: the encoder's, of view 1 and of view 2.
+        attention: queries and keys of the hooked decoder blocks' cross-attention.
+
+    Hooks are those of a DPT head (`Dust3rConfig.hooks`): as many in a student of any depth as in
+    its teacher, at the same relative depths.
+    """
 
     prediction: PairPrediction
     activations: list[Tensor]
+    tokens: tuple[Tensor, Tensor]
+    attention: list[Products]
 
 
 class DistillObjective(Objective):
@@ -79,7 +92,7 @@ class DistillObjective(Objective):
         beta = self.weights.beta_at(progress)
         parts = {
             "task": confidence_loss(ours.prediction, truth.points, truth.mask, self.loss.alpha),
-            "kl": self._divergence(ours.prediction, theirs.prediction),
+            "kl": self._divergence(ours, theirs),
         }
         total = (1 - beta) * parts["task"] + beta * parts["kl"]
         if self.weights.gamma:
@@ -89,40 +102,40 @@ class DistillObjective(Objective):
             total = total + self.weights.gamma * parts["features"]
         return {"total": total, **parts}
 
-    def _divergence(self, ours: PairPrediction, theirs: PairPrediction) -> Tensor:
-        least = self.loss.mask_below_confidence
-        mask = PairMask(theirs.conf_1 >= least, theirs.conf_2 >= least)
-        temperature = self.weights.temperature
+    def _divergence(self, ours: Seen, theirs: Seen) -> Tensor:
+        least, temperature = self.loss.mask_below_confidence, self.weights.temperature
+        predicted, taught = ours.prediction, theirs.prediction
+        mask = PairMask(taught.conf_1 >= least, taught.conf_2 >= least)
         match self.loss.kl:
             case "radial_laplace":
                 return radial_laplace_kl(
-                    ours,
-                    theirs,
+                    predicted,
+                    taught,
                     mask,
                     temperature=temperature,
                     alpha=self.loss.alpha,
                     clamp=self.loss.confidence_clamp,
                 )
             case "conf_softmax":
-                return confidence_softmax_kl(ours, theirs, mask, temperature=temperature)
-            case other:
-                raise DustError(
-                    f"the KL term {other} is not known here",
-                    where="spec.common.loss.kl",
-                    fix="choose radial_laplace or conf_softmax",
-                )
+                return confidence_softmax_kl(predicted, taught, mask, temperature=temperature)
+            case "correlation":
+                return correlation_kl(ours.tokens, theirs.tokens, temperature=temperature)
+            case "attention":
+                return attention_kl(ours.attention, theirs.attention, temperature=temperature)
 
     def _seen(self, network: Dust3r, batch: PairBatch) -> Seen:
         images = torch.cat([batch.image1, batch.image2])
         with attention_for(network, images):
             both = network.encode(images)
             exchanged = Features(both.tokens.roll(len(batch.image1), 0), both.grid)
-            outputs1, outputs2 = network.decoder_outputs(both, exchanged)
+            with watch_cross_attention(network) as attended:
+                outputs1, outputs2 = network.decoder_outputs(both, exchanged)
+            hooks = network.config.hooks[1:]
             activations = []
             if "enc_norm" in self.loss.features:
                 activations.append(both.tokens)
             if "decoder_hooks" in self.loss.features:
-                hooks = network.config.hooks[1:]
                 activations += [outputs[hook] for outputs in (outputs1, outputs2) for hook in hooks]
+            attention = [own[hook - 1] for own in attended for hook in hooks]
             prediction = network.read_out(outputs1, outputs2, both.grid, both.grid)
-            return Seen(prediction, activations)
+            return Seen(prediction, activations, (both.tokens, exchanged.tokens), attention)

@@ -28,6 +28,15 @@ class FeedForward(nn.Module):
         return out
 
 
+class Attend(nn.Module):
+    """Softmax of the products of queries and keys, times the values; a module, to be quantized."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Queries, keys and values (B, heads, N, head_dim) to (B, heads, N, head_dim)."""
+        # Spelt out because an exporter would otherwise compute the scale from a dynamic shape.
+        return scaled_dot_product_attention(q, k, v, scale=scale_of(q))
+
+
 class SelfAttention(nn.Module):
     """Attention among the tokens of one view; heads may span less than `dim`."""
 
@@ -36,13 +45,14 @@ class SelfAttention(nn.Module):
         self.heads, self.head_dim = heads, head_dim
         self.qkv = nn.Linear(dim, 3 * heads * head_dim)
         self.proj = nn.Linear(heads * head_dim, dim)
+        self.attend = Attend()
 
     def forward(self, x: Tensor, rope: RopeTables) -> Tensor:
         batch, tokens, _ = sizes(x)
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, self.head_dim)
         # One copy here: attention on CPUs is up to twice as slow on strided heads.
         q, k, v = qkv.permute(2, 0, 3, 1, 4).contiguous().unbind()
-        out = _attend(rotate(q, *rope), rotate(k, *rope), v)
+        out = self.attend(rotate(q, *rope), rotate(k, *rope), v)
         return _project(self.proj, out)
 
 
@@ -56,11 +66,12 @@ class CrossAttention(nn.Module):
         self.projk = nn.Linear(dim, heads * head_dim)
         self.projv = nn.Linear(dim, heads * head_dim)
         self.proj = nn.Linear(heads * head_dim, dim)
+        self.attend = Attend()
 
     def forward(self, x: Tensor, other: Tensor, rope: RopeTables) -> Tensor:
         q = rotate(self._split(self.projq(x)), *rope)
         k = rotate(self._split(self.projk(other)), *rope)
-        return _project(self.proj, _attend(q, k, self._split(self.projv(other))))
+        return _project(self.proj, self.attend(q, k, self._split(self.projv(other))))
 
     def _split(self, x: Tensor) -> Tensor:
         batch, tokens, _ = sizes(x)
@@ -103,9 +114,9 @@ class DecoderBlock(nn.Module):
         return out
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    # The scale is spelt out because an exporter would otherwise compute it from a dynamic shape.
-    return scaled_dot_product_attention(q, k, v, scale=sizes(q)[-1] ** -0.5)
+def scale_of(q: Tensor) -> float:
+    """What attention multiplies the products of queries and keys by."""
+    return float(sizes(q)[-1] ** -0.5)
 
 
 def _project(layer: nn.Linear, attended: Tensor) -> Tensor:

@@ -1,0 +1,38 @@
+"""KL divergence between matchings of one view's tokens with the other's."""
+
+from torch import Tensor
+from torch.nn.functional import log_softmax, normalize
+
+_SHARPNESS = 0.1
+
+
+def correlation_kl(
+    student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], *, temperature: float
+) -> Tensor:
+    """T^2 KL(p_t || p_s), p_i = softmax_j(cos(a_i, b_j) / (0.1 T)); mean over tokens and pairs.
+
+    a and b are the encoder's tokens of the two views, so p_i says where in view 2 token i of view 1
+    is to be found: distillation (arXiv:1503.02531) with the other view's tokens for classes, as in
+    contrastive matching with a temperature of 0.1. A cosine is at most 1; without that division
+    every p_i would be nearly uniform. Only angles count, so a student may have its own scale, and
+    even its own width.
+
+    Args:
+        student, teacher: tokens (B, N, C) of view 1 and (B, M, C) of view 2; gradients flow to the
+            student alone.
+        temperature: T.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    p, q = (
+        _log_matches(first.float(), second.float(), _SHARPNESS * temperature)
+        for first, second in (teacher, student)
+    )
+    p = p.detach()
+    return temperature**2 * (p.exp() * (p - q)).sum(-1).mean()
+
+
+def _log_matches(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    cosines = normalize(first, dim=-1) @ normalize(second, dim=-1).transpose(1, 2)
+    return log_softmax(cosines / temperature, -1)
