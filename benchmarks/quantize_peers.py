@@ -27,8 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from dust_compress.quantize.calibrate import calibration_run
-from dust_compress.quantize.export import Origin, export_int8
+from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
+from dust_compress.quantize.origin import Origin
 from dust_core.checkpoint import load_checkpoint
 from dust_core.data.reader import read_samples
 from dust_core.errors import DustError

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dust_compress.quantize.export import Origin, export_int8
+from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
+from dust_compress.quantize.origin import Origin
 from dust_core.model import Dust3r, Dust3rConfig
 from dust_core.model.export import export_onnx
 from dust_core.specs import ResolvedTask, load_specs, resolve
@@ -26,10 +27,7 @@ def policy(engine_task: ResolvedTask) -> Policy:
 
 @pytest.fixture(scope="session")
 def quantized_network(policy: Policy) -> Dust3r:
-    network = _network()
-    images = [2 * torch.rand(1, 3, SIDE, SIDE) - 1 for _ in range(2)]
-    quantize(network, policy, lambda model: model(*images))
-    return network
+    return _quantized(policy)
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +38,28 @@ def int8_graph(quantized_network: Dust3r, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
+def all_int8_graph(policy: Policy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Patches, heads, attention's products and what norms and softmax read: all in eight bits."""
+    kept = ("attn_scale", "rope", "postprocess")
+    network = _quantized(policy.model_copy(update={"keep_list": kept, "attention_products": True}))
+    path = tmp_path_factory.mktemp("graphs") / "all_int8.onnx"
+    origin = Origin("Q_PTQ_keepnoLNnoSMnoPEnoHL-attn8_run1")
+    export_int8(network, path, origin, height=SIDE, width=SIDE)
+    return path
+
+
+@pytest.fixture(scope="session")
 def float_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("graphs") / "float.onnx"
     export_onnx(_network(), path, height=SIDE, width=SIDE)
     return path
+
+
+def _quantized(policy: Policy) -> Dust3r:
+    network = _network()
+    images = [2 * torch.rand(1, 3, SIDE, SIDE) - 1 for _ in range(2)]
+    quantize(network, policy, lambda model: model(*images))
+    return network
 
 
 def _network() -> Dust3r:

@@ -70,6 +70,12 @@ def test_only_the_engine_its_manifest_and_its_log_are_left(built: Path) -> None:
     assert 50 < float(log.partition(PEAK_MEMORY)[2].split()[0]) < 5000
 
 
+def test_everything_in_eight_bits_compiles_too(all_int8_graph: Path, tmp_path: Path) -> None:
+    engine = tmp_path / "all_int8.trt"
+    manifest = build_engine(all_int8_graph, engine, compiler="tensorrt_rtx", floats="fp16")
+    assert manifest.products == {"int8": 22 + 1 + 2 + 2 * 5}
+
+
 def test_an_engine_with_other_bytes_is_refused(built: Path, tmp_path: Path) -> None:
     swapped = tmp_path / built.name
     swapped.write_bytes(built.read_bytes()[:-1] + b"\0")

@@ -10,8 +10,9 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 
-from dust_compress.quantize.export import Origin, export_int8
+from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
+from dust_compress.quantize.origin import Origin
 from dust_compress.quantize.rules import RULES
 from dust_core.checks.subjects import Graph
 from dust_core.model import Dust3r, Dust3rConfig

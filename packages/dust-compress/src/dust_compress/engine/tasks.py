@@ -8,7 +8,8 @@ import torch
 
 from dust_compress.engine.build import build_engine
 from dust_compress.quantize.checkpoint import load_quantized
-from dust_compress.quantize.export import Origin, export_int8
+from dust_compress.quantize.export import export_int8
+from dust_compress.quantize.origin import Origin
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.records import Execution, Measured, build_result

@@ -1,6 +1,5 @@
 """Quantized networks as ONNX graphs with Q/DQ nodes and INT8 weights."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from dust_compress.quantize.origin import Origin
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
 from dust_core.model import Dust3r
@@ -16,15 +16,6 @@ from dust_core.model.export import export_onnx
 
 _LOWEST, _HIGHEST = -128, 127
 _WORTH_NARROWING = 65_536  # elements
-_EXP_ID, _BUILT_ON = "dust.exp_id", "dust.built_on"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The experiment that made a graph, and those whose parameters it takes over."""
-
-    exp_id: str
-    built_on: tuple[str, ...] = ()
 
 
 def export_int8(
@@ -43,7 +34,7 @@ def export_int8(
     model = onnx.load(path)
     fold_weights(model)
     narrow_floats(model)
-    helper.set_model_props(model, {_EXP_ID: origin.exp_id, _BUILT_ON: " ".join(origin.built_on)})
+    origin.write(model)
     with atomic_path(path) as temporary:
         onnx.save(model, temporary)
     path.with_name(path.name + ".data").unlink(missing_ok=True)
@@ -56,14 +47,20 @@ def read_origin(path: Path) -> Origin:
         DustError: it is no graph, or none of ours.
     """
     try:
-        properties = {one.key: one.value for one in onnx.load(path).metadata_props}
-        return Origin(properties[_EXP_ID], tuple(properties[_BUILT_ON].split()))
-    except (KeyError, OSError, DecodeError) as error:
-        raise DustError(
-            "this is no graph that a task exported",
-            where=str(path),
-            fix="pull it again, or run the task that writes it",
-        ) from error
+        found = Origin.of(onnx.load(path).metadata_props)
+    except (OSError, DecodeError) as error:
+        raise _not_ours(path) from error
+    if found is None:
+        raise _not_ours(path)
+    return found
+
+
+def _not_ours(path: Path) -> DustError:
+    return DustError(
+        "this is no graph that a task exported",
+        where=str(path),
+        fix="pull it again, or run the task that writes it",
+    )
 
 
 def fold_weights(model: onnx.ModelProto) -> None:

@@ -12,8 +12,13 @@ from dust_core.specs.names import KEEP_FAMILIES
 from dust_core.specs.names.vocabulary import KeepFamily
 
 _CONVERTIBLE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-# Families without a product of their own: no quantizer exists for them, so they cannot be left out.
-_ALWAYS_FLOAT = ("layernorm", "softmax", "attn_scale", "rope", "postprocess")
+# What they compute is not a product, and no runtime computes it in eight bits: quantizers there
+# would round, and save nothing.
+_ALWAYS_FLOAT: dict[KeepFamily, str] = {
+    "attn_scale": "a multiplication by one number, which runtimes fold into the product",
+    "rope": "a rotation of what a product has just written, with no weights to shrink",
+    "postprocess": "exponentials, of which a step of eight bits moves a point by several percent",
+}
 
 
 def members(network: Dust3r, family: KeepFamily) -> tuple[str, ...]:
@@ -64,24 +69,18 @@ def kept_modules(network: Dust3r, keep_list: Iterable[str]) -> frozenset[str]:
 
 
 def require_quantizable(policy: Policy) -> None:
-    """Refuse a policy that asks for more in eight bits than linear layers and convolutions.
+    """Refuse a keep-list without a family that eight bits cannot serve.
 
     Raises:
-        DustError: it asks for attention's products, or leaves a family that has none off its list.
+        DustError: such a family is not on the list.
     """
-    if policy.attention_products:
-        raise DustError(
-            "the two products of attention cannot be quantized yet",
-            where="attention_products",
-            fix="write false",
-        )
-    missing = [family for family in _ALWAYS_FLOAT if family not in policy.keep_list]
-    if missing:
-        raise DustError(
-            f"{', '.join(missing)} cannot be quantized yet, and the keep-list lacks them",
-            where="keep_list",
-            fix="put them on the list: the record must say what stayed in float",
-        )
+    for family, reason in _ALWAYS_FLOAT.items():
+        if family not in policy.keep_list:
+            raise DustError(
+                f"{family} cannot be quantized: it is {reason}",
+                where="keep_list",
+                fix=f"put {family} on the list: the record must say what stayed in float",
+            )
 
 
 def quantized_modules(network: Dust3r, keep_list: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dust_compress.quantize.families import quantized_modules, require_quantizable
+from dust_compress.quantize.attention import quantize_attention
+from dust_compress.quantize.families import members, quantized_modules, require_quantizable
 from dust_compress.quantize.smoothing import smooth
 from dust_core.errors import DustError
 from dust_core.model import Dust3r
@@ -27,20 +28,22 @@ with warnings.catch_warnings():
     from modelopt.torch.quantization.nn import TensorQuantizer
 
 Run = Callable[[nn.Module], None]
+_OF_WEIGHTS = ".weight_quantizer"
 
 
 def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
     """Put calibrated W8A8 fake quantizers into the network, in place.
 
     Weights get a scale for each output channel, activations one for the tensor; both are symmetric
-    with zero point 0.
+    with zero point 0. Of attention's products and of the families without weights, the inputs are
+    quantized where the policy says so.
 
     Args:
         run: runs the network on the calibration images.
 
     Raises:
-        DustError: a family of the keep-list matches nothing, the policy asks for more than is
-            implemented, or a layer saw no finite value.
+        DustError: a family of the keep-list matches nothing, a family that eight bits cannot serve
+            is not on it, or a layer saw no finite value.
     """
     require_quantizable(policy)
     if policy.smoothing is not None:
@@ -50,8 +53,9 @@ def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
     with torch.no_grad():
         enable_stats_collection(network)
         # The weights' ranges are those of the weights as they are, whatever the input.
-        for _, layer in _quantized_layers(network):
-            layer.weight_quantizer(layer.weight)
+        for name, one in _enabled(network):
+            if name.endswith(_OF_WEIGHTS):
+                one(network.get_submodule(name.removesuffix(_OF_WEIGHTS)).weight)
         run(network)
         _load_ranges(network, policy)
     _require_ranges(network)
@@ -62,16 +66,26 @@ def insert_quantizers(network: Dust3r, policy: Policy) -> None:
     activations: dict[str, Any] = {"num_bits": policy.activations.bits, "axis": None}
     if policy.calibrator != "max":
         activations["calibrator"] = "histogram"
-    rules: list[dict[str, Any]] = [{"quantizer_name": "*", "enable": False}]
-    for name in quantized_modules(network, policy.keep_list):
-        weights = {"num_bits": policy.weights.bits, "axis": 0}
-        rules.append({"quantizer_name": f"{name}.weight_quantizer", "cfg": weights, "enable": True})
-        rules.append(
-            {"quantizer_name": f"{name}.input_quantizer", "cfg": activations, "enable": True}
-        )
+    weights = {"num_bits": policy.weights.bits, "axis": 0}
+    products = quantized_modules(network, policy.keep_list)
+    norms = () if "layernorm" in policy.keep_list else members(network, "layernorm")
+    rules: list[dict[str, Any]] = [
+        {"quantizer_name": "*", "enable": False},
+        *(_rule(f"{name}.weight_quantizer", weights) for name in products),
+        *(_rule(f"{name}.input_quantizer", activations) for name in (*products, *norms)),
+    ]
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # and it prints how many quantizers it has made
         mtq.quantize(network, {"quant_cfg": rules, "algorithm": None})
+    softmax = "softmax" not in policy.keep_list
+    if policy.attention_products or softmax:
+        quantize_attention(
+            network, activations, products=policy.attention_products, softmax=softmax
+        )
+
+
+def _rule(quantizer: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    return {"quantizer_name": quantizer, "cfg": attributes, "enable": True}
 
 
 @contextmanager
@@ -107,11 +121,7 @@ def set_ranges(network: nn.Module, found: dict[str, Tensor]) -> None:
     Raises:
         ValueError: they are not the ranges of this network's quantizers.
     """
-    own = {
-        name: module
-        for name, module in network.named_modules()
-        if isinstance(module, TensorQuantizer) and module.is_enabled
-    }
+    own = dict(_enabled(network))
     if own.keys() != found.keys():
         odd = sorted(own.keys() ^ found.keys())
         raise ValueError(f"ranges and quantizers do not match, as at {odd[0]}")
@@ -119,31 +129,28 @@ def set_ranges(network: nn.Module, found: dict[str, Tensor]) -> None:
         own[name].amax = amax
 
 
-def _quantized_layers(network: nn.Module) -> Iterator[tuple[str, Any]]:
+def _enabled(network: nn.Module) -> Iterator[tuple[str, TensorQuantizer]]:
+    """Every quantizer that the policy asks for, with its name."""
     for name, module in network.named_modules():
-        weight_quantizer = getattr(module, "weight_quantizer", None)
-        if weight_quantizer is not None and weight_quantizer.is_enabled:
+        if isinstance(module, TensorQuantizer) and module.is_enabled:
             yield name, module
 
 
 def _load_ranges(network: nn.Module, policy: Policy) -> None:
     """Turn what the quantizers have collected into ranges, and switch them on."""
-    for _, layer in _quantized_layers(network):
-        layer.weight_quantizer.load_calib_amax()
+    for name, one in _enabled(network):
         match policy.calibrator:
-            case "max":
-                layer.input_quantizer.load_calib_amax()
-            case "percentile":
-                layer.input_quantizer.load_calib_amax("percentile", percentile=policy.percentile)
-            case "mse":
-                quantizer = layer.input_quantizer
-                calibrator = quantizer._calibrator
-                quantizer.amax = range_of_least_error(
-                    calibrator._calib_hist, calibrator._calib_bin_edges, quantizer.maxbound
+            case "percentile" if not name.endswith(_OF_WEIGHTS):
+                one.load_calib_amax("percentile", percentile=policy.percentile)
+            case "mse" if not name.endswith(_OF_WEIGHTS):
+                calibrator = one._calibrator
+                one.amax = range_of_least_error(
+                    calibrator._calib_hist, calibrator._calib_bin_edges, one.maxbound
                 )
-        for one in (layer.weight_quantizer, layer.input_quantizer):
-            one.enable_quant()
-            one.disable_calib()
+            case _:
+                one.load_calib_amax()
+        one.enable_quant()
+        one.disable_calib()
 
 
 def range_of_least_error(counts: Tensor, edges: Tensor, steps: float) -> Tensor:
@@ -166,12 +173,12 @@ def range_of_least_error(counts: Tensor, edges: Tensor, steps: float) -> Tensor:
 
 
 def _require_ranges(network: nn.Module) -> None:
-    for name, layer in _quantized_layers(network):
-        for one in (layer.weight_quantizer, layer.input_quantizer):
-            amax = getattr(one, "_amax", None)
-            if amax is None or not bool(torch.isfinite(amax).all()) or not bool((amax > 0).all()):
-                raise DustError(
-                    f"no range was found for {name}: it saw no value, or none that is finite",
-                    fix="calibrate on images that exercise the whole network, and check the "
-                    "weights with `dust inspect`",
-                )
+    for name, one in _enabled(network):
+        amax = getattr(one, "_amax", None)
+        if amax is None or not bool(torch.isfinite(amax).all()) or not bool((amax > 0).all()):
+            raise DustError(
+                f"no range was found for {name.rpartition('.')[0]}: it saw no value, or none that "
+                "is finite",
+                fix="calibrate on images that exercise the whole network, and check the "
+                "weights with `dust inspect`",
+            )

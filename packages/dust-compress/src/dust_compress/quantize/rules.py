@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dust_compress.quantize.origin import Origin
 from dust_core.checks.finding import Finding, Place
 from dust_core.checks.rule import Rule
 from dust_core.checks.subjects import Graph
+from dust_core.specs.names import KEEP_FAMILIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 _OPSET = 19
 _PRODUCTS = ("MatMul", "Gemm", "Conv")
-_KEPT = ("LayerNormalization", "Softmax")
+_OPERATORS = {"layernorm": "LayerNormalization", "softmax": "Softmax"}
 _NAMED_QUANTIZED = ("int8", "quantized")
 
 
@@ -228,15 +230,18 @@ class NoBias(GraphRule):
 
 
 class KeptInFloat(GraphRule):
-    """LayerNorm and Softmax read float: their outputs vary over more than eight bits can tell."""
+    """LayerNorm and Softmax read float, unless the graph's experiment has them in eight bits."""
 
     id = "QDQ009"
     title = "an operator of the keep-list reads eight bits"
     fix = "put no quantizer before it"
 
     def faults(self, graph: Reading) -> Iterator[tuple[str, str]]:
+        origin = Origin.of(graph.model.metadata_props)
+        families = KEEP_FAMILIES if origin is None else origin.keep_list
+        kept = {_OPERATORS[one] for one in families if one in _OPERATORS}
         for node in graph.nodes:
-            if node.op_type in _KEPT and graph.is_dequantized(node.input[0]):
+            if node.op_type in kept and graph.is_dequantized(node.input[0]):
                 yield f"{_name(node)} after {_name(graph.writer[node.input[0]])}", "a float input"
 
 

@@ -9,9 +9,10 @@ import torch
 from dust_compress.engine.build import build_engine
 from dust_compress.quantize.calibrate import calibration_run, sensitivity
 from dust_compress.quantize.checkpoint import save_quantized
-from dust_compress.quantize.export import Origin, export_int8, read_origin
+from dust_compress.quantize.export import export_int8, read_origin
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.objective import QatObjective
+from dust_compress.quantize.origin import Origin
 from dust_compress.results import trained
 from dust_compress.train import Outcome, train
 from dust_compress.train.distributed import World

@@ -1,0 +1,59 @@
+"""Attention whose two products, and whose softmax, may read eight bits."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from dust_core.model.blocks import Attend, scale_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns of every optional package that is absent
+    from modelopt.torch.quantization.config import QuantizerAttributeConfig
+    from modelopt.torch.quantization.nn import TensorQuantizer
+
+
+class QuantizedAttend(Attend):
+    """Attention in its three steps, with a quantizer for everything that they read.
+
+    modelopt's own quantized attention leaves out the softmax's output, the hardest of the four
+    inputs: most weights are far below the largest, and one scale has to serve them all.
+    """
+
+    def __init__(self, activations: Mapping[str, Any], *, products: bool, softmax: bool) -> None:
+        super().__init__()
+
+        def quantizer(enable: bool) -> TensorQuantizer:
+            return TensorQuantizer(QuantizerAttributeConfig(**activations, enable=enable))
+
+        self.query_quantizer, self.key_quantizer = quantizer(products), quantizer(products)
+        self.scores_quantizer = quantizer(softmax)
+        self.weights_quantizer, self.value_quantizer = quantizer(products), quantizer(products)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if not any(one.is_enabled for one in self.children()):
+            return super().forward(q, k, v)
+        # Keys are quantized as the product reads them, so that nothing stands between the two.
+        scores = self.query_quantizer(q) @ self.key_quantizer(k.transpose(-2, -1))
+        weights = self.scores_quantizer(scores * scale_of(q)).softmax(-1)
+        attended: Tensor = self.weights_quantizer(weights) @ self.value_quantizer(v)
+        return attended
+
+
+def quantize_attention(
+    network: nn.Module, activations: Mapping[str, Any], *, products: bool, softmax: bool
+) -> None:
+    """Put quantizers into every attention of the network, in place.
+
+    Args:
+        activations: the attributes of an activation's quantizer, as modelopt names them.
+        products: whether queries, keys, the softmax's output and values have one.
+        softmax: whether the softmax's input has one.
+    """
+    for block in list(_with_attention(network)):
+        block.attend = QuantizedAttend(activations, products=products, softmax=softmax)
+
+
+def _with_attention(network: nn.Module) -> Iterator[nn.Module]:
+    return (one for one in network.modules() if isinstance(getattr(one, "attend", None), Attend))
