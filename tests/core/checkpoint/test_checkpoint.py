@@ -86,6 +86,21 @@ def test_any_network_comes_back_bit_for_bit(
     assert not found.network.training
 
 
+def test_half_precision_halves_the_file_and_rounds_once(tmp_path: Path) -> None:
+    whole, half, again = (tmp_path / name for name in ("whole.pth", "half.pth", "again.pth"))
+    shape = {"enc_dim": 64, "enc_depth": 2, "enc_heads": 2, "dec_dim": 64, "dec_depth": 1}
+    original = Dust3r(Dust3rConfig.uniform(**shape, dec_heads=2, head="linear"))
+    save_checkpoint(original, whole)
+    save_checkpoint(original, half, half=True)
+    assert half.stat().st_size < 0.53 * whole.stat().st_size
+    rounded = load_checkpoint(half).network
+    for key, value in rounded.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.allclose(value, original.state_dict()[key], rtol=2**-11, atol=1e-7)
+    save_checkpoint(rounded, again, half=True)
+    assert_same(rounded, load_checkpoint(again).network)
+
+
 def test_the_published_file_and_the_hub_folder_are_the_same_network(tmp_path: Path) -> None:
     file = load_checkpoint(published(tmp_path / "published.pth"))
     folder = tmp_path / "hub"

@@ -57,7 +57,10 @@ def train_teacher(task: ResolvedTask) -> None:
         network, outcomes = train_stages(task, work_folder(task))
         World.current().leave()
     path = folder / task.task.outputs[0]
-    save_checkpoint(network, path, exp_id=task.exp_id, spec_digest=task.digest)
+    origin = {"exp_id": task.exp_id, "spec_digest": task.digest}
+    # What was trained in bf16 loses nothing in 16 bits, and is shipped; the published stays exact.
+    save_checkpoint(network, path, **origin, half=published is None)
+    network = load_checkpoint(path).network
     result = build_result(
         execution,
         task_parameters(task),

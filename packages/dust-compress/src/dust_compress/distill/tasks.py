@@ -49,7 +49,8 @@ def distill(task: ResolvedTask) -> None:
     student, outcome = train_student(task, teacher)
     World.current().leave()
     path = folder / own.outputs[0]
-    save_checkpoint(student, path, exp_id=task.exp_id, spec_digest=task.digest)
+    save_checkpoint(student, path, exp_id=task.exp_id, spec_digest=task.digest, half=True)
+    student = load_checkpoint(path).network
     found = evaluate(
         task,
         {

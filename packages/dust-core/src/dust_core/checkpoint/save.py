@@ -11,12 +11,19 @@ FORMAT = "dust/v1"
 
 
 def save_checkpoint(
-    network: Dust3r, path: Path, *, exp_id: str | None = None, spec_digest: str | None = None
+    network: Dust3r,
+    path: Path,
+    *,
+    exp_id: str | None = None,
+    spec_digest: str | None = None,
+    half: bool = False,
 ) -> None:
     """Write config, weights and origin to `path` (.pth), whole or not at all.
 
     Args:
         exp_id, spec_digest: the experiment that made the weights.
+        half: store float16, half the bytes. What is loaded, in float32, is the rounded network;
+            measure that one.
 
     Raises:
         DustError: the file cannot be written.
@@ -24,7 +31,10 @@ def save_checkpoint(
     content = {
         "format": FORMAT,
         "config": network.config.to_dict(),
-        "model": {name: tensor.cpu() for name, tensor in network.state_dict().items()},
+        "model": {
+            name: tensor.cpu().to(torch.float16 if half else tensor.dtype)
+            for name, tensor in network.state_dict().items()
+        },
         "exp_id": exp_id,
         "spec_digest": spec_digest,
     }

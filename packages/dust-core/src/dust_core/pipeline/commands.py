@@ -55,8 +55,8 @@ def repro(
     """Reproduce stages through DVC and judge them.
 
     A stage whose inputs have not changed is taken from the cache. The first stage with a task that
-    misses a line and says stop ends it; the exit code is 1 unless all tasks pass. In a profile whose
-    figures are not to be quoted lines bind nothing: there it is enough that every task has run.
+    misses a line and says stop ends it; the exit code is 1 unless all tasks pass. Lines bind
+    nothing where figures are not to be quoted: there it is enough that every task has run.
     """
     from dust_core.specs import load_specs
     from dust_core.specs.names import STAGES
