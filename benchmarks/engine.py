@@ -27,8 +27,9 @@ from rich.table import Table
 
 from dust_compress.engine.build import build_engine
 from dust_compress.engine.worker import PEAK_MEMORY
-from dust_compress.quantize.export import Origin, export_int8
+from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
+from dust_compress.quantize.origin import Origin
 from dust_core.checkpoint import load_checkpoint
 from dust_core.model import Dust3r
 from dust_core.model.cost import flops_giga

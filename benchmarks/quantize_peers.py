@@ -5,8 +5,8 @@
 
 All quantize without training, calibrate on the same images, are scored by the workload's protocol
 and are timed in turn, in OpenVINO with the same settings. The peers have the settings that their
-documentation recommends for transformers. Each has them twice: as they come, and with patch
-embedding and heads left in float as our keep-list has it, which costs time.
+documentation recommends for transformers. Everybody quantizes the network twice: in full, and with
+its ends, the patch embedding and the heads, left in float, which costs size and time.
 """
 
 import argparse
@@ -37,6 +37,8 @@ from dust_core.model.export import INPUTS, export_onnx
 from dust_core.records.record import QUALITY_METRICS
 from dust_core.specs import ResolvedTask, load_specs, resolve
 from dust_core.specs.models.quant import PtqTask
+from dust_core.specs.names import STANDARD_KEEP, QuantName, exp_id
+from dust_core.specs.names.vocabulary import KeepFamily
 from dust_eval.gates.effects import drop_percent
 from dust_eval.latency import Timing, measure_latency
 from dust_eval.quality import measure_quality
@@ -45,7 +47,8 @@ from dust_eval.runtimes.openvino_runtime import OpenVinoModel
 from dust_eval.samples import workload_samples
 
 ROOT = Path(__file__).parents[1]
-KEPT = ("patch_embed", "downstream_head")  # of our keep-list, what peers would quantize
+ENDS = ("patch_embed", "downstream_head")  # as nodes and layers are named
+ENDS_KEPT = (*STANDARD_KEEP, "patch_embed", "head_last")  # as a keep-list names them
 
 Inputs = dict[str, np.ndarray[Any, Any]]
 Calibration = Callable[[], Iterator[Inputs]]
@@ -99,11 +102,16 @@ def make_all(
             yield dict(zip(INPUTS, planes, strict=True))
 
     makers: dict[str, Callable[[Path], Path]] = {
-        "DUST": lambda path: by_dust(task, checkpoint, images, path),
+        "DUST": lambda path: by_dust(task, checkpoint, images, path, STANDARD_KEEP),
+        "DUST, ends in float": lambda path: by_dust(task, checkpoint, images, path, ENDS_KEPT),
         "ONNX Runtime": lambda path: by_onnxruntime(plain, path, calibration, kept=()),
-        "ONNX Runtime, keep-list": lambda path: by_onnxruntime(plain, path, calibration, kept=KEPT),
+        "ONNX Runtime, ends in float": lambda path: by_onnxruntime(
+            plain, path, calibration, kept=ENDS
+        ),
         "NNCF": lambda path: by_nncf(plain, path, calibration, images // 2, kept=()),
-        "NNCF, keep-list": lambda path: by_nncf(plain, path, calibration, images // 2, kept=KEPT),
+        "NNCF, ends in float": lambda path: by_nncf(
+            plain, path, calibration, images // 2, kept=ENDS
+        ),
     }
     graphs = {"FP32": Graph(plain, "fp32"), "bf16": Graph(plain, "bf16")}
     for number, (name, make) in enumerate(makers.items()):
@@ -114,10 +122,13 @@ def make_all(
     return graphs
 
 
-def by_dust(task: ResolvedTask, checkpoint: Path, images: int, path: Path) -> Path:
+def by_dust(
+    task: ResolvedTask, checkpoint: Path, images: int, path: Path, kept: tuple[KeepFamily, ...]
+) -> Path:
     network = load_checkpoint(checkpoint).network
-    quantize(network, task.common, calibration_run(task, images))
-    export_int8(network, path, Origin("Q_PTQ_keepLN_run1"))
+    policy = task.common.model_copy(update={"keep_list": kept})
+    quantize(network, policy, calibration_run(task, images))
+    export_int8(network, path, Origin(exp_id(QuantName(mode="PTQ", keep_list=kept))))
     return path
 
 

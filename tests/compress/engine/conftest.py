@@ -43,7 +43,7 @@ def all_int8_graph(policy: Policy, tmp_path_factory: pytest.TempPathFactory) -> 
     kept = ("attn_scale", "rope", "postprocess")
     network = _quantized(policy.model_copy(update={"keep_list": kept, "attention_products": True}))
     path = tmp_path_factory.mktemp("graphs") / "all_int8.onnx"
-    origin = Origin("Q_PTQ_keepnoLNnoSMnoPEnoHL-attn8_run1")
+    origin = Origin("Q_PTQ_keepnoLNnoSM-attn8_run1")
     export_int8(network, path, origin, height=SIDE, width=SIDE)
     return path
 

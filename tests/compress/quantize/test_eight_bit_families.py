@@ -46,7 +46,7 @@ def test_the_graph_computes_what_the_fake_quantizers_do(
     with torch.no_grad():
         quantize(network, policy(**changes), run)
         expected = network(*images())
-    origin = Origin("KQ_INT8_run1", ("K_T3B05_run1", "Q_PTQ_keepnoLNnoSMnoPEnoHL-attn8_run1"))
+    origin = Origin("KQ_INT8_run1", ("K_T3B05_run1", "Q_PTQ_keepnoLNnoSM-attn8_run1"))
     export_int8(network, path, origin, height=64, width=64)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -77,7 +77,7 @@ def test_both_products_of_every_attention_are_quantized(tmp_path: Path) -> None:
         for name, one in quantizers(network).items():
             if ".attend." in name:
                 one.enable()
-    export_int8(network, path, Origin("Q_PTQ_keepLN-attn8_run1"), height=64, width=64)
+    export_int8(network, path, Origin("Q_PTQ_keepLNPEHL-attn8_run1"), height=64, width=64)
     kinds = product_inputs(onnx.load(path).graph)
     # Two encoder blocks on both views at once; two decoders of two blocks with two attentions.
     assert kinds.count(("activation", "activation")) == 2 * (2 + 2 * 2 * 2)
@@ -102,7 +102,7 @@ def test_a_family_off_the_list_reads_eight_bits(
         assert float((network(*images())[0] - kept(*images())[0]).norm()) > 0
     more = quantizers(network).keys() - quantizers(kept).keys()
     assert {name.rpartition(".")[2] for name in more} == {quantizer}
-    code = {"layernorm": "noLN", "softmax": "LNnoSM"}[family]
+    code = {"layernorm": "PEHLnoLN", "softmax": "LNPEHLnoSM"}[family]
     export_int8(network, path, Origin(f"Q_PTQ_keep{code}_run1"), height=64, width=64)
     graph = onnx.load(path).graph
     writers = {name: node.op_type for node in graph.node for name in node.output}
@@ -123,7 +123,7 @@ def test_patches_in_eight_bits_are_a_product_with_quantizers_at_both_inputs(
     network, path = make(), tmp_path / "int8.onnx"
     with torch.no_grad():
         quantize(network, policy(**LESS_KEPT), run)
-    export_int8(network, path, Origin("Q_PTQ_keepLNnoPEnoHL_run1"), height=64, width=64)
+    export_int8(network, path, Origin("Q_PTQ_keepLN_run1"), height=64, width=64)
     graph = onnx.load(path).graph
     assert "Conv" not in {node.op_type for node in graph.node}
     kinds = product_inputs(graph)

@@ -19,7 +19,7 @@ from dust_core.records import (
     task_parameters,
 )
 from dust_core.specs import ResolvedTask, load_specs, resolve
-from dust_core.specs.names import KEEP_FAMILIES, parse_exp_id
+from dust_core.specs.names import STANDARD_KEEP, parse_exp_id
 
 SPECS = load_specs(Path(__file__).parents[3] / "specs")
 ENVIRONMENT = Environment(
@@ -81,7 +81,7 @@ def test_the_quantized_student_takes_its_policy_from_the_spec() -> None:
     record = built("KQ-2", "K_T5B05_run1").record
     assert record is not None
     assert (record.exp_id, record.combo, record.T) == ("KQ_INT8_run1", "INT8", 5.0)
-    assert (record.bits_w, record.bits_a, record.keep_list) == (8, 8, KEEP_FAMILIES)
+    assert (record.bits_w, record.bits_a, record.keep_list) == (8, 8, STANDARD_KEEP)
 
 
 def test_every_experiment_of_the_specs_has_its_parameters() -> None:

@@ -3,14 +3,14 @@ from typing import Any
 import pytest
 
 from dust_core.records import record_parameters
-from dust_core.specs.names import KEEP_FAMILIES, parse_exp_id
+from dust_core.specs.names import STANDARD_KEEP, parse_exp_id
 
 NOTHING = {
     "rho": None, "T": None, "beta": None, "gamma": None,
     "bits_w": None, "bits_a": None, "keep_list": None,
 }  # fmt: skip
-W8A8 = {"bits_w": 8, "bits_a": 8, "keep_list": KEEP_FAMILIES}
-WITHOUT_SOFTMAX = tuple(family for family in KEEP_FAMILIES if family != "softmax")
+W8A8 = {"bits_w": 8, "bits_a": 8, "keep_list": STANDARD_KEEP}
+WITHOUT_SOFTMAX = tuple(family for family in STANDARD_KEEP if family != "softmax")
 
 
 @pytest.mark.parametrize(

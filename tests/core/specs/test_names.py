@@ -86,6 +86,11 @@ ANY = st.one_of(
             QuantName(mode="PTQ", calibrator="mse", smoothing=0.5, run=3),
             "Q_PTQ_keepLN-mse-smooth05_run3",
         ),
+        (
+            QuantName(mode="PTQ", keep_list=("layernorm", "attn_scale", "rope", "head_last")),
+            "Q_PTQ_keepLNHLnoSMnoPP_run1",
+        ),
+        (QuantName(mode="PTQ", keep_list=KEEP_FAMILIES[1:]), "Q_PTQ_keepPEHLnoLN_run1"),
         (AblationName(question="KEEP", without="softmax"), "ABL_KEEP_noSM_run1"),
     ],
 )

@@ -98,7 +98,7 @@ class Precision(ModelRule):
 class KeepList(ModelRule):
     """The keep-list names families of operators that stay in float, each once:
 
-    keep_list: [layernorm, softmax, attn_scale, rope, postprocess, patch_embed, head_last]
+    keep_list: [layernorm, softmax, attn_scale, rope, postprocess]
     """
 
     id = "PROT010"

@@ -22,6 +22,7 @@ from dust_core.specs.names.vocabulary import (
     KEEP_FAMILIES,
     STAGES,
     STANDARD_CALIBRATION,
+    STANDARD_KEEP,
     STANDARD_SCHEDULE,
     Schedule,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "KEEP_FAMILIES",
     "STAGES",
     "STANDARD_CALIBRATION",
+    "STANDARD_KEEP",
     "STANDARD_SCHEDULE",
     "AblationName",
     "BaselineName",

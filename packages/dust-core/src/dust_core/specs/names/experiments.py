@@ -16,6 +16,7 @@ from dust_core.specs.names.vocabulary import (
     STANDARD_CALIBRATION,
     STANDARD_CALIBRATOR,
     STANDARD_CRITERION,
+    STANDARD_KEEP,
     STANDARD_KL,
     STANDARD_SCHEDULE,
     Calibrator,
@@ -32,7 +33,7 @@ from dust_core.specs.names.vocabulary import (
 Baseline = Literal["TRAIN", "FP32"]
 Mode = Literal["PTQ", "QAT"]
 Question = Literal["KEEP", "CALIB", "LOSS"]
-_KEEP = re.compile(r"keep(LN)?((?:no[A-Z]{2})*)")
+_KEEP = re.compile(r"keep((?:[A-Z]{2})*)((?:no[A-Z]{2})*)")
 _SCHEDULE = re.compile(r"schedB([0-9]{2,7})at([0-9]{2,7})")
 
 
@@ -114,12 +115,13 @@ class QuantName:
     """P2: post-training quantization or quantization-aware training, under a keep-list.
 
     LayerNorm is the family whose keeping is in doubt, so the id always names it (`keepLN`, or
-    `keepnoLN`). The six others stay in float as a matter of course: `keepLNnoSM` lost Softmax.
+    `keepnoLN`). Softmax, the attention scale, RoPE and post-processing stay in float as a matter
+    of course, patches and the heads' last layers do not: `keepLNPEnoSM` has these the other way.
     """
 
     stage: ClassVar = "Q"
     mode: Mode
-    keep_list: tuple[KeepFamily, ...] = KEEP_FAMILIES
+    keep_list: tuple[KeepFamily, ...] = STANDARD_KEEP
     calibration_images: int = STANDARD_CALIBRATION
     calibrator: Calibrator = STANDARD_CALIBRATOR
     smoothing: float | None = None
@@ -132,8 +134,9 @@ class QuantName:
 
     @property
     def keyparams(self) -> list[str]:
-        missing = [code for family, code in KEEP_CODES.items() if family not in self.keep_list]
-        kept = "" if "LN" in missing else "LN"
+        named = [f for f in self.keep_list if f == "layernorm" or f not in STANDARD_KEEP]
+        kept = "".join(KEEP_CODES[family] for family in KEEP_FAMILIES if family in named)
+        missing = [KEEP_CODES[family] for family in STANDARD_KEEP if family not in self.keep_list]
         parts = [f"keep{kept}" + "".join(f"no{code}" for code in missing)]
         if self.calibration_images != STANDARD_CALIBRATION:
             parts.append(f"n{self.calibration_images}")
@@ -149,7 +152,7 @@ class QuantName:
         mode = next((mode for mode in get_args(Mode) if mode == combo), None)
         if keep is None or mode is None:
             return None
-        missing = keep[2].split("no")[1:]
+        named, missing = re.findall("..", keep[1]), keep[2].split("no")[1:]
         images, smoothing, products = STANDARD_CALIBRATION, None, False
         calibrator: Calibrator = STANDARD_CALIBRATOR
         for part in keyparams[1:]:
@@ -165,7 +168,11 @@ class QuantName:
                 return None
         return cls(
             mode=mode,
-            keep_list=tuple(f for f, code in KEEP_CODES.items() if code not in missing),
+            keep_list=tuple(
+                family
+                for family, code in KEEP_CODES.items()
+                if code in named or (family in STANDARD_KEEP and code not in missing)
+            ),
             calibration_images=images,
             calibrator=calibrator,
             smoothing=smoothing,

@@ -23,6 +23,13 @@ KEEP_CODES: dict[KeepFamily, str] = {
     "head_last": "HL",
 }
 KEEP_FAMILIES: tuple[KeepFamily, ...] = tuple(KEEP_CODES)
+STANDARD_KEEP: tuple[KeepFamily, ...] = (
+    "layernorm",
+    "softmax",
+    "attn_scale",
+    "rope",
+    "postprocess",
+)
 KL_CODES: dict[KlForm, str] = {"conf_softmax": "conf", "correlation": "corr", "attention": "attn"}
 
 STANDARD_CALIBRATION = 512
