@@ -1,18 +1,20 @@
 """Every runtime computes what torch computes, in the precision that it was asked for."""
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from dust_core.checkpoint import save_checkpoint
+from dust_core.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.model import Dust3r, Dust3rConfig
 from dust_core.model.export import export_onnx
-from dust_eval.runtimes import PairModel, PairOutput, RuntimeOptions, load_model
+from dust_eval.runtimes import PairModel, PairOutput, RuntimeOptions, load_any, load_model
 from dust_eval.runtimes.engine_manifest import EngineManifest, write_manifest
 
 SIDE = 64
@@ -111,6 +113,16 @@ def test_an_unknown_runtime_and_another_file_are_named(files: dict[str, Path]) -
         load_model("torch", files[".onnx"], options)
     with pytest.raises(DustError, match="no such file"):
         load_model("openvino", files[".onnx"].with_name("absent.onnx"), options)
+
+
+def test_a_hub_folder_is_a_checkpoint(files: dict[str, Path], tmp_path: Path) -> None:
+    network = load_checkpoint(files[".pth"]).network
+    shape = {"enc_embed_dim": 64, "enc_depth": 3, "enc_num_heads": 2}
+    shape |= {"dec_embed_dim": 32, "dec_depth": 2, "dec_num_heads": 2}
+    (tmp_path / "config.json").write_text(json.dumps(shape | {"head_type": "linear"}))
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    found = load_any(tmp_path, RuntimeOptions(threads=1))(*IMAGES)
+    assert distance(found, loaded(files, "torch")(*IMAGES)) == 0
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])

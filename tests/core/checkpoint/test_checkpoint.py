@@ -155,6 +155,11 @@ def folder_with_broken_weights(folder: Path) -> Path:
     return folder_without_weights(folder)
 
 
+def later_format(folder: Path) -> Path:
+    torch.save({"format": "dust/v2", "model": {}}, folder / "a.pth")
+    return folder / "a.pth"
+
+
 def other_format(folder: Path) -> Path:
     torch.save({"weights": 1}, folder / "a.pth")
     return folder / "a.pth"
@@ -165,6 +170,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "truncated": (truncated, "cannot be read"),
     "flipped bytes": (flipped, "cannot be read|asks to run code"),
     "neither": (other_format, "neither a DUST checkpoint nor a published one"),
+    "another format": (later_format, "the checkpoint's format is 'dust/v2', not 'dust/v1'"),
     "missing key": (broken(lambda w: w.pop("enc_norm.bias")), "lacks enc_norm.bias"),
     "unknown key": (
         broken(lambda w: w.update(extra=torch.zeros(1))),

@@ -90,7 +90,7 @@ def test_dpt_hooks(depth: int, hooks: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"enc_heads": 0}, "enc_heads holds 0, must be from 1 to 65536"),
+        ({"enc_heads": 0}, "enc_heads holds 0, must be a whole number from 1 to 65536"),
         ({"dec_heads": 12}, "dec_head_dim is 2, must be divisible by 4"),
         ({"enc_depth": 0}, "at least one encoder and one decoder block"),
     ],
@@ -98,6 +98,24 @@ def test_dpt_hooks(depth: int, hooks: tuple[int, ...]) -> None:
 def test_impossible_shapes_are_refused(change: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"enc_dim": 32.5}, "enc_dim holds 32.5, must be a whole number"),
+        ({"enc_ffn": ["wide", 8]}, "enc_ffn holds 'wide', must be a whole number"),
+        ({"rope_base": float("nan")}, "rope_base holds nan, must be a number"),
+        ({"head": "conv"}, "head is 'conv', must be one of linear, dpt"),
+        ({"dpt": None}, "head is 'dpt' but dpt is None"),
+        ({"dpt": {"layer_dims": [8, 8, 8]}}, "layer_dims has 3 levels, must have 4"),
+        ({"patch_size": 32}, "patch_size is 32, must be 16 for a DPT head"),
+    ],
+)
+def test_stored_shapes_are_not_trusted(change: dict[str, object], message: str) -> None:
+    stored = build(2, "dpt").config.to_dict() | change
+    with pytest.raises(ValueError, match=message):
+        Dust3rConfig.from_dict(stored)
 
 
 def test_the_published_config_has_the_published_number_of_parameters() -> None:

@@ -32,8 +32,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise DustError("no such checkpoint", where=str(path), fix="pull it: `dvc pull`")
     content = read_archive(path)
-    if content.get("format") == FORMAT:
+    written_as = content.get("format")
+    if written_as == FORMAT:
         return own_checkpoint(content, path)
+    if isinstance(written_as, str):
+        raise DustError(
+            f"the checkpoint's format is {written_as!r}, not {FORMAT!r}",
+            where=str(path),
+            fix="name one of a float network, or install the DUST that reads it",
+        )
     description = getattr(content.get("args"), "model", None)
     if not isinstance(description, str):
         raise DustError(

@@ -1,11 +1,13 @@
 """Shapes of DUSt3R networks: the published ones, the embedded `small`, students and pruned ones."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 HeadType = Literal["linear", "dpt"]
 _NUMBERS_PER_PIXEL = 4  # x, y, z and confidence
 _LARGEST = 65_536
+_DPT_LEVELS = 4
+_DPT_PATCH = 16  # pixels: the head scales the grid of tokens by 16 to the image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,12 @@ class DptConfig:
     layer_dims: tuple[int, int, int, int] = (96, 192, 384, 768)
     feature_dim: int = 256
     last_dim: int = 128
+
+    def __post_init__(self) -> None:
+        if len(self.layer_dims) != _DPT_LEVELS:
+            raise ValueError(
+                f"layer_dims has {len(self.layer_dims)} levels, must have {_DPT_LEVELS}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +93,13 @@ class Dust3rConfig:
         )
 
     def __post_init__(self) -> None:
+        if self.head not in get_args(HeadType):
+            raise ValueError(
+                f"head is {self.head!r}, must be one of {', '.join(get_args(HeadType))}"
+            )
         for name, value in asdict(self).items():
-            for number in _numbers(value):
-                if not 0 < number <= _LARGEST:
-                    raise ValueError(f"{name} holds {number}, must be from 1 to {_LARGEST}")
+            if name != "head":
+                _check_numbers(name, value, (int, float) if name == "rope_base" else (int,))
         if not self.enc_heads or not self.dec_heads:
             raise ValueError("a network needs at least one encoder and one decoder block")
         if len(self.enc_heads) != len(self.enc_ffn) or len(self.dec_heads) != len(self.dec_ffn):
@@ -100,6 +111,11 @@ class Dust3rConfig:
                 )
         if (self.head == "dpt") != (self.dpt is not None):
             raise ValueError(f"head is {self.head!r} but dpt is {self.dpt!r}")
+        if self.dpt is not None and self.patch_size != _DPT_PATCH:
+            raise ValueError(
+                f"patch_size is {self.patch_size}, must be {_DPT_PATCH} for a DPT head: its "
+                "levels are multiples and fractions of that"
+            )
 
     @property
     def hooks(self) -> tuple[int, int, int, int]:
@@ -133,13 +149,20 @@ class Dust3rConfig:
         return cls(**fields)
 
 
-def _numbers(value: Any) -> list[float]:
-    """Every number in nested sequences and mappings."""
+def _check_numbers(name: str, value: Any, kinds: tuple[type, ...]) -> None:
+    for leaf in _leaves(value):
+        if not isinstance(leaf, kinds) or not 0 < leaf <= _LARGEST:
+            what = "a number" if float in kinds else "a whole number"
+            raise ValueError(f"{name} holds {leaf!r}, must be {what} from 1 to {_LARGEST}")
+
+
+def _leaves(value: Any) -> list[Any]:
+    """What nested sequences and mappings hold; None holds nothing."""
     if isinstance(value, dict):
-        return [number for item in value.values() for number in _numbers(item)]
+        return [leaf for item in value.values() for leaf in _leaves(item)]
     if isinstance(value, list | tuple):
-        return [number for item in value for number in _numbers(item)]
-    return [value] if isinstance(value, int | float) else []
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [] if value is None else [value]
 
 
 def _frozen(values: dict[str, Any]) -> dict[str, Any]:

@@ -34,13 +34,14 @@ def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
     if runtime not in RUNTIMES:
         raise DustError(f"no runtime is called {runtime!r}", fix=f"one of {', '.join(RUNTIMES)}")
     module, suffixes = RUNTIMES[runtime]
-    if path.suffix not in suffixes:
+    hub_folder = runtime == "torch" and path.is_dir()
+    if path.suffix not in suffixes and not hub_folder:
         raise DustError(
             f"{runtime} reads {' and '.join(suffixes)} files",
             where=str(path),
             fix="export it first",
         )
-    if not path.is_file():
+    if not path.is_file() and not hub_folder:
         raise DustError("no such file", where=str(path), fix="pull it: `dvc pull`, or build it")
     try:
         return cast(PairModel, import_module(module).load(path, options))
@@ -54,10 +55,14 @@ def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
 def load_any(path: Path, options: RuntimeOptions) -> PairModel:
     """Load a file in the runtime that is usual for its kind: the first that reads it.
 
+    A folder is a hub's checkpoint (config.json, model.safetensors), which torch reads.
+
     Raises:
         DustError: no runtime reads such files, the file is absent or unreadable, or its runtime
             is not installed.
     """
+    if path.is_dir():
+        return load_model("torch", path, options)
     for runtime, (_, suffixes) in RUNTIMES.items():
         if path.suffix in suffixes:
             return load_model(runtime, path, options)
