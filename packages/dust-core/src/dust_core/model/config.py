@@ -149,9 +149,9 @@ class Dust3rConfig:
         return cls(**fields)
 
 
-def _check_numbers(name: str, value: Any, kinds: tuple[type, ...]) -> None:
+def _check_numbers(name: str, value: Any, kinds: tuple[type[int] | type[float], ...]) -> None:
     for leaf in _leaves(value):
-        if not isinstance(leaf, kinds) or not 0 < leaf <= _LARGEST:
+        if not isinstance(leaf, kinds) or not 1 <= leaf <= _LARGEST:
             what = "a number" if float in kinds else "a whole number"
             raise ValueError(f"{name} holds {leaf!r}, must be {what} from 1 to {_LARGEST}")
 
