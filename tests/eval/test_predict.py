@@ -15,7 +15,7 @@ from dust_core.data.geometry import transform, unproject
 from dust_core.errors import DustError
 from dust_core.model import Dust3r, Dust3rConfig
 from dust_core.model.export import export_onnx
-from dust_eval.predict import cameras, write_prediction
+from dust_eval.predict import cameras, explained_share, write_prediction
 from dust_eval.scene.graph import Edge
 
 SIDE, FOCAL = 64, (70.0, 55.0)
@@ -68,6 +68,17 @@ def test_pose_and_focal_lengths_are_those_of_the_cameras() -> None:
     expected = pose()
     expected[:3, 3] *= 2.0  # the first order's scale
     np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def test_a_pose_says_what_it_explains() -> None:
+    edge = true_edges()[0]
+    true = pose()
+    true[:3, 3] *= 2.0
+    assert explained_share(edge, true, FOCAL[1]) == 1
+    given_up = np.eye(4)
+    assert explained_share(edge, given_up, FOCAL[1]) < 0.5
+    behind = true @ np.diag([1, 1, -1, 1])
+    assert explained_share(edge, behind, FOCAL[1]) < 0.01
 
 
 @pytest.fixture

@@ -94,6 +94,9 @@ def test_a_network_that_is_nowhere_sure_still_gives_its_surer_half(folder: Path)
     assert usual_confidence(flat_scene(2).confidences) == 3.0
     photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
     assert len(fuse(scene, photographs, usual_confidence(scene.confidences)).points) == SIDE * SIDE
+    scene.confidences[1, : SIDE // 2] = 1.2
+    half = fuse(scene, photographs, usual_confidence(scene.confidences)).points
+    assert len(half) == SIDE * SIDE // 2, "pixels that weigh nothing, as bars do, do not count"
 
 
 def test_page_needs_no_network(folder: Path) -> None:

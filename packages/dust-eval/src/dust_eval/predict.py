@@ -94,6 +94,7 @@ def write_prediction(
         ply_bytes,
         usual_confidence,
     )
+    from dust_eval.scene.initial import PNP_PIXELS
 
     points, confidences = edges[0].points, edges[0].confidences
     if not all(np.isfinite(edge.points).all() for edge in edges):
@@ -111,6 +112,7 @@ def write_prediction(
     colours = np.stack([photograph.square for photograph in photographs])
     cloud = Cloud(points[chosen].astype(np.float32), colours[chosen])
     focals, pose = cameras(edges)
+    explained = explained_share(edges[0], pose, focals[1])
     own_depth = (edges[0].points[0][..., 2], edges[1].points[0][..., 2])
     facts: dict[str, Any] = {
         "model": model,
@@ -120,6 +122,7 @@ def write_prediction(
         "points": len(cloud.points),
         "cameras": [camera_facts(p, f) for p, f in zip(photographs, focals, strict=True)],
         "A_from_B": pose.tolist(),
+        "A_from_B_explains": explained,
     }
     atomic_write_bytes(out / "cloud.ply", ply_bytes(cloud))
     atomic_write_bytes(out / "cloud.glb", glb_bytes(cloud))
@@ -138,7 +141,8 @@ def write_prediction(
         f"focal lengths: {focals[0]:.0f} and {focals[1]:.0f} pixels of the square "
         f"({widest[0]:.0f} and {widest[1]:.0f} degrees of view)",
         f"B against A: turned by {turned:.1f} degrees, moved by "
-        f"{np.linalg.norm(pose[:3, 3]) / np.median(own_depth[0]):.2f} of A's median depth",
+        f"{np.linalg.norm(pose[:3, 3]) / np.median(own_depth[0]):.2f} of A's median depth; that "
+        f"explains {explained:.0%} of B's points to {PNP_PIXELS:g} pixels",
         f"{out / 'cloud.ply'}: {len(cloud.points):,} points of confidence {least:.4g} and more",
     ]
     if min_confidence is None and least < USUAL:
@@ -172,6 +176,28 @@ def cameras(edges: "Sequence[Edge]") -> tuple[tuple[float, float], Any]:
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = camera.rotation, camera.translation
     return (first, second), pose
+
+
+def explained_share(edge: "Edge", pose: Any, focal: float) -> float:
+    """Share of B's points that B's camera sees within `PNP_PIXELS` of where they were predicted.
+
+    It tells a pose that was found from one that PnP gave up on.
+
+    Args:
+        edge: the pair in the order (A, B).
+        pose: of B's camera in A's frame, (4, 4).
+        focal: of B, in pixels.
+    """
+    import numpy as np
+
+    from dust_eval.scene.initial import PNP_PIXELS, pixel_grid
+
+    trusted = edge.confidences[1] > 1
+    pixels = pixel_grid(*trusted.shape)[trusted]
+    own = (edge.points[1][trusted] - pose[:3, 3]) @ pose[:3, :3]
+    depth = np.maximum(own[:, 2:], 1e-9)  # what lies behind the camera is seen far outside
+    away = np.linalg.norm(focal * own[:, :2] / depth - pixels, axis=1)
+    return float((away < PNP_PIXELS).sum() / max(len(away), 1))
 
 
 def _confidence_picture(confidence: Any) -> Any:

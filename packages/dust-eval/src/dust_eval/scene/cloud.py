@@ -28,9 +28,11 @@ class Cloud(NamedTuple):
 
 
 def usual_confidence(confidences: Floats) -> float:
-    """3, or the median where fewer than a tenth of the pixels reach 3."""
-    reached = float((confidences >= USUAL).mean())
-    return USUAL if reached >= _ENOUGH else float(np.median(confidences))
+    """3, or the median where fewer than a tenth reach 3; pixels that weigh nothing (1) aside."""
+    weighing = confidences[confidences > 1]
+    if not len(weighing) or float((weighing >= USUAL).mean()) >= _ENOUGH:
+        return USUAL
+    return float(np.median(weighing))
 
 
 def fuse(scene: Scene, photographs: Sequence[Photograph], min_confidence: float) -> Cloud:

@@ -12,7 +12,8 @@ from dust_eval.scene.similarity import Similarity, fit_similarity
 
 _WEISZFELD_STEPS = 10
 _PNP_POINTS = 2000
-_PNP_PIXELS = 5.0
+PNP_PIXELS = 5.0
+"""Within which of its pixel a camera must see a point."""
 
 
 def pixel_grid(height: int, width: int) -> Floats:
@@ -113,7 +114,7 @@ def locate_camera(world: Floats, weights: Floats, pixels: Floats, focal: float) 
         matrix,
         None,
         iterationsCount=100,
-        reprojectionError=_PNP_PIXELS,
+        reprojectionError=PNP_PIXELS,
         flags=cv2.SOLVEPNP_SQPNP,
     )
     if not found:
