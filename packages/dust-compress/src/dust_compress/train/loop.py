@@ -257,7 +257,7 @@ def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str,
 
 
 def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
-    """Exponential averaging over a third of the steps so far, and over 1 / (1 - decay) at most.
+    """Exponential averaging whose memory grows with the training, up to 1 / (1 - decay) steps.
 
     At a fixed decay of 0.999, a training of 500 steps would end with weights that are more than
     half those that it began with.
@@ -266,7 +266,7 @@ def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int]
     @torch.no_grad()
     def update(averaged: _Tensors, current: _Tensors, count: Tensor | int) -> None:
         steps = float(count)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (4 + steps)))
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (10 + steps)))
 
     return update
 
