@@ -1,0 +1,293 @@
+"""Distillation: where the time of a step goes, and what initialisations and terms are worth.
+
+    python benchmarks/distill.py steps [--profile small] [--steps 6]
+    python benchmarks/distill.py trials [--pairs 256] [--only starts|terms] [--write FILE]
+
+Run from the repository's root, with the profile's teacher in artifacts/PROFILE/ or at --teacher.
+
+`steps` times whole training steps of K-1 by part, then what the end of an epoch adds. `trials`
+trains one student after another for as many pairs, with the same order, augmentation and seed, and
+judges them on the validation set at the end; the workload is never looked at. Such short runs rank;
+they do not say where a full training ends. --write puts the table into a document, between the two
+marks that name this script, as in docs/distill.md.
+"""
+
+import argparse
+import re
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import AveragedModel
+
+from dust_compress.distill.objective import DistillObjective, Seen, Weights
+from dust_compress.train import Validation, train
+from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
+from dust_compress.train.state import TrainState, save_state
+from dust_core.checkpoint import load_checkpoint
+from dust_core.data.feed import PairBatch
+from dust_core.errors import DustError
+from dust_core.files import atomic_write_text
+from dust_core.model import Dust3r
+from dust_core.model.surgery import DepthRule, Reduction, UnitRule, cut
+from dust_core.run import ARTIFACTS
+from dust_core.specs import ResolvedTask, load_specs, resolve
+from dust_core.specs.models.distill import DistillCommon, DistillLoss, DistillTask
+
+TASK, SPECS = "K-1", Path("specs")
+EMA_DECAY = 0.999
+BEGIN, END = "<!-- benchmarks/distill.py trials -->", "<!-- end of trials -->"
+
+Row = tuple[str, Validation | None, Validation]
+"""A name, the student's standing as it was cut, and after its training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One student: what it starts from and what it is trained for.
+
+    Attributes:
+        name: of its row.
+        depth, units: rules of the cut.
+        random: forget the teacher's weights and keep only the student's shape.
+        beta, gamma: weights of the KL and of the feature term.
+        form: of the KL term.
+    """
+
+    name: str
+    depth: DepthRule = "even"
+    units: UnitRule = "l1"
+    random: bool = False
+    beta: float = 0.5
+    gamma: float = 0.0
+    form: str = "radial_laplace"
+
+
+AS_DECLARED = Trial(name="as declared: even blocks, L1 units; task + KL")
+STARTS = (
+    Trial(name="blocks by importance", depth="importance"),
+    Trial(name="the first heads and units", units="first"),
+    Trial(name="random weights", random=True),
+)
+TERMS = (
+    Trial(name="task alone", beta=0.0),
+    Trial(name="KL alone", beta=1.0),
+    Trial(name="task + KL + features", gamma=0.1),
+    Trial(name="task + features", beta=0.0, gamma=0.1),
+    Trial(name="task + KL `conf_softmax`", form="conf_softmax"),
+    Trial(name="task + KL `correlation`", form="correlation"),
+    Trial(name="task + KL `attention`", form="attention"),
+)
+
+
+@dataclass
+class Clock:
+    """Seconds by part."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - start
+
+
+class TimedObjective(DistillObjective):
+    """The objective, with a clock in its parts."""
+
+    clock: Clock
+
+    def _seen(self, network: Dust3r, batch: PairBatch) -> Seen:
+        whose = "student, forward" if network is self.network else "teacher, forward"
+        with self.clock.part(whose):
+            return super()._seen(network, batch)
+
+    def _divergence(self, ours: Seen, theirs: Seen) -> torch.Tensor:
+        with self.clock.part("KL"):
+            return super()._divergence(ours, theirs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("steps", "trials"))
+    parser.add_argument("--profile", default="small")
+    parser.add_argument("--teacher", type=Path, metavar="FILE")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--pairs", type=int, default=256, help="that each student sees")
+    parser.add_argument("--only", choices=("starts", "terms"))
+    parser.add_argument("--write", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    try:
+        task = resolve(load_specs(SPECS), TASK, arguments.profile)
+        path = arguments.teacher or ARTIFACTS / arguments.profile / "teacher_fp32.pth"
+        teacher = load_checkpoint(path).network
+        if arguments.what == "steps":
+            time_steps(task, teacher, arguments.steps)
+        else:
+            chosen = {"starts": STARTS, "terms": TERMS, None: STARTS + TERMS}[arguments.only]
+            run_trials(task, teacher, (AS_DECLARED, *chosen), arguments.pairs, arguments.write)
+    except DustError as error:
+        raise SystemExit(str(error)) from error
+
+
+def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:
+    """Print the time of a step by part, and of an epoch's end."""
+    profiled = task.profile.training.distill
+    objective = TimedObjective(start(task, teacher, AS_DECLARED), teacher, *aim(task, AS_DECLARED))
+    network = objective.network
+    optimiser = torch.optim.AdamW(network.parameters(), profiled.lr, fused=True)
+    average = AveragedModel(network)
+    feed, whole = open_feed(task, profiled), 0.0
+    for step in range(steps + 1):
+        if step == 1:  # the first one warms up
+            whole = time.perf_counter()
+        if step < 2:
+            clock = objective.clock = Clock()
+        with clock.part("feed"):
+            batch = next(feed)
+        with (
+            clock.part("all forward"),
+            torch.autocast("cpu", torch.bfloat16, enabled=profiled.autocast == "bf16"),
+        ):
+            total = objective(batch, 0.0)["total"]
+        with clock.part("backward"):
+            total.backward()
+        with clock.part("optimiser and average"):
+            clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad()
+            average.update_parameters(network)
+    whole = (time.perf_counter() - whole) / steps
+    feed.close()
+    found = clock.seconds
+    inside = sum(found[name] for name in ("teacher, forward", "student, forward", "KL"))
+    found["truth and task loss"] = found.pop("all forward") - inside
+
+    table = Table(title=f"a step of {profiled.batch} pairs at {profiled.side}, both orders")
+    for column in ("part", "s", "share"):
+        table.add_column(column, justify="left" if column == "part" else "right")
+    for name, seconds in sorted(found.items(), key=lambda one: -one[1]):
+        table.add_row(name, f"{seconds / steps:.3f}", f"{seconds / steps / whole:.0%}")
+    table.add_row("whole", f"{whole:.3f}", f"{profiled.batch / whole:.2f} pairs/s", style="bold")
+    for name, seconds in epoch_end(task, objective, optimiser, average).items():
+        table.add_row(f"an epoch's end: {name}", f"{seconds:.3f}", "")
+    Console().print(table)
+
+
+def epoch_end(
+    task: ResolvedTask,
+    objective: DistillObjective,
+    optimiser: torch.optim.Optimizer,
+    average: AveragedModel,
+) -> dict[str, float]:
+    """Seconds of a first validation, of a later one, and of saving the state."""
+    profiled = task.profile.training.distill
+    validate = validate_pairs(task, profiled.side)
+    clock = Clock()
+    for name in ("the first validation", "a later validation"):
+        with clock.part(name), torch.inference_mode():
+            validate(objective.network)
+    state = TrainState(best_weights=objective.network.state_dict())
+    parts = {
+        "network": objective.network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average.state_dict(),
+    }
+    with tempfile.TemporaryDirectory() as folder, clock.part("saving the state"):
+        save_state(Path(folder) / "state.pt", state, recipe_for(task, profiled, epochs=1), parts)
+    return clock.seconds
+
+
+def run_trials(
+    task: ResolvedTask, teacher: Dust3r, trials: tuple[Trial, ...], pairs: int, file: Path | None
+) -> None:
+    """Train and judge every student, print the table after each, and write it at the end."""
+    profiled = task.profile.training.distill.model_copy(update={"pairs_per_epoch": pairs})
+    validate = validate_pairs(task, profiled.side)
+    with torch.inference_mode():
+        rows: list[Row] = [("the teacher", None, validate(teacher))]
+    recipe = recipe_for(task, profiled, epochs=1, ema_decay=EMA_DECAY)
+    for trial in trials:
+        student = start(task, teacher, trial)
+        with torch.inference_mode():
+            before = validate(student)
+        feed = open_feed(task, profiled)
+        with tempfile.TemporaryDirectory() as folder:
+            objective = DistillObjective(student, teacher, *aim(task, trial))
+            outcome = train(objective, feed, recipe, Path(folder), validate)
+        feed.close()
+        (entry,) = outcome.history
+        after = {key[4:]: value for key, value in entry.items() if key.startswith("val/")}
+        rows.append((trial.name, before, Validation(outcome.score, after)))
+        print(markdown(rows), flush=True)
+    if file is not None:
+        seen = recipe.steps * profiled.batch
+        heading = (
+            f"Profile `{task.profile_name}`, {seen} pairs of training each, judged by "
+            f"{task.profile.validation_pairs} validation pairs:"
+        )
+        write_between_marks(file, f"{heading}\n\n{markdown(rows)}")
+
+
+def start(task: ResolvedTask, teacher: Dust3r, trial: Trial) -> Dust3r:
+    """The student before its training."""
+    common = task.common
+    assert isinstance(common, DistillCommon)
+    shape = common.student
+    reduction = Reduction(depth=shape.depth, heads=shape.heads, ffn=shape.ffn)
+    student = cut(teacher, reduction, depth_rule=trial.depth, units=trial.units)
+    if not trial.random:
+        return student
+    torch.manual_seed(task.workload.seed)
+    return Dust3r(student.config)
+
+
+def aim(task: ResolvedTask, trial: Trial) -> tuple[DistillLoss, Weights]:
+    """The loss's form and weights."""
+    own, common = task.task, task.common
+    assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
+    loss = common.loss.model_copy(update={"kl": trial.form})
+    return loss, Weights(temperature=own.T, beta=trial.beta, gamma=trial.gamma)
+
+
+def markdown(rows: list[Row]) -> str:
+    """The trials as a table."""
+    lines = [
+        "| student | delta1 before | delta1 | loss before | loss | absrel |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, before, after in rows:
+        delta1, loss = ("", "") if before is None else (before.metrics["delta1"], before.score)
+        cells = (delta1, after.metrics["delta1"], loss, after.score, after.metrics["absrel"])
+        shown = (cell if isinstance(cell, str) else f"{cell:.3f}" for cell in cells)
+        lines.append(f"| {name} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
+def write_between_marks(file: Path, text: str) -> None:
+    """Replace what stands between the marks.
+
+    Raises:
+        DustError: they are not there.
+    """
+    old = file.read_text()
+    if BEGIN not in old or END not in old:
+        fix = f"add the lines {BEGIN} and {END}"
+        raise DustError("this document has no place for trials", where=str(file), fix=fix)
+    between = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    atomic_write_text(file, between.sub(lambda _: f"{BEGIN}\n{text}\n{END}", old))
+
+
+if __name__ == "__main__":
+    main()
