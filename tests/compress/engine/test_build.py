@@ -25,11 +25,13 @@ pytestmark = pytest.mark.skipif(
     reason="nothing that compiles engines is installed",
 )
 _BUILD = """
+import signal
 import sys
 from pathlib import Path
 from dust_compress.engine.build import build_engine
 from dust_compress.engine.worker import PEAK_MEMORY
 from dust_core.errors import DustError
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 try:
     build_engine(Path(sys.argv[1]), Path(sys.argv[2]), compiler="tensorrt_rtx")
 except DustError as error:
