@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,6 +159,25 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     (repository / "failing.txt").write_text("")
     assert run("dust", "repro", "P0").returncode == 0
     assert executed(repository) == []
+
+
+@pytest.mark.slow
+def test_results_of_stages_that_are_done_elsewhere_are_pulled_and_judged(
+    run: Callable, install: Callable, repository: Path
+) -> None:
+    install(**ALL)
+    run("dust", "pipeline")
+    (repository / "failing.txt").write_text("")
+    run("dvc", "remote", "add", "-d", "store", str(repository.parent / "store"))
+    assert run("dust", "repro", "P0").returncode == 0
+    assert executed(repository) != []
+    assert run("dvc", "push").returncode == 0
+    shutil.rmtree(repository / "artifacts")
+    shutil.rmtree(repository / ".dvc" / "cache")
+    done = run("dust", "repro", "P0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert executed(repository) == []
+    assert (repository / "artifacts" / "small" / "teacher_eval.json").is_file()
 
 
 @pytest.mark.slow

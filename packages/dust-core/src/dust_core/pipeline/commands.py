@@ -14,7 +14,14 @@ from dust_core.pipeline.stages import (
     dvc_yaml,
     pipeline_path,
 )
-from dust_core.run import ARTIFACTS, SPECS, ProfileOption, SpecsOption, require_executors
+from dust_core.run import (
+    ARTIFACTS,
+    SPECS,
+    ProfileOption,
+    SpecsOption,
+    require_executors,
+    result_file_name,
+)
 
 if TYPE_CHECKING:
     from dust_core.specs import SpecSet
@@ -75,6 +82,14 @@ def repro(
             *("repro", "--pull", "--allow-missing"),
             *(f"{pipeline_path(profile)}:{task}" for task in members),
         )
+        # Of a stage that is done elsewhere `repro` brings nothing, and its results are judged here.
+        absent = [
+            task
+            for task, member in members.items()
+            if not (ARTIFACTS / profile / result_file_name(task, member)).is_file()
+        ]
+        if absent:
+            run_dvc("pull", "--allow-missing", *(f"{pipeline_path(profile)}:{t}" for t in absent))
         failed = [task for task in judge(stage, profile) if binding]
         missed = missed or bool(failed)
         stopping = [task for task in failed if found.tasks[task].on_failure == "stop"]
