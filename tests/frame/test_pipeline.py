@@ -179,6 +179,19 @@ def test_results_of_stages_that_are_done_elsewhere_are_pulled_and_judged(
     assert executed(repository) == []
     assert (repository / "artifacts" / "small" / "teacher_eval.json").is_file()
 
+    # What is stale here reads what was made there.
+    shutil.rmtree(repository / "artifacts")
+    shutil.rmtree(repository / ".dvc" / "cache")
+    edit(
+        repository / "specs" / "v1" / "baseline.yaml",
+        "P0-2",
+        r"on_failure: \w+",
+        "on_failure: record",
+    )
+    done = run("dust", "repro", "P0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert executed(repository) == ["P0-2"]
+
 
 @pytest.mark.slow
 def test_lines_bind_nothing_where_figures_are_not_to_be_quoted(
