@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.origin import Origin
 from dust_core.checkpoint import load_checkpoint
-from dust_core.data.reader import read_samples
 from dust_core.errors import DustError
 from dust_core.model.export import INPUTS, export_onnx
 from dust_core.records.record import QUALITY_METRICS
@@ -44,7 +42,7 @@ from dust_eval.latency import Timing, measure_latency
 from dust_eval.quality import measure_quality
 from dust_eval.runtimes import Precision, RuntimeOptions
 from dust_eval.runtimes.openvino_runtime import OpenVinoModel
-from dust_eval.samples import workload_samples
+from dust_eval.samples import set_samples, workload_samples
 
 ROOT = Path(__file__).parents[1]
 ENDS = ("patch_embed", "downstream_head")  # as nodes and layers are named
@@ -94,12 +92,8 @@ def make_all(
 
     def calibration() -> Iterator[Inputs]:
         manifest = Path(task.data.calibration.manifest)
-        for pair in islice(read_samples(manifest.parent), images // 2):
-            planes = [
-                (one.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 127.5
-                for one in pair.images
-            ]
-            yield dict(zip(INPUTS, planes, strict=True))
+        for sample in set_samples(manifest.parent, images // 2):
+            yield dict(zip(INPUTS, sample.images, strict=True))
 
     makers: dict[str, Callable[[Path], Path]] = {
         "DUST": lambda path: by_dust(task, checkpoint, images, path, STANDARD_KEEP),

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dust_core.checkpoint import load_checkpoint
 from dust_core.cli import main
 from dust_core.data.geometry import transform, unproject
+from dust_core.model.export import export_onnx
 from dust_eval.quality import measure_quality
 from dust_eval.quality.workload import Sample
 from dust_eval.runtimes import PairOutput, RuntimeOptions, load_any
@@ -55,6 +57,16 @@ def test_a_file_that_no_runtime_reads_is_one_message(
     (tmp_path / "model.pt").write_bytes(b"")
     assert dust("score", str(tmp_path / "model.pt"), str(miniature / "data" / "workload")) == 2
     assert "no runtime reads .pt files" in capsys.readouterr().err
+
+
+def test_a_graph_of_another_size_is_one_message(
+    miniature: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = load_checkpoint(miniature / "artifacts/ci/teacher_fp32.pth").network
+    export_onnx(network, tmp_path / "small.onnx", height=64, width=64)
+    assert dust("score", str(tmp_path / "small.onnx"), str(miniature / "data" / "workload")) == 2
+    message = capsys.readouterr().err
+    assert "the graph takes images of 64x64, the set has 512x512" in message
 
 
 class Oracle:

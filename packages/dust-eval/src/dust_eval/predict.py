@@ -2,11 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dust_core.errors import DustError
+from dust_eval.options import (
+    ConfidenceOption,
+    ModelOption,
+    ModeOption,
+    NarrowOption,
+    SideOption,
+    ThreadsOption,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,23 +26,15 @@ if TYPE_CHECKING:
 def predict(
     first: Annotated[Path, typer.Argument(metavar="A", help="A photograph.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="Another one of the same place.")],
-    model: Annotated[Path, typer.Option(help="A checkpoint .pth, a graph .onnx, an engine .trt.")],
+    model: ModelOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of what is written.")] = Path(
         "prediction"
     ),
-    side: Annotated[
-        int | None,
-        typer.Option(min=64, max=1024, help="Of the network's images; default: 512, or a graph's."),
-    ] = None,
-    mode: Annotated[
-        Literal["crop", "letterbox"], typer.Option(help="How photographs become squares.")
-    ] = "crop",
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(min=1.0, help="Least confidence of a point; default 3, or what half reach."),
-    ] = None,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Float operations in bf16.")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    side: SideOption = None,
+    mode: ModeOption = "crop",
+    min_confidence: ConfidenceOption = None,
+    bf16: NarrowOption = False,
+    threads: ThreadsOption = 2,
 ) -> None:
     """Turn two photographs into a coloured cloud, depth, confidence, pose and focal lengths."""
     from rich.console import Console

@@ -1,32 +1,31 @@
 """The verb `dust reconstruct`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from dust_core.errors import DustError
+from dust_eval.options import (
+    ConfidenceOption,
+    ModelOption,
+    ModeOption,
+    SideOption,
+    ThreadsOption,
+)
 
 
 def reconstruct(
     folder: Annotated[Path, typer.Argument(help="Photographs of one place, 2 or more.")],
-    model: Annotated[Path, typer.Option(help="A checkpoint .pth, a graph .onnx, an engine .trt.")],
+    model: ModelOption,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Default: scene in that folder.")
     ] = None,
-    side: Annotated[
-        int | None,
-        typer.Option(min=64, max=1024, help="Of the network's images; default: 512, or a graph's."),
-    ] = None,
-    mode: Annotated[
-        Literal["crop", "letterbox"], typer.Option(help="How photographs become squares.")
-    ] = "crop",
+    side: SideOption = None,
+    mode: ModeOption = "crop",
     neighbours: Annotated[int, typer.Option(min=1, help="Pairs an image, in a circle.")] = 4,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(min=1.0, help="Least confidence of a point; default 3, or what half reach."),
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    min_confidence: ConfidenceOption = None,
+    threads: ThreadsOption = 2,
 ) -> None:
     """Turn photographs into a coloured cloud, cameras and a page to look at."""
     from rich.progress import Progress

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dust_core.data.reader import read_samples
-from dust_core.data.sample import PairSample
+from dust_core.data.sample import PairSample, network_input
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.specs import ResolvedTask
@@ -74,9 +74,7 @@ def _title(pair: PairSample) -> str:
 
 
 def _images(pair: PairSample) -> Images:
-    first, second = (
-        (image.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 127.5 for image in pair.images
-    )
+    first, second = map(network_input, pair.images)
     return first, second
 
 

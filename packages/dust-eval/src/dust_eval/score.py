@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dust_core.errors import DustError
+from dust_eval.options import NarrowOption, ThreadsOption
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,8 +26,8 @@ def score(
     ],
     shards: Annotated[Path, typer.Argument(help="A folder of pair shards.")],
     pairs: Annotated[int | None, typer.Option(min=1, help="Of the set; default: all.")] = None,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Float operations in bf16.")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    bf16: NarrowOption = False,
+    threads: ThreadsOption = 2,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for score.json and pairs.png.")
     ] = None,
@@ -42,6 +45,14 @@ def score(
     from dust_eval.samples import set_samples
 
     network = load_any(model, RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads))
+    for sample in set_samples(shards, 1):
+        size = sample.truth.depth_1.shape
+        if network.size not in (None, size):
+            raise DustError(
+                f"the graph takes images of {_by(network.size)}, the set has {_by(size)}",
+                where=str(model),
+                fix="export it for that size, or make the set anew with another --side",
+            )
     count = min(pairs or 10**9, read_manifest(shards).pairs)
     report = measure_quality(
         network,
@@ -66,6 +77,10 @@ def score(
         with atomic_path(out / "pairs.png") as temporary:
             compare(network, [samples[one] for one in chosen]).save(temporary, "PNG")
         typer.echo(f"{out / 'score.json'}, {out / 'pairs.png'}: the two best pairs, the two worst")
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, reversed(size)))
 
 
 def compare(network: "PairModel", samples: "Sequence[Sample]") -> "Image":

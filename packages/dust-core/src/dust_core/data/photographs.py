@@ -8,6 +8,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dust_core.data.frames import Mode, Placement, place
 from dust_core.data.geometry import Floats
+from dust_core.data.sample import network_input
 from dust_core.errors import DustError
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -32,8 +33,7 @@ class Photograph:
 
     def tensor(self) -> Floats:
         """(1, 3, side, side) float32 in [-1, 1]."""
-        scaled = self.square.astype(np.float32) / np.float32(127.5) - np.float32(1)
-        return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+        return network_input(self.square)
 
     def shown(self) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
         """(side, side), False on the bars of a letterbox."""

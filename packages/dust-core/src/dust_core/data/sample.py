@@ -41,6 +41,12 @@ class PairSample:
     about: dict[str, Any]
 
 
+def network_input(image: NDArray[np.uint8]) -> Floats:
+    """An RGB picture (H, W, 3) as the network takes it: (1, 3, H, W) float32 in [-1, 1]."""
+    planes = image.transpose(2, 0, 1)[None].astype(np.float32)
+    return np.ascontiguousarray((planes - 127.5) / 127.5)
+
+
 def picture_members(members: Members) -> tuple[str, str]:
     """The names of the two pictures, `1.jpg` or `1.png` and the same of view 2."""
     extension = "png" if "1.png" in members else "jpg"

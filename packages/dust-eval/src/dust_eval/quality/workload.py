@@ -50,8 +50,8 @@ def measure_quality(
     names: list[str] = []
     rows: list[dict[str, float]] = []
     for sample in samples:
-        prediction = model(*sample.images)
         try:
+            prediction = model(*sample.images)
             row = pair_quality(
                 prediction.pts3d_1[0],
                 prediction.pts3d_2[0],

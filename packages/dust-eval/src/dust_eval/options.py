@@ -1,0 +1,26 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+ModelOption = Annotated[
+    Path,
+    typer.Option(
+        help="A checkpoint .pth, a hub's folder, a graph .onnx, an engine .trt.",
+    ),
+]
+SideOption = Annotated[
+    int | None,
+    typer.Option(min=64, max=1024, help="Of the network's images; default: 512, or a graph's."),
+]
+ModeOption = Annotated[
+    Literal["crop", "letterbox"], typer.Option(help="How photographs become squares.")
+]
+ConfidenceOption = Annotated[
+    float | None,
+    typer.Option(min=1.0, help="Least confidence of a point; default 3, or what half reach."),
+]
+NarrowOption = Annotated[bool, typer.Option("--bf16", help="Float operations in bf16.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]
