@@ -99,6 +99,7 @@ def test_half_precision_halves_the_file_and_rounds_once(tmp_path: Path) -> None:
         assert torch.allclose(value, original.state_dict()[key], rtol=2**-11, atol=1e-7)
     save_checkpoint(rounded, again, half=True)
     assert_same(rounded, load_checkpoint(again).network)
+    assert again.read_bytes() == half.read_bytes(), "equal networks, equal bytes"
 
 
 def test_the_published_file_and_the_hub_folder_are_the_same_network(tmp_path: Path) -> None:

@@ -44,8 +44,9 @@ def save_quantized(
         "exp_id": exp_id,
         "spec_digest": spec_digest,
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # To an open file, so that equal networks have equal bytes: see `save_checkpoint`.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def load_quantized(path: Path) -> QuantizedCheckpoint:

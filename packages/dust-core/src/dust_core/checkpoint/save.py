@@ -38,5 +38,7 @@ def save_checkpoint(
         "exp_id": exp_id,
         "spec_digest": spec_digest,
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # To an open file: given a path, torch writes its name, here a random one, into the archive, and
+    # equal networks would have unequal bytes.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
