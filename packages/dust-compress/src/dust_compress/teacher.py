@@ -58,7 +58,8 @@ def train_teacher(task: ResolvedTask) -> None:
         World.current().leave()
     path = folder / task.task.outputs[0]
     origin = {"exp_id": task.exp_id, "spec_digest": task.digest}
-    # What was trained in bf16 loses nothing in 16 bits, and is shipped; the published stays exact.
+    # What is shipped is small, and float16 is finer than the bf16 that it was trained in; the
+    # published weights stay exact.
     save_checkpoint(network, path, **origin, half=published is None)
     network = load_checkpoint(path).network
     result = build_result(
