@@ -29,6 +29,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
 from dust_compress.distill.objective import DistillObjective, Seen, Weights
+from dust_compress.distill.tasks import patch_factor
 from dust_compress.train import Validation, train
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
 from dust_compress.train.state import TrainState, save_state
@@ -37,6 +38,7 @@ from dust_core.data.feed import PairBatch
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_core.model import Dust3r
+from dust_core.model.patches import shrink_patches
 from dust_core.model.surgery import DepthRule, Reduction, UnitRule, cut
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask, load_specs, resolve
@@ -132,6 +134,7 @@ def main() -> None:
         task = resolve(load_specs(SPECS), TASK, arguments.profile)
         path = arguments.teacher or ARTIFACTS / arguments.profile / "teacher_fp32.pth"
         teacher = load_checkpoint(path).network
+        teacher = shrink_patches(teacher, patch_factor(teacher, task.profile.training.distill))
         if arguments.what == "steps":
             time_steps(task, teacher, arguments.steps)
         else:

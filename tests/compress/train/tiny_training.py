@@ -17,6 +17,7 @@ RECIPE = Recipe(
     epochs=6,
     steps_per_epoch=5,
     accumulate=2,
+    optimiser="muon",  # and AdamW on the biases: both are saved and resumed
     learning_rate=1e-2,
     warmup_steps=3,
     ema_decay=0.9,

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from dust_core.model import DptConfig, Dust3r, Dust3rConfig
-from dust_core.model.patches import enlarge_patches
+from dust_core.model.patches import enlarge_patches, shrink_patches
 
 
 def network(head: str = "linear") -> Dust3r:
@@ -42,3 +44,33 @@ def test_a_dpt_head_is_refused() -> None:
 def test_a_factor_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="factor is 0, must be at least 1"):
         enlarge_patches(network(), 0)
+
+
+def test_shrinking_undoes_enlarging() -> None:
+    small = network()
+    again = shrink_patches(enlarge_patches(small, 2), 2)
+    for name, value in small.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value)
+
+
+def test_a_shrunk_network_makes_the_same_tokens_of_repeated_pixels() -> None:
+    torch.manual_seed(0)
+    large = Dust3r(replace(network().config, patch_size=32)).eval()
+    image = torch.rand(1, 3, 32, 48) * 2 - 1
+    repeated = image.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    with torch.inference_mode():
+        expected, found = large.encode(repeated), shrink_patches(large, 2).encode(image)
+    torch.testing.assert_close(found.tokens, expected.tokens, rtol=1e-4, atol=1e-5)
+
+
+def test_details_survive_the_way_down_and_up() -> None:
+    torch.manual_seed(0)
+    large = Dust3r(replace(network().config, patch_size=32)).eval()
+    again = enlarge_patches(shrink_patches(large, 2), 2, detail=large)
+    for name, value in large.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value)
+
+
+def test_only_what_divides_a_patch_shrinks_it() -> None:
+    with pytest.raises(ValueError, match="factor is 3, must divide 16"):
+        shrink_patches(network(), 3)

@@ -15,6 +15,7 @@ from dust_core.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, sha256_file
 from dust_core.model import Dust3r
+from dust_core.model.patches import enlarge_patches, shrink_patches
 from dust_core.model.surgery import Reduction, cut
 from dust_core.records import (
     Measured,
@@ -28,6 +29,7 @@ from dust_core.records import task_parameters as parameters_of
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
 from dust_core.specs.models.distill import DistillCommon, DistillTask, SelectStudent
+from dust_core.specs.models.profile import DistillRecipe
 from dust_core.specs.names import parse_exp_id
 from dust_eval.evaluate import Subject, evaluate
 from dust_eval.results import baseline_beside, begin, write_results
@@ -77,23 +79,33 @@ def distill(task: ResolvedTask) -> None:
 
 
 def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]:
-    """The student with the best weights by validation, and how it got there."""
+    """The student with the best weights by validation, and how it got there.
+
+    At smaller patches than the network's, both are trained so, and the student is enlarged again.
+    """
     own, common = task.task, task.common
     assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
     shape = common.student
     student = cut(teacher, Reduction(depth=shape.depth, heads=shape.heads, ffn=shape.ffn))
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma, schedule=own.beta_schedule)
     profiled = task.profile.training.distill
+    factor = patch_factor(teacher, profiled)
+    learner = shrink_patches(student, factor)
     outcome = train(
-        DistillObjective(student, teacher, common.loss, weights),
+        DistillObjective(learner, shrink_patches(teacher, factor), common.loss, weights),
         open_feed(task, profiled),
         recipe_for(task, profiled, epochs=own.epochs, patience=own.patience, ema_decay=_EMA_DECAY),
         work_folder(task),
         validate_pairs(task, profiled.side),
         torch.device(task.profile.device.kind),
     )
-    student.load_state_dict(outcome.weights)
-    return student, outcome
+    learner.load_state_dict(outcome.weights)
+    return enlarge_patches(learner, factor, detail=student), outcome
+
+
+def patch_factor(teacher: Dust3r, recipe: DistillRecipe) -> int:
+    """How many times smaller than the network's the patches are while it is trained."""
+    return teacher.config.patch_size // (recipe.patch_size or teacher.config.patch_size)
 
 
 def largest_rise(losses: list[float]) -> float:

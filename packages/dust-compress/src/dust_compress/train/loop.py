@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from dust_compress.train.distributed import World, data_parallel
 from dust_compress.train.monitor import Monitor
+from dust_compress.train.optimiser import Optimisers
 from dust_compress.train.recipe import Recipe
 from dust_compress.train.state import TrainState, Weights, load_state, save_state
 from dust_core.errors import DustError
@@ -139,12 +140,7 @@ class _Run:
         self.path = folder / "state.pt"
         self.world = world
         self.parallel = data_parallel(objective, world)
-        self.optimiser = torch.optim.AdamW(
-            _parameter_groups(self.network, recipe.weight_decay),
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-            fused=True,  # a fifth of the plain one's time on a CPU
-        )
+        self.optimiser = Optimisers(self.network, recipe)
         self.average = (
             AveragedModel(self.network, multi_avg_fn=_moving_average(recipe.ema_decay))
             if recipe.ema_decay is not None
@@ -173,8 +169,6 @@ class _Run:
         """One optimiser step over `accumulate` batches."""
         state, recipe = self.state, self.recipe
         rate = recipe.learning_rate_at(state.step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         self.optimiser.zero_grad()
         progress = state.step / recipe.steps
         for index in range(recipe.accumulate):
@@ -191,7 +185,7 @@ class _Run:
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm))
         self._check(norm)
         if math.isfinite(norm):
-            self.optimiser.step()
+            self.optimiser.step(rate)
             if self.average is not None:
                 self.average.update_parameters(self.network)
         state.step += 1
@@ -248,14 +242,6 @@ class _Run:
             )
 
 
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    trained = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
 def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
     """Exponential averaging whose memory grows with the training, up to 1 / (1 - decay) steps.
 
@@ -266,7 +252,7 @@ def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int]
     @torch.no_grad()
     def update(averaged: _Tensors, current: _Tensors, count: Tensor | int) -> None:
         steps = float(count)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (10 + steps)))
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (4 + steps)))
 
     return update
 

@@ -71,6 +71,7 @@ def recipe_for(
     return Recipe(
         epochs=epochs,
         steps_per_epoch=steps,
+        optimiser=profiled.optimiser,
         learning_rate=profiled.lr,
         warmup_steps=round(profiled.warmup * epochs * steps),
         weight_decay=profiled.weight_decay,

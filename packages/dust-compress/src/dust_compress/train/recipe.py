@@ -13,10 +13,11 @@ class Recipe:
         epochs: validations at most; early stopping may end sooner.
         steps_per_epoch: optimiser steps between two validations.
         accumulate: feed batches whose gradients make one step.
+        optimiser: `adamw`, or `muon` on the blocks' matrices beside it (`optimiser.py`).
         learning_rate: peak of the schedule.
         final_learning_rate: end of the cosine.
         warmup_steps: steps of the linear rise to the peak.
-        weight_decay: AdamW's, on matrices only (norms and biases are left alone).
+        weight_decay: on matrices only (norms and biases are left alone).
         betas: AdamW's.
         clip_norm: bound on the global norm of the gradient.
         ema_decay: decay a step of the averaged weights that are validated and kept; None trains
@@ -30,6 +31,7 @@ class Recipe:
     epochs: int
     steps_per_epoch: int
     accumulate: int = 1
+    optimiser: Literal["adamw", "muon"] = "adamw"
     learning_rate: float
     final_learning_rate: float = 1e-6
     warmup_steps: int = 0

@@ -69,13 +69,14 @@ class NetworkShape(ModelRule):
 
 class PatchesGrow(ModelRule):
     """Stages of the teacher's training enlarge its patches by whole factors, which only a linear
-    head can follow; the last stage has the network's own.
+    head can follow; the last stage has the network's own. The same holds for a distillation at
+    smaller patches.
     """
 
     id = "PROF006"
-    title = "the stages of the teacher's training do not lead to its network"
-    fix = "let each patch_size divide the next, and the last be that of teacher.network"
-    codes = ("profile_stages",)
+    title = "a patch_size in training does not lead to that of the network"
+    fix = "let each patch_size divide the next, and the last that of teacher.network"
+    codes = ("profile_stages", "profile_distill_patches")
 
 
 class NothingToFill(FileRule):

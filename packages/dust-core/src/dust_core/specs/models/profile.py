@@ -152,7 +152,12 @@ class Recipe(SpecModel):
     side: Annotated[Int, Field(ge=32, le=512, multiple_of=16)] = Field(
         description="Side of the training images, in pixels.", examples=[224]
     )
-    lr: Number = Field(gt=0, le=1, description="Peak learning rate of AdamW.", examples=[1e-4])
+    optimiser: Literal["adamw", "muon"] = Field(
+        default="adamw",
+        description="AdamW, or Muon on the blocks' matrices and AdamW on the rest.",
+        examples=["adamw"],
+    )
+    lr: Number = Field(gt=0, le=1, description="Peak learning rate.", examples=[1e-4])
     weight_decay: Number = Field(ge=0, le=1, description="Weight decay.", examples=[0.05])
     warmup: Number = Field(
         ge=0, lt=1, description="Fraction of the steps before the peak.", examples=[0.05]
@@ -179,13 +184,24 @@ class TeacherStage(Recipe):
     )
 
 
+class DistillRecipe(Recipe):
+    """How a student is trained, at the network's own patches or at smaller ones."""
+
+    patch_size: Size | None = Field(
+        default=None,
+        description="Side of a patch while teacher and student are trained on smaller images with "
+        "as many tokens; a divisor of the network's. None trains at the network's.",
+        examples=[16],
+    )
+
+
 class Training(SpecModel):
     """A recipe for each task that trains."""
 
     teacher: Annotated[tuple[TeacherStage, ...], Field(min_length=1, max_length=8)] | None = Field(
         description="P0-teacher, stage by stage; null with a published checkpoint."
     )
-    distill: Recipe = Field(description="P1 and ABL-3.")
+    distill: DistillRecipe = Field(description="P1 and ABL-3.")
     qat: Recipe = Field(description="Q-2 and KQ-2.")
     prune: Recipe = Field(description="Fine-tuning in P4.")
 
@@ -237,6 +253,7 @@ class ProfileSpec(SpecModel):
                 field="teacher",
             )
         self._check_stages()
+        self._check_distillation()
         return self
 
     def _check_stages(self) -> None:
@@ -257,6 +274,19 @@ class ProfileSpec(SpecModel):
                     stage=index + 1,
                     following=following,
                 )
+
+    def _check_distillation(self) -> None:
+        patch, network = self.training.distill.patch_size, self.teacher.network
+        if patch is None or patch == network.patch_size:
+            return
+        if network.patch_size % patch or network.head != "linear":
+            raise refuse(
+                "profile_distill_patches",
+                "patch_size {found} of distill in {field} does not lead to {whole} with this head",
+                field="training",
+                found=patch,
+                whole=network.patch_size,
+            )
 
     def open_values(self) -> Iterator[tuple[str, ...]]:
         """The places below `spec` at which a user has yet to supply a value."""

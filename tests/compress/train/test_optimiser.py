@@ -1,0 +1,39 @@
+import torch
+
+from dust_compress.train import Recipe
+from dust_compress.train.optimiser import Optimisers
+from dust_core.model import Dust3r, Dust3rConfig
+
+SHAPE = {"enc_dim": 32, "enc_depth": 1, "enc_heads": 2, "dec_dim": 24, "dec_depth": 1}
+
+
+def steps(optimiser: str) -> dict[str, torch.Tensor]:
+    """What one step moves every parameter by, under random gradients."""
+    torch.manual_seed(0)
+    network = Dust3r(Dust3rConfig.uniform(**SHAPE, dec_heads=3, head="linear"))
+    recipe = Recipe(epochs=1, steps_per_epoch=1, learning_rate=0.1, optimiser=optimiser)
+    optimisers = Optimisers(network, recipe)
+    for parameter in network.parameters():
+        parameter.grad = torch.randn_like(parameter)
+        parameter.data.zero_()  # so that weight decay moves nothing
+    optimisers.step(0.1)
+    return {name: p.detach() for name, p in network.named_parameters()}
+
+
+def test_muon_moves_the_blocks_matrices_by_orthogonal_ones_and_nothing_else() -> None:
+    moved = steps("muon")
+    first_adamw_step = 0.1  # a sign's
+    for name, step in moved.items():
+        hidden = "blocks" in name or name.startswith("decoder_embed")
+        if hidden and step.ndim == 2:
+            size = torch.linalg.svdvals(step)
+            # Five Newton-Schulz steps leave singular values between about 0.7 and 1.2 of one.
+            assert size.max() < 2 * size.median() and size.min() > size.median() / 4, name
+            assert 0.5 < float(step.square().mean().sqrt()) / (0.2 * first_adamw_step) < 1.5, name
+        else:
+            torch.testing.assert_close(step.abs(), torch.full_like(step, 0.1), msg=name)
+
+
+def test_adamw_moves_everything_by_signs() -> None:
+    for name, step in steps("adamw").items():
+        torch.testing.assert_close(step.abs(), torch.full_like(step, 0.1), msg=name)
