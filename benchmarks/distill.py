@@ -29,7 +29,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
 from dust_compress.distill.objective import DistillObjective, Seen, Weights
-from dust_compress.distill.tasks import patch_factor
+from dust_compress.distill.tasks import at_training_patches, start_student
 from dust_compress.train import Validation, train
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
 from dust_compress.train.state import TrainState, save_state
@@ -38,8 +38,7 @@ from dust_core.data.feed import PairBatch
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_core.model import Dust3r
-from dust_core.model.patches import shrink_patches
-from dust_core.model.surgery import DepthRule, Reduction, UnitRule, cut
+from dust_core.model.surgery import DepthRule, UnitRule
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask, load_specs, resolve
 from dust_core.specs.models.distill import DistillCommon, DistillLoss, DistillTask
@@ -59,6 +58,7 @@ class Trial:
     Attributes:
         name: of its row.
         depth, units: rules of the cut.
+        init: as in the spec.
         random: forget the teacher's weights and keep only the student's shape.
         beta, gamma: weights of the KL and of the feature term.
         form: of the KL term.
@@ -67,14 +67,16 @@ class Trial:
     name: str
     depth: DepthRule = "even"
     units: UnitRule = "l1"
+    init: str = "refitted_layers"
     random: bool = False
     beta: float = 0.5
     gamma: float = 0.0
     form: str = "radial_laplace"
 
 
-AS_DECLARED = Trial(name="as declared: even blocks, L1 units; task + KL")
+AS_DECLARED = Trial(name="as declared: even blocks, L1 units, refitted; task + KL")
 STARTS = (
+    Trial(name="not refitted", init="teacher_layers"),
     Trial(name="blocks by importance", depth="importance"),
     Trial(name="the first heads and units", units="first"),
     Trial(name="random weights", random=True),
@@ -134,7 +136,7 @@ def main() -> None:
         task = resolve(load_specs(SPECS), TASK, arguments.profile)
         path = arguments.teacher or ARTIFACTS / arguments.profile / "teacher_fp32.pth"
         teacher = load_checkpoint(path).network
-        teacher = shrink_patches(teacher, patch_factor(teacher, task.profile.training.distill))
+        teacher = at_training_patches(teacher, task.profile.training.distill)
         if arguments.what == "steps":
             time_steps(task, teacher, arguments.steps)
         else:
@@ -247,9 +249,8 @@ def start(task: ResolvedTask, teacher: Dust3r, trial: Trial) -> Dust3r:
     """The student before its training."""
     common = task.common
     assert isinstance(common, DistillCommon)
-    shape = common.student
-    reduction = Reduction(depth=shape.depth, heads=shape.heads, ffn=shape.ffn)
-    student = cut(teacher, reduction, depth_rule=trial.depth, units=trial.units)
+    shape = common.student.model_copy(update={"init": trial.init})
+    student = start_student(task, teacher, shape, depth_rule=trial.depth, units=trial.units)
     if not trial.random:
         return student
     torch.manual_seed(task.workload.seed)

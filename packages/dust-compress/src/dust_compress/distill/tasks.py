@@ -1,6 +1,7 @@
 """The executors of P1, `distill` and `select-student`, and `choose-student` of P3."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from dust_core.errors import DustError
 from dust_core.files import atomic_path, sha256_file
 from dust_core.model import Dust3r
 from dust_core.model.patches import enlarge_patches, shrink_patches
-from dust_core.model.surgery import Reduction, cut
+from dust_core.model.refit import refit
+from dust_core.model.surgery import DepthRule, Reduction, UnitRule, cut, kept_blocks
 from dust_core.records import (
     Measured,
     Result,
@@ -28,7 +30,12 @@ from dust_core.records import (
 from dust_core.records import task_parameters as parameters_of
 from dust_core.run import ARTIFACTS
 from dust_core.specs import ResolvedTask
-from dust_core.specs.models.distill import DistillCommon, DistillTask, SelectStudent
+from dust_core.specs.models.distill import (
+    DistillCommon,
+    DistillTask,
+    SelectStudent,
+    Student,
+)
 from dust_core.specs.models.profile import DistillRecipe
 from dust_core.specs.names import parse_exp_id
 from dust_eval.evaluate import Subject, evaluate
@@ -85,14 +92,12 @@ def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]
     """
     own, common = task.task, task.common
     assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
-    shape = common.student
-    student = cut(teacher, Reduction(depth=shape.depth, heads=shape.heads, ffn=shape.ffn))
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma, schedule=own.beta_schedule)
     profiled = task.profile.training.distill
-    factor = patch_factor(teacher, profiled)
-    learner = shrink_patches(student, factor)
+    guide = at_training_patches(teacher, profiled)
+    learner = start_student(task, guide, common.student)
     outcome = train(
-        DistillObjective(learner, shrink_patches(teacher, factor), common.loss, weights),
+        DistillObjective(learner, guide, common.loss, weights),
         open_feed(task, profiled),
         recipe_for(task, profiled, epochs=own.epochs, patience=own.patience, ema_decay=_EMA_DECAY),
         work_folder(task),
@@ -100,12 +105,38 @@ def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]
         torch.device(task.profile.device.kind),
     )
     learner.load_state_dict(outcome.weights)
-    return enlarge_patches(learner, factor, detail=student), outcome
+    factor = teacher.config.patch_size // guide.config.patch_size
+    return enlarge_patches(learner, factor, detail=teacher), outcome
 
 
-def patch_factor(teacher: Dust3r, recipe: DistillRecipe) -> int:
-    """How many times smaller than the network's the patches are while it is trained."""
-    return teacher.config.patch_size // (recipe.patch_size or teacher.config.patch_size)
+def at_training_patches(teacher: Dust3r, recipe: DistillRecipe) -> Dust3r:
+    """The teacher with the patches at which its students are trained."""
+    whole = teacher.config.patch_size
+    return shrink_patches(teacher, whole // (recipe.patch_size or whole))
+
+
+def start_student(
+    task: ResolvedTask,
+    teacher: Dust3r,
+    shape: Student,
+    *,
+    depth_rule: DepthRule = "even",
+    units: UnitRule = "l1",
+) -> Dust3r:
+    """The student before its training, with the teacher's patches."""
+    recipe = task.profile.training.distill
+    reduction = Reduction(depth=shape.depth, heads=shape.heads, ffn=shape.ffn)
+    student = cut(teacher, reduction, depth_rule=depth_rule, units=units)
+    if shape.init == "refitted_layers":
+        device = torch.device(task.profile.device.kind)
+        # Each rank fits on pairs of its own; training begins from the first one's weights.
+        one = recipe.model_copy(update={"batch": recipe.refit_pairs * World.current().size})
+        with closing(open_feed(task, one, augment=False)) as feed:
+            pairs = next(feed)
+        images = pairs.image1.to(device), pairs.image2.to(device)
+        kept = kept_blocks(teacher, reduction, depth_rule)
+        refit(student.to(device), teacher.to(device), kept, *images)
+    return student
 
 
 def largest_rise(losses: list[float]) -> float:

@@ -94,7 +94,7 @@ class Dust3r(nn.Module):
             raise ValueError(f"image is {height}x{width}, both sides must be divisible by {patch}")
         grid = (height // patch, width // patch)
         x = self.patch_embed(images)
-        rope = self._rope(x, grid, self.config.enc_head_dim)
+        rope = self.rope(x, grid, self.config.enc_head_dim)
         for block in self.enc_blocks:
             x = block(x, rope)
         return Features(self.enc_norm(x), grid)
@@ -122,7 +122,7 @@ class Dust3r(nn.Module):
         """Encoder output and every decoder block's, (B, N, C), by view; the last is normalised."""
         outputs1, outputs2 = [features1.tokens], [features2.tokens]
         x1, x2 = self.decoder_embed(features1.tokens), self.decoder_embed(features2.tokens)
-        rope = self._rope(x1, features1.grid, self.config.dec_head_dim)
+        rope = self.rope(x1, features1.grid, self.config.dec_head_dim)
         for block1, block2 in zip(self.dec_blocks, self.dec_blocks2, strict=True):
             x1, x2 = block1(x1, x2, rope), block2(x2, x1, rope)
             outputs1.append(x1)
@@ -130,17 +130,18 @@ class Dust3r(nn.Module):
         outputs1[-1], outputs2[-1] = self.dec_norm(x1), self.dec_norm(x2)
         return outputs1, outputs2
 
-    def _decoder(self) -> nn.ModuleList:
-        config = self.config
-        return nn.ModuleList(
-            DecoderBlock(config.dec_dim, heads, config.dec_head_dim, ffn)
-            for heads, ffn in zip(config.dec_heads, config.dec_ffn, strict=True)
-        )
-
-    def _rope(self, x: Tensor, grid: tuple[int, int], head_dim: int) -> RopeTables:
+    def rope(self, x: Tensor, grid: tuple[int, int], head_dim: int) -> RopeTables:
+        """Tables of the rotary embedding for tokens `x` (B, N, C) on a grid."""
         key = (*grid, head_dim)
         if key not in self._tables:
             # A table first needed in inference mode must still serve a later training step.
             with torch.inference_mode(False):
                 self._tables[key] = rope_tables(*grid, head_dim, self.config.rope_base)
         return tables_for(x, self._tables[key])
+
+    def _decoder(self) -> nn.ModuleList:
+        config = self.config
+        return nn.ModuleList(
+            DecoderBlock(config.dec_dim, heads, config.dec_head_dim, ffn)
+            for heads, ffn in zip(config.dec_heads, config.dec_ffn, strict=True)
+        )

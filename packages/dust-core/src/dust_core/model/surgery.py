@@ -46,9 +46,7 @@ def cut(
         units: `l1` keeps heads and units with the largest weights; `first` the first ones.
     """
     config = teacher.config
-    encoder = _choose_blocks([teacher.enc_blocks], reduction.depth, depth_rule)
-    # Block i of one decoder attends to block i of the other: both lose the same ones.
-    decoder = _choose_blocks([teacher.dec_blocks, teacher.dec_blocks2], reduction.depth, depth_rule)
+    encoder, decoder = kept_blocks(teacher, reduction, depth_rule)
     student_config = replace(
         config,
         enc_heads=tuple(_kept(config.enc_heads[i], reduction.heads) for i in encoder),
@@ -67,6 +65,16 @@ def cut(
             for index, target in zip(chosen, targets, strict=True):
                 _copy_block(sources[index], target, units)
     return student
+
+
+def kept_blocks(
+    teacher: Dust3r, reduction: Reduction, depth_rule: DepthRule = "even"
+) -> tuple[list[int], list[int]]:
+    """The encoder's and the decoders' blocks that `cut` keeps, ascending."""
+    encoder = _choose_blocks([teacher.enc_blocks], reduction.depth, depth_rule)
+    # Block i of one decoder attends to block i of the other: both lose the same ones.
+    decoder = _choose_blocks([teacher.dec_blocks, teacher.dec_blocks2], reduction.depth, depth_rule)
+    return encoder, decoder
 
 
 def _kept(count: int, share: float) -> int:

@@ -21,9 +21,10 @@ class Student(SpecModel):
     depth: Share = Field(description="Fraction of the blocks that goes.", examples=[0.3])
     heads: Share = Field(description="Fraction of the attention heads that goes.", examples=[0.3])
     ffn: Share = Field(description="Fraction of the FFN width that goes.", examples=[0.3])
-    init: Literal["teacher_layers"] = Field(
-        description="Start: the teacher's own blocks, heads and channels that stay.",
-        examples=["teacher_layers"],
+    init: Literal["teacher_layers", "refitted_layers"] = Field(
+        description="Start: the teacher's own blocks, heads and channels that stay; refitted, what "
+        "they write is fitted by least squares to what the whole teacher holds there.",
+        examples=["refitted_layers"],
     )
 
 

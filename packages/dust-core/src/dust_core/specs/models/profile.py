@@ -193,6 +193,11 @@ class DistillRecipe(Recipe):
         "as many tokens; a divisor of the network's. None trains at the network's.",
         examples=[16],
     )
+    refit_pairs: Size = Field(
+        default=16,
+        description="Training pairs on which a start with `refitted_layers` is fitted.",
+        examples=[64],
+    )
 
 
 class Training(SpecModel):
