@@ -43,7 +43,7 @@ def test_small_is_static_opset_19_and_equal_to_torch(tmp_path: Path) -> None:
     operators = {node.op_type for node in graph.graph.node}
     assert not operators & {"Sin", "Cos", "Shape", "If", "Loop", "NonZero"}, "not baked"
     assert "Conv" not in operators, "patches are embedded by a product"
-    assert largest_log_error(network, path, 512) < 1e-4
+    assert largest_log_error(network, path, 64) < 1e-4
     assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
 
 
@@ -88,6 +88,6 @@ def test_the_published_network_exports_with_external_data(tmp_path: Path) -> Non
     torch.manual_seed(0)
     network = Dust3r(CONFIGS["DUSt3R_ViTLarge_BaseDecoder_512_dpt"]).eval()
     path = tmp_path / "full.onnx"
-    export_onnx(network, path)
+    export_onnx(network, path, height=64, width=64)  # as many weights as at 512
     assert sorted(p.name for p in tmp_path.iterdir()) == ["full.onnx", "full.onnx.data"]
-    assert largest_log_error(network, path, 512) < 1e-4
+    assert largest_log_error(network, path, 64) < 1e-4
