@@ -20,6 +20,7 @@ IN_PLACE = os.environ.get("NOX_DEFAULT_VENV_BACKEND") == "none"
 BIN = "Scripts" if sys.platform == "win32" else "bin"
 ROOT = Path(__file__).parent
 LOCK = "requirements.lock"
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # to each of several test processes
 PACKAGES = ("dust-core", "dust-eval", "dust-compress")
 EXTRAS = {
     "dust-core": "torch,data",
@@ -96,8 +97,9 @@ def report(session: nox.Session) -> None:
 
 @nox.session(requires=["runtime"], venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """The whole test suite. Options after -- go to pytest."""
-    _run(session, "python", "-m", "pytest", *session.posargs)
+    """The whole test suite, on every core. Options after -- go to pytest."""
+    parallel = ("-n", "logical", "--dist", "loadfile")  # files share fixtures that compile engines
+    _run(session, "python", "-m", "pytest", *parallel, *session.posargs, **ONE_THREAD)
 
 
 @nox.session(requires=["runtime"], venv_backend="none")
@@ -154,13 +156,15 @@ def _dust(session: nox.Session, *arguments: str) -> None:
     _run(session, "dust", *arguments)
 
 
-def _run(session: nox.Session, program: str, *arguments: str) -> None:
+def _run(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
     """Run a program of the runtime environment; nox ends with its exit code if that is not 0."""
     session.log(" ".join((program, *arguments)))
     folder = Path(sys.executable).parent if IN_PLACE else _runtime(session) / BIN
     path = os.pathsep.join((str(folder), os.environ["PATH"]))
     command = [str(folder / program), *arguments]
-    code = subprocess.run(command, env={**os.environ, "PATH": path}, check=False).returncode
+    code = subprocess.run(
+        command, env={**os.environ, **variables, "PATH": path}, check=False
+    ).returncode
     if code:
         raise SystemExit(code)
 

@@ -159,7 +159,14 @@ def test_two_ranks_train_as_one(tmp_path: Path) -> None:
         " tiny.validate)\n"
         "if world.rank == 0: torch.save(out.weights, folder / 'weights.pt')\n"
     )
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+    ]
     for name, command in (("one", [sys.executable]), ("two", launcher)):
         (tmp_path / name).mkdir()
         subprocess.run([*command, str(script), str(tmp_path / name)], check=True)
