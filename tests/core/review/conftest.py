@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -27,6 +28,12 @@ class Answer:
     code: int
     out: str
     err: str
+
+    def rows(self, heading: str) -> list[list[str]]:
+        """The cells of the first table under a heading, without its header."""
+        section = self.out.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+        lines = [line for line in section.splitlines() if line.startswith("| ")]
+        return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,9 @@ def project(
     root = tmp_path / "clone"
     for name in ("v1", "profiles"):
         shutil.copytree(ROOT / "specs" / name, root / "specs" / name)
+    for file in (root / "specs" / "v1").glob("*.yaml"):  # every experiment's first run
+        first = re.sub(r"\brun: \d+$", "run: 1", file.read_text(), flags=re.MULTILINE)
+        file.write_text(re.sub(r"_run\d+$", "_run1", first, flags=re.MULTILINE))
     made = Project(root, capsys)
     monkeypatch.chdir(root)
     made.git("init", "--quiet", "--initial-branch", "main")
