@@ -66,7 +66,7 @@ def test_a_built_result_holds_what_was_measured_and_what_was_executed() -> None:
     result, spec = built("K-1"), task("K-1")
     record, proof = result.record, result.provenance
     assert record is not None
-    assert (record.exp_id, record.T, record.beta, record.gamma) == (sample.STUDENT, 3.0, 0.5, 0.0)
+    assert (record.exp_id, record.T, record.beta, record.gamma) == (spec.exp_id, 3.0, 0.5, 0.0)
     assert (record.rho, record.bits_w, record.keep_list, record.gpu_hours) == (None,) * 4
     assert record.delta1 == pytest.approx(0.94)
     assert record.t_pair_p95_ms == percentile(LATENCY.candidate_ms, 95)

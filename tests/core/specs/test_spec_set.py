@@ -56,8 +56,9 @@ def test_every_task_of_the_design_is_declared_under_its_own_id() -> None:
 
 def test_the_four_examples_of_the_design_are_the_declared_ids() -> None:
     specs = load_specs(ROOT)
-    found = {specs.task(task).exp_id for task in ("K-3", "Q-2", "KQ-2", "P-1")}
-    assert found == {"K_T3B05_sched_run1", "Q_QAT_keepLN_run1", "KQ_INT8_run1", "P_r010_run1"}
+    declared = (str(specs.task(task).exp_id) for task in ("K-3", "Q-2", "KQ-2", "P-1"))
+    found = {name.rpartition("_run")[0] for name in declared}  # a changed experiment runs again
+    assert found == {"K_T3B05_sched", "Q_QAT_keepLN", "KQ_INT8", "P_r010"}
 
 
 @pytest.mark.parametrize(
