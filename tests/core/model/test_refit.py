@@ -50,3 +50,14 @@ def test_only_layers_that_write_to_the_stream_are_moved() -> None:
     assert moved == {"proj", "fc2"}
     assert before["downstream_head1.proj.weight"].equal(after["downstream_head1.proj.weight"])
     assert before["patch_embed.proj.weight"].equal(after["patch_embed.proj.weight"])
+
+
+def test_a_layer_that_reads_nothing_is_left_alone() -> None:
+    whole = teacher()
+    with torch.no_grad():
+        for block in whole.enc_blocks:
+            block.attn.qkv.weight.zero_()
+            block.attn.qkv.bias.zero_()
+    fitted = cut(whole, REDUCTION)
+    refit(fitted, whole, kept_blocks(whole, REDUCTION), *pair(1))
+    assert all(value.isfinite().all() for value in fitted.state_dict().values())

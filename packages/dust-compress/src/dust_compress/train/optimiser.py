@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from dust_compress.train.recipe import Recipe
 
-_BETWEEN_BLOCKS = ("patch_embed.", "downstream_head")
+_ENDS = ("patch_embed.", "downstream_head")
 
 
 class Optimisers:
@@ -67,4 +67,4 @@ class Optimisers:
 
 
 def _is_hidden(name: str, parameter: Tensor) -> bool:
-    return parameter.ndim == 2 and not name.startswith(_BETWEEN_BLOCKS) and name != "mask_token"
+    return parameter.ndim == 2 and not name.startswith(_ENDS)

@@ -37,7 +37,8 @@ def enlarge_patches(network: Dust3r, factor: int, detail: Dust3r | None = None) 
     patch = network.config.patch_size
     weights = dict(network.state_dict()) | _repeated(network.state_dict(), patch, factor)
     if detail is not None:
-        full = detail.state_dict()
+        device = weights[_EMBED].device  # a student may have been trained where its teacher was not
+        full = {key: value.to(device) for key, value in detail.state_dict().items()}
         kept = _repeated(_averaged(full, patch, factor), patch, factor)
         weights |= {key: weights[key] + full[key] - kept[key] for key in kept}
     return _with_patches(network, patch * factor, weights)

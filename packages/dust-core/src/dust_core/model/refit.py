@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from dust_core.model.blocks import DecoderBlock, EncoderBlock
+from dust_core.model.blocks import DecoderBlock, EncoderBlock, sizes
 from dust_core.model.network import Dust3r, Features
 
 _RIDGE = 1e-2
@@ -41,7 +41,8 @@ def refit(
     images = torch.cat([image1, image2])
     encoder, decoder = blocks
     theirs, ours = teacher.patch_embed(images), student.patch_embed(images)
-    grid = teacher.encode(images).grid
+    height, width = sizes(images)[-2:]
+    grid = (height // teacher.config.patch_size, width // teacher.config.patch_size)
     rope = teacher.rope(theirs, grid, teacher.config.enc_head_dim)
     states = []
     for block in teacher.enc_blocks:
@@ -126,7 +127,9 @@ def _fit(layer: nn.Linear, read: Tensor, wanted: Tensor) -> None:
     mean, offset = x.mean(0), missing.mean(0)
     x, missing = x - mean, missing - offset
     gram = x.T @ x
-    gram.diagonal().add_(_RIDGE * gram.diagonal().mean())
+    # Where the layer reads nothing that varies, any positive ridge leaves it as it is.
+    ridge = (_RIDGE * gram.diagonal().mean()).clamp(min=torch.finfo(gram.dtype).tiny)
+    gram.diagonal().add_(ridge)
     change = torch.linalg.solve(gram, x.T @ missing).T
     layer.weight.add_(change)
     layer.bias.add_(offset - change @ mean)
