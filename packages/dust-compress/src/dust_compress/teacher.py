@@ -139,8 +139,7 @@ class TeacherObjective(Objective):
 def train_stages(task: ResolvedTask, folder: Path) -> tuple[Dust3r, list[Outcome]]:
     """Train stage by stage, each from the best weights of the one before, or go on in `folder`."""
     stages = task.profile.training.teacher or ()
-    torch.manual_seed(task.workload.seed)
-    network = initialise(_network(task.profile.teacher.network, stages[0].patch_size))
+    network = initial_network(task)
     outcomes = []
     for number, stage in enumerate(stages, 1):
         network = enlarge_patches(network, stage.patch_size // network.config.patch_size)
@@ -148,6 +147,13 @@ def train_stages(task: ResolvedTask, folder: Path) -> tuple[Dust3r, list[Outcome
         network.load_state_dict(outcome.weights)
         outcomes.append(outcome)
     return network, outcomes
+
+
+def initial_network(task: ResolvedTask) -> Dust3r:
+    """The profile's teacher before its first stage, the same every time."""
+    stages = task.profile.training.teacher or ()
+    torch.manual_seed(task.workload.seed)
+    return initialise(_network(task.profile.teacher.network, stages[0].patch_size))
 
 
 def initialise(network: Dust3r) -> Dust3r:

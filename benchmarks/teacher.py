@@ -1,0 +1,105 @@
+"""What the embedded teacher makes of its second view, and what an optimiser gives it.
+
+    python benchmarks/teacher.py partners [--checkpoint artifacts/small/teacher_fp32.pth]
+    python benchmarks/teacher.py trial --optimiser muon --lr 1e-3 [--steps 500]
+
+`partners` predicts every validation pair three times: with its second view, with the first view in
+its place, and with another pair's second view; a network that matches views is much worse at the
+last two. `trial` trains the teacher from scratch for a few steps by the recipe of its first stage, but
+for optimiser and rate, and prints how validation judges it.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from dust_compress.losses.pointmaps import PairPoints, residuals
+from dust_compress.teacher import TeacherObjective, initial_network
+from dust_compress.train import train
+from dust_compress.train.pairs import supervise
+from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
+from dust_core.checkpoint import load_checkpoint
+from dust_core.data.feed import FeedOptions, PairBatch, PairFeed
+from dust_core.errors import DustError
+from dust_core.model import Dust3r
+from dust_core.specs import ResolvedTask, load_specs, resolve
+
+BATCH = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("partners", "trial"))
+    parser.add_argument("--checkpoint", type=Path, default="artifacts/small/teacher_fp32.pth")
+    parser.add_argument("--optimiser", choices=("adamw", "muon"), default="adamw")
+    parser.add_argument("--lr", type=float, default=5e-4)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    try:
+        task = resolve(load_specs(Path("specs")), "P0-teacher", "small")
+        if arguments.what == "partners":
+            compare_partners(task, load_checkpoint(arguments.checkpoint).network.eval())
+        else:
+            run_trial(task, arguments.optimiser, arguments.lr, arguments.steps)
+    except DustError as error:
+        raise SystemExit(str(error)) from error
+
+
+def compare_partners(task: ResolvedTask, network: Dust3r) -> None:
+    """Print the mean residual of both views by the partner that view 1 is given."""
+    options = FeedOptions(batch=BATCH, side=512, shuffle=False, last_batch="partial")
+    feed = PairFeed(Path(task.data.validation.manifest).parent, options)
+    found: dict[str, list[Tensor]] = {"its own": [], "itself": [], "a stranger": []}
+    for batch in feed:
+        partners = (batch.image2, batch.image1, batch.image2.roll(1, 0))
+        for rows, partner in zip(found.values(), partners, strict=True):
+            rows.append(by_view(network, batch, partner))
+    table = Table(title="mean residual, in average distances, by the partner of view 1")
+    for column in ("partner", "view 1", "view 2"):
+        table.add_column(column, justify="left" if column == "partner" else "right")
+    for name, rows in found.items():
+        table.add_row(name, *(f"{value:.3f}" for value in torch.cat(rows).mean(0).tolist()))
+    Console().print(table)
+
+
+def by_view(network: Dust3r, batch: PairBatch, partner: Tensor) -> Tensor:
+    """(B, 2): the mean residual of each pair's two views."""
+    truth = supervise(batch)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        predicted = network(batch.image1, partner)
+    points = PairPoints(predicted.pts3d_1.float(), predicted.pts3d_2.float())
+    distances = residuals(points, truth.points, truth.mask)
+    return torch.stack([mean_of(d, m) for d, m in zip(distances, truth.mask, strict=True)], 1)
+
+
+def mean_of(values: Tensor, mask: Tensor) -> Tensor:
+    return (values.where(mask, 0.0).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)).float()
+
+
+def run_trial(task: ResolvedTask, optimiser: str, rate: float, steps: int) -> None:
+    """Train for `steps` steps and print how validation judges the averaged weights."""
+    first = (task.profile.training.teacher or ())[0]
+    changes = {"optimiser": optimiser, "lr": rate, "pairs_per_epoch": steps * first.batch}
+    stage = first.model_copy(update=changes)
+    network = initial_network(task)
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = train(
+            TeacherObjective(network, task.task.alpha),
+            open_feed(task, stage),
+            recipe_for(task, stage, epochs=1, ema_decay=0.999),
+            Path(folder),
+            validate_pairs(task, stage.side),
+        )
+    found = {key: round(value, 4) for key, value in outcome.history[-1].items()}
+    Console().print(f"{optimiser} {rate:g}: {found} in {outcome.seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
