@@ -5,8 +5,8 @@
 
 `partners` predicts every validation pair three times: with its second view, with the first view in
 its place, and with another pair's second view; a network that matches views is much worse at the
-last two. `trial` trains the teacher from scratch for a few steps by the recipe of its first stage, but
-for optimiser and rate, and prints how validation judges it.
+last two. `trial` trains the teacher from scratch for a few steps by the recipe of its first stage,
+but for optimiser and rate, and prints how validation judges it.
 """
 
 import argparse
