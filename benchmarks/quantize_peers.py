@@ -25,6 +25,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from dust_compress.quantize.bias import correct_biases
 from dust_compress.quantize.calibrate import calibration_run
 from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
@@ -121,7 +122,10 @@ def by_dust(
 ) -> Path:
     network = load_checkpoint(checkpoint).network
     policy = task.common.model_copy(update={"keep_list": kept})
-    quantize(network, policy, calibration_run(task, images))
+    run = calibration_run(task, images)
+    quantize(network, policy, run)
+    if policy.bias_correction:
+        correct_biases(network, run)
     export_int8(network, path, Origin(exp_id(QuantName(mode="PTQ", keep_list=kept))))
     return path
 

@@ -31,6 +31,7 @@ POLICY = Policy.model_validate(
         "calibrator": "max",
         "percentile": 99.99,
         "smoothing": None,
+        "bias_correction": False,
     }
 )
 

@@ -1,6 +1,7 @@
 """Quantizers in a tiny network: where they are, what they keep, what is exported."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from tiny_networks import DPT, EVERY, images, make, policy, run
+from tiny_networks import DPT, EVERY, LINEAR, images, make, policy, run
 from torch import nn
 
+from dust_compress.quantize.bias import correct_biases
 from dust_compress.quantize.checkpoint import load_quantized, save_quantized
 from dust_compress.quantize.export import export_int8, read_origin
 from dust_compress.quantize.families import kept_modules, quantized_modules
@@ -24,6 +26,7 @@ from dust_compress.quantize.network import (
 from dust_compress.quantize.origin import Origin
 from dust_compress.quantize.smoothing import smooth
 from dust_core.errors import DustError
+from dust_core.model import Dust3r, Dust3rConfig
 
 
 def test_the_standard_list_keeps_patches_and_the_last_layers_of_the_heads() -> None:
@@ -73,6 +76,50 @@ def test_the_range_of_least_error_beats_its_neighbours_by_hand(bits: int) -> Non
     counts = torch.histc(values, 2048, 0, float(values.max()))
     found = float(range_of_least_error(counts, torch.linspace(0, float(values.max()), 2049), steps))
     assert error(found) <= min(error(found * factor) for factor in (0.8, 0.9, 1.1, 1.25))
+
+
+@pytest.mark.parametrize("config", [LINEAR, DPT])
+def test_corrected_biases_take_off_the_mean_error_of_every_layer(config: Dust3rConfig) -> None:
+    plain, network = make(config), make(config)
+    quantize(network, policy(keep_list=EVERY[:5], calibrator="max"), run)
+    # A range far too narrow clips, and so moves the mean.
+    clipped = network.get_submodule("enc_blocks.0.mlp.fc1")
+    clipped.input_quantizer.amax = clipped.input_quantizer.amax / 4  # type: ignore[union-attr]
+    before = mean_errors(network, plain)
+    correct_biases(network, run)
+    after = mean_errors(network, plain)
+    assert before["enc_blocks.0.mlp.fc1"] > 1e-3
+    assert before.keys() == set(quantized_modules(plain, EVERY[:5]))
+    for name, error in after.items():
+        has_bias = plain.get_submodule(name).bias is not None
+        assert error <= (1e-5 if has_bias else before[name]), name
+
+
+def mean_errors(network: Dust3r, plain: Dust3r) -> dict[str, float]:
+    """By layer, the largest mean error of a channel on the float network's inputs."""
+    seen: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda _, inputs, output: seen.setdefault(name, []).append((inputs[0], output))
+
+    names = quantized_modules(plain, EVERY[:5])
+    hooks = [plain.get_submodule(name).register_forward_hook(note(name)) for name in names]
+    with torch.no_grad():
+        run(plain)
+        found = {}
+        for name, pairs in seen.items():
+            layer = network.get_submodule(name)
+            errors = torch.cat(
+                [
+                    (layer(x) - y).movedim(-1 if isinstance(layer, nn.Linear) else 1, 0).flatten(1)
+                    for x, y in pairs
+                ],
+                1,
+            )
+            found[name] = float(errors.mean(1).abs().max())
+    for hook in hooks:
+        hook.remove()
+    return found
 
 
 def test_smoothing_changes_no_output_and_evens_out_channels() -> None:

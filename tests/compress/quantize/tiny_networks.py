@@ -23,6 +23,7 @@ def policy(**changes: object) -> Policy:
         "calibrator": "percentile",
         "percentile": 99.99,
         "smoothing": None,
+        "bias_correction": False,
     }
     return Policy.model_validate(values | changes)
 

@@ -44,6 +44,7 @@ QUANT = st.builds(
     calibration_images=st.integers(1, 100_000),
     calibrator=st.sampled_from(get_args(Calibrator)),
     smoothing=st.none() | DECIMAL,
+    bias_correction=st.booleans(),
     attention_products=st.booleans(),
     run=RUN,
 )

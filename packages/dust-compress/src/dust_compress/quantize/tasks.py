@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from dust_compress.engine.build import build_engine
+from dust_compress.quantize.bias import correct_biases
 from dust_compress.quantize.calibrate import calibration_run, sensitivity
 from dust_compress.quantize.checkpoint import save_quantized
 from dust_compress.quantize.export import export_int8, read_origin
@@ -50,7 +51,7 @@ def ptq(task: ResolvedTask) -> None:
     """
     execution, folder = begin(task), _folder(task)
     network = load_checkpoint(folder / _TEACHER).network
-    _quantize(task, network, task.common)
+    _quantize(task, network, task.common, trained_next=False)
     path = folder / task.task.outputs[0]
     _export(task, network, path, Origin(_experiment(task)))
     layers = sensitivity(task, network)
@@ -75,7 +76,7 @@ def qat(task: ResolvedTask) -> None:
     needed = _escalated(task)
     outcome = _train(task, network, task.common) if needed else None
     if outcome is None:
-        _quantize(task, network, task.common)
+        _quantize(task, network, task.common, trained_next=False)
     origin = _experiment(task) if needed else exp_id(own.quant_name(task.common, "PTQ"))
     save_quantized(network, path, task.common, exp_id=origin, spec_digest=task.digest)
     if outcome is None:
@@ -137,7 +138,7 @@ def _train(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outcome:
     """Quantize the network and train it with quantizers in the last third, in place."""
     own = task.task
     assert isinstance(own, QatSchedule)
-    _quantize(task, network, policy)
+    _quantize(task, network, policy, trained_next=True)
     profiled = task.profile.training.qat
     outcome = train(
         QatObjective(network, 1 - own.quantized_epochs / own.epochs),
@@ -152,11 +153,15 @@ def _train(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outcome:
     return outcome
 
 
-def _quantize(task: ResolvedTask, network: Dust3r, policy: Policy) -> None:
+def _quantize(task: ResolvedTask, network: Dust3r, policy: Policy, *, trained_next: bool) -> None:
     own = task.task
     assert isinstance(own, QuantTask)
     network.to(task.profile.device.kind)
-    quantize(network, policy, calibration_run(task, own.calibration_images))
+    run = calibration_run(task, own.calibration_images)
+    quantize(network, policy, run)
+    # Training learns its own biases, from the float network as it was.
+    if policy.bias_correction and not trained_next:
+        correct_biases(network, run)
 
 
 def _export(task: ResolvedTask, network: Dust3r, path: Path, origin: Origin) -> None:

@@ -89,6 +89,11 @@ class Policy(SpecModel):
         "weights (SmoothQuant, arXiv:2211.10438); null for none.",
         examples=[0.5, None],
     )
+    bias_correction: Bool = Field(
+        description="Whether each layer's mean error on the calibration images is taken off its "
+        "bias (arXiv:1906.04721), where no training with quantizers follows.",
+        examples=[True],
+    )
 
 
 class QuantTask(Task):
@@ -108,6 +113,7 @@ class QuantTask(Task):
             calibrator=policy.calibrator,
             smoothing=policy.smoothing,
             attention_products=policy.attention_products,
+            bias_correction=policy.bias_correction,
             run=self.run,
         )
 

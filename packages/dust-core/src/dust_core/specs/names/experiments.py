@@ -126,6 +126,7 @@ class QuantName:
     calibrator: Calibrator = STANDARD_CALIBRATOR
     smoothing: float | None = None
     attention_products: bool = False
+    bias_correction: bool = True
     run: int = 1
 
     @property
@@ -144,7 +145,8 @@ class QuantName:
             parts.append(self.calibrator)
         if self.smoothing is not None:
             parts.append(f"smooth{decimal_code(self.smoothing)}")
-        return parts + (["attn8"] if self.attention_products else [])
+        parts += ["attn8"] if self.attention_products else []
+        return parts + ([] if self.bias_correction else ["nobc"])
 
     @classmethod
     def read(cls, combo: str, keyparams: list[str], run: int) -> Self | None:
@@ -153,7 +155,7 @@ class QuantName:
         if keep is None or mode is None:
             return None
         named, missing = re.findall("..", keep[1]), keep[2].split("no")[1:]
-        images, smoothing, products = STANDARD_CALIBRATION, None, False
+        images, smoothing, products, corrected = STANDARD_CALIBRATION, None, False, True
         calibrator: Calibrator = STANDARD_CALIBRATOR
         for part in keyparams[1:]:
             if re.fullmatch(r"n[1-9][0-9]{0,8}", part):
@@ -164,6 +166,8 @@ class QuantName:
                 calibrator = known[0]
             elif part == "attn8":
                 products = True
+            elif part == "nobc":
+                corrected = False
             else:
                 return None
         return cls(
@@ -177,6 +181,7 @@ class QuantName:
             calibrator=calibrator,
             smoothing=smoothing,
             attention_products=products,
+            bias_correction=corrected,
             run=run,
         )
 

@@ -1,0 +1,56 @@
+"""Bias correction: what eight bits add to a layer's outputs on average is taken off its bias."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dust_compress.quantize.network import Run, quantizers, quantizers_off
+from dust_core.model import Dust3r
+
+
+def correct_biases(network: Dust3r, run: Run) -> None:
+    """Shift the biases of a quantized network so that every layer is right on average, in place.
+
+    Rounding weights and clipping activations move the mean of a layer's outputs, by channel. Each
+    layer's mean error on the float network's own inputs is subtracted from its bias
+    (arXiv:1906.04721, section 4.2; measured, not derived). Layers without a bias stay as they are.
+
+    Args:
+        network: with calibrated quantizers.
+        run: runs the network on the calibration images.
+    """
+    errors = _mean_errors(network, run)
+    with torch.no_grad():
+        for layer, error in errors.items():
+            layer.bias.sub_(error)
+
+
+def _mean_errors(network: Dust3r, run: Run) -> dict[Any, Tensor]:
+    """By layer, how far its outputs move on average when it alone is quantized, (channels,)."""
+    named = dict(network.named_modules())
+    owners = {name.rpartition(".")[0] for name in quantizers(network) if "weight" in name}
+    layers = [named[name] for name in sorted(owners) if named[name].bias is not None]
+    sums: dict[nn.Module, Tensor] = {}
+    counts = dict.fromkeys(layers, 0)
+
+    def compare(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        own = list(quantizers(layer).values())
+        for one in own:
+            one.enable()
+        moved = (layer.forward(*inputs) - output).double()
+        for one in own:
+            one.disable()
+        # Linear layers have their channels last, convolutions second.
+        by_channel = moved.movedim(-1 if isinstance(layer, nn.Linear) else 1, 0).flatten(1)
+        sums[layer] = sums[layer] + by_channel.sum(1) if layer in sums else by_channel.sum(1)
+        counts[layer] += by_channel.shape[1]
+
+    hooks = [layer.register_forward_hook(compare) for layer in layers]
+    try:
+        with torch.no_grad(), quantizers_off(network):
+            run(network)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {layer: (total / counts[layer]).to(layer.bias.dtype) for layer, total in sums.items()}
