@@ -1,17 +1,18 @@
 """What the embedded teacher makes of its second view, and what an optimiser gives it.
 
     python benchmarks/teacher.py partners [--checkpoint artifacts/small/teacher_fp32.pth]
-    python benchmarks/teacher.py trial --optimiser muon --lr 1e-3 [--steps 500]
+    python benchmarks/teacher.py trial --optimiser muon --lr 3e-3 --matching 0 [--steps 500]
 
 `partners` predicts every validation pair three times: with its second view, with the first view in
 its place, and with another pair's second view; a network that matches views is much worse at the
 last two. `trial` trains the teacher from scratch for a few steps by the recipe of its first stage,
-but for optimiser and rate, and prints how validation judges it.
+but for what the options change, and prints how validation judges it.
 """
 
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -36,8 +37,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("partners", "trial"))
     parser.add_argument("--checkpoint", type=Path, default="artifacts/small/teacher_fp32.pth")
-    parser.add_argument("--optimiser", choices=("adamw", "muon"), default="adamw")
-    parser.add_argument("--lr", type=float, default=5e-4)
+    parser.add_argument("--optimiser", choices=("adamw", "muon"))
+    parser.add_argument("--lr", type=float)
+    parser.add_argument("--matching", type=float, help="weight of the matching term")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -47,7 +49,9 @@ def main() -> None:
         if arguments.what == "partners":
             compare_partners(task, load_checkpoint(arguments.checkpoint).network.eval())
         else:
-            run_trial(task, arguments.optimiser, arguments.lr, arguments.steps)
+            options = {key: getattr(arguments, key) for key in ("optimiser", "lr", "matching")}
+            given = {key: value for key, value in options.items() if value is not None}
+            run_trial(task, given, arguments.steps)
     except DustError as error:
         raise SystemExit(str(error)) from error
 
@@ -83,22 +87,22 @@ def mean_of(values: Tensor, mask: Tensor) -> Tensor:
     return (values.where(mask, 0.0).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)).float()
 
 
-def run_trial(task: ResolvedTask, optimiser: str, rate: float, steps: int) -> None:
+def run_trial(task: ResolvedTask, changes: dict[str, Any], steps: int) -> None:
     """Train for `steps` steps and print how validation judges the averaged weights."""
     first = (task.profile.training.teacher or ())[0]
-    changes = {"optimiser": optimiser, "lr": rate, "pairs_per_epoch": steps * first.batch}
-    stage = first.model_copy(update=changes)
+    stage = first.model_copy(update=changes | {"pairs_per_epoch": steps * first.batch})
     network = initial_network(task)
     with tempfile.TemporaryDirectory() as folder:
         outcome = train(
-            TeacherObjective(network, task.task.alpha),
+            TeacherObjective(network, task.task.alpha, stage.matching),
             open_feed(task, stage),
             recipe_for(task, stage, epochs=1, ema_decay=0.999),
             Path(folder),
             validate_pairs(task, stage.side),
         )
     found = {key: round(value, 4) for key, value in outcome.history[-1].items()}
-    Console().print(f"{optimiser} {rate:g}: {found} in {outcome.seconds:.0f} s")
+    told = ", ".join(f"{key} {value}" for key, value in changes.items()) or "as the profile says"
+    Console().print(f"{told}: {found} in {outcome.seconds:.0f} s")
 
 
 if __name__ == "__main__":

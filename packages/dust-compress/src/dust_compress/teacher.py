@@ -8,9 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from dust_compress.losses.confidence import confidence_floor, confidence_loss
+from dust_compress.losses.matching import matching_loss, matching_tokens
 from dust_compress.train import Objective, Outcome, train
 from dust_compress.train.distributed import World
-from dust_compress.train.pairs import predict_both_orders, supervise_both_orders
+from dust_compress.train.pairs import (
+    attention_for,
+    encode_both_orders,
+    supervise_both_orders,
+)
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
 from dust_core.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.data.feed import PairBatch
@@ -28,7 +33,6 @@ from dust_eval.resources import size_mb
 from dust_eval.results import begin, write_results
 
 _EMA_DECAY = 0.999
-_INITIAL_STD = 0.02
 _FLOOR_WEIGHT = 0.05
 _ELSEWHERE = dict.fromkeys(
     (
@@ -118,22 +122,34 @@ def _checked(published: PublishedCheckpoint) -> Path:
 class TeacherObjective(Objective):
     """DUSt3R's confidence loss on true pointmaps, each pair in both orders.
 
-    Trained from scratch, the confidence is kept from sinking before the points are any good.
+    Trained from scratch, the confidence is kept from sinking before the points are any good, and
+    the encoder is told which tokens see the same surface: cross-attention can only compare what
+    the encoder has made comparable.
     """
 
     network: Dust3r
 
-    def __init__(self, network: Dust3r, alpha: float) -> None:
+    def __init__(self, network: Dust3r, alpha: float, matching: float) -> None:
         super().__init__(network)
-        self.alpha = alpha
+        self.alpha, self.matching = alpha, matching
 
     def forward(self, batch: PairBatch, progress: float) -> dict[str, Tensor]:
         device = next(self.network.parameters()).device
-        truth = supervise_both_orders(PairBatch(*(part.to(device) for part in batch)))
-        found = predict_both_orders(self.network, batch.image1.to(device), batch.image2.to(device))
+        batch = PairBatch(*(part.to(device) for part in batch))
+        truth = supervise_both_orders(batch)
+        with attention_for(self.network, batch.image1):
+            first, second = encode_both_orders(self.network, batch.image1, batch.image2)
+            found = self.network.decode(first, second)
         task = confidence_loss(found, truth.points, truth.mask, self.alpha)
         floor = confidence_floor(found, truth.mask)
-        return {"total": task + _FLOOR_WEIGHT * floor, "task": task, "floor": floor}
+        matches = matching_tokens(
+            *truth,
+            torch.cat([batch.intrinsics1, batch.intrinsics2]),
+            self.network.config.patch_size,
+        )
+        matching = matching_loss(first.tokens, second.tokens, matches)
+        total = task + _FLOOR_WEIGHT * floor + self.matching * matching
+        return {"total": total, "task": task, "floor": floor, "matching": matching}
 
 
 def train_stages(task: ResolvedTask, folder: Path) -> tuple[Dust3r, list[Outcome]]:
@@ -157,18 +173,24 @@ def initial_network(task: ResolvedTask) -> Dust3r:
 
 
 def initialise(network: Dust3r) -> Dust3r:
-    """Draw every linear layer's weights anew, as ViTs are (arXiv:2010.11929), in place."""
+    """Draw every linear layer's weights anew, in place, to keep the scale of what passes through.
+
+    Xavier's uniform law, by each layer's own width (Glorot and Bengio, 2010). A fixed 0.02, as is
+    usual for wider ViTs, starts layers this narrow so small that attention is flat for long, and
+    positions enter the network through attention alone.
+    """
     for module in network.modules():
         if isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=_INITIAL_STD)
+            nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
+    nn.init.xavier_uniform_(network.patch_embed.proj.weight.flatten(1))
     return network
 
 
 def _train_stage(task: ResolvedTask, network: Dust3r, stage: TeacherStage, folder: Path) -> Outcome:
     alpha: float = task.task.alpha  # type: ignore[attr-defined]
     return train(
-        TeacherObjective(network, alpha),
+        TeacherObjective(network, alpha, stage.matching),
         open_feed(task, stage),
         recipe_for(task, stage, epochs=stage.epochs, ema_decay=_EMA_DECAY),
         folder,

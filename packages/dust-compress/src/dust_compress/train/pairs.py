@@ -27,11 +27,20 @@ def predict_both_orders(network: Dust3r, image1: Tensor, image2: Tensor) -> Pair
     Args:
         image1, image2: (B, 3, H, W) in [-1, 1].
     """
-    images = torch.cat([image1, image2])
-    with attention_for(network, images):
-        both = network.encode(images)
-        exchanged = Features(both.tokens.roll(len(image1), 0), both.grid)
-        return network.decode(both, exchanged)
+    with attention_for(network, image1):
+        return network.decode(*encode_both_orders(network, image1, image2))
+
+
+def encode_both_orders(
+    network: Dust3r, image1: Tensor, image2: Tensor
+) -> tuple[Features, Features]:
+    """Features of views 1 and 2 of 2B pairs, (1, 2) and then (2, 1), from one encoding.
+
+    Args:
+        image1, image2: (B, 3, H, W) in [-1, 1].
+    """
+    both = network.encode(torch.cat([image1, image2]))
+    return both, Features(both.tokens.roll(len(image1), 0), both.grid)
 
 
 def supervise(batch: PairBatch) -> Supervision:

@@ -13,15 +13,16 @@ from dust_core.data.geometry import Floats
 class Augmentation:
     """Bounds of the joint augmentation of a pair; geometry stays exact.
 
+    Crops keep the image's shape and centre: neither a principal point off the centre nor
+    pixels that are not square can be seen in a picture, and a pointmap depends on both.
+
     Attributes:
         smallest_crop: the smallest side of a crop, as a share of the image's.
-        aspect: the largest stretch of a crop's sides against each other, as a factor.
         flip: the probability of mirroring both views.
         brightness, contrast, saturation: the largest change, as a factor, of either view.
     """
 
-    smallest_crop: float = 0.65
-    aspect: float = 1.12
+    smallest_crop: float = 0.8
     flip: float = 0.5
     brightness: float = 1.3
     contrast: float = 1.2
@@ -70,10 +71,8 @@ def draw_views(
     mirror = int(rng.random() < bounds.flip)
     views = []
     for _ in range(2):
-        share = rng.uniform(bounds.smallest_crop, 1)
-        stretch = _factor(rng, bounds.aspect)
-        sides = np.minimum(np.array(size), np.array(size) * share * [stretch, 1 / stretch])
-        start = rng.uniform(0, 1, 2) * (np.array(size) - sides)
+        sides = np.array(size) * rng.uniform(bounds.smallest_crop, 1)
+        start = (np.array(size) - sides) / 2
         end = start + sides
         views.append(
             View(

@@ -182,6 +182,14 @@ class TeacherStage(Recipe):
         "factors, to that of the network.",
         examples=[16],
     )
+    matching: Number = Field(
+        default=0.3,
+        ge=0,
+        le=10,
+        description="Weight of the term that teaches the encoder which tokens of the two views "
+        "see the same surface.",
+        examples=[0.3],
+    )
 
 
 class DistillRecipe(Recipe):
