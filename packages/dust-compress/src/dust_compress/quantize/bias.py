@@ -53,4 +53,4 @@ def _mean_errors(network: Dust3r, run: Run) -> dict[Any, Tensor]:
     finally:
         for hook in hooks:
             hook.remove()
-    return {layer: (total / counts[layer]).to(layer.bias.dtype) for layer, total in sums.items()}
+    return {layer: total / counts[layer] for layer, total in sums.items()}
