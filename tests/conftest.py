@@ -1,5 +1,8 @@
 """What every test shares: no deadlines, and `gpu` tests only where there is a CUDA device."""
 
+# DVC's log handlers keep the stream that they find when it is first imported. In a test that would
+# be one that the runner of commands closes afterwards, and DVC's next message would raise.
+import dvc  # noqa: F401
 import pytest
 from hypothesis import settings
 
