@@ -126,7 +126,8 @@ def by_dust(
     quantize(network, policy, run)
     if policy.bias_correction:
         correct_biases(network, run)
-    export_int8(network, path, Origin(exp_id(QuantName(mode="PTQ", keep_list=kept))))
+    name = QuantName(mode="PTQ", keep_list=kept, bias_correction=policy.bias_correction)
+    export_int8(network, path, Origin(exp_id(name)))
     return path
 
 

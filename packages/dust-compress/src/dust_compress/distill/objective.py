@@ -14,9 +14,9 @@ from dust_compress.losses.features import feature_distance
 from dust_compress.losses.pointmaps import PairMask
 from dust_compress.losses.radial_laplace import radial_laplace_kl
 from dust_compress.train import Objective
-from dust_compress.train.pairs import attention_for, supervise_both_orders
+from dust_compress.train.pairs import attention_for, encode_both_orders, supervise_both_orders
 from dust_core.data.feed import PairBatch
-from dust_core.model import Dust3r, Features, PairPrediction
+from dust_core.model import Dust3r, PairPrediction
 from dust_core.specs.models.distill import BetaSchedule, DistillLoss
 
 
@@ -124,10 +124,8 @@ class DistillObjective(Objective):
                 return attention_kl(ours.attention, theirs.attention, temperature=temperature)
 
     def _seen(self, network: Dust3r, batch: PairBatch) -> Seen:
-        images = torch.cat([batch.image1, batch.image2])
-        with attention_for(network, images):
-            both = network.encode(images)
-            exchanged = Features(both.tokens.roll(len(batch.image1), 0), both.grid)
+        with attention_for(network, batch.image1):
+            both, exchanged = encode_both_orders(network, batch.image1, batch.image2)
             with watch_cross_attention(network) as attended:
                 outputs1, outputs2 = network.decoder_outputs(both, exchanged)
             hooks = network.config.hooks[1:]
