@@ -29,19 +29,19 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 
 from dust_compress.distill.objective import DistillObjective, Seen, Weights
-from dust_compress.distill.tasks import at_training_patches, start_student
+from dust_compress.distill.students import at_training_patches, start_student
 from dust_compress.train import Validation, train
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
 from dust_compress.train.state import TrainState, save_state
-from dust_core.checkpoint import load_checkpoint
-from dust_core.data.feed import PairBatch
+from dust_core.declared.project import ARTIFACTS
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
+from dust_core.declared.specs.models.distill import DistillCommon, DistillLoss, DistillTask
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
-from dust_core.model import Dust3r
-from dust_core.model.surgery import DepthRule, UnitRule
-from dust_core.run import ARTIFACTS
-from dust_core.specs import ResolvedTask, load_specs, resolve
-from dust_core.specs.models.distill import DistillCommon, DistillLoss, DistillTask
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.model import Dust3r
+from dust_core.network.surgery.cut import DepthRule, UnitRule
+from dust_core.pairs.feed.feed import PairBatch
 
 TASK, SPECS = "K-1", Path("specs")
 EMA_DECAY = 0.999

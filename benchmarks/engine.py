@@ -30,14 +30,14 @@ from dust_compress.engine.worker import PEAK_MEMORY
 from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.origin import Origin
-from dust_core.checkpoint import load_checkpoint
-from dust_core.model import Dust3r
-from dust_core.model.cost import flops_giga
-from dust_core.model.export import export_onnx
-from dust_core.model.named import CONFIGS
-from dust_core.specs import load_specs, resolve
-from dust_eval.latency import Timing, measure_latency
-from dust_eval.resources import peak_memory_gb
+from dust_core.declared.specs import load_specs, resolve
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.model import Dust3r
+from dust_core.network.model.cost import flops_giga
+from dust_core.network.model.named import CONFIGS
+from dust_core.network.onnx.export import export_onnx
+from dust_eval.measure.latency import Timing, measure_latency
+from dust_eval.measure.resources import peak_memory_gb
 from dust_eval.runtimes import RuntimeOptions, load_model
 from dust_eval.runtimes.engine_manifest import Floats
 

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from dust_core.data.feed import FeedOptions, PairFeed
-from dust_core.data.sample import decode
-from dust_core.data.store import SampleStore
-from dust_core.model import Dust3r
-from dust_core.model.named import CONFIGS
+from dust_core.network.model import Dust3r
+from dust_core.network.model.named import CONFIGS
+from dust_core.pairs.feed.feed import FeedOptions, PairFeed
+from dust_core.pairs.shards.sample import decode
+from dust_core.pairs.shards.store import SampleStore
 
 
 class PlainDataset(Dataset[tuple[torch.Tensor, ...]]):

@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from dust_core.model import Dust3r, PairPrediction
-from dust_core.model.blocks import CrossAttention, SelfAttention, scale_of
-from dust_core.model.cost import flops_giga
-from dust_core.model.named import CONFIGS
-from dust_eval.latency import Timing, measure_latency
+from dust_core.network.model import Dust3r, PairPrediction
+from dust_core.network.model.blocks import CrossAttention, SelfAttention, scale_of
+from dust_core.network.model.cost import flops_giga
+from dust_core.network.model.named import CONFIGS
+from dust_eval.measure.latency import Timing, measure_latency
 from dust_eval.runtimes import PairOutput, RuntimeOptions
 from dust_eval.runtimes.torch_runtime import TorchModel
 

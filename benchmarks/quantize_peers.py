@@ -30,20 +30,20 @@ from dust_compress.quantize.calibrate import calibration_run
 from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.origin import Origin
-from dust_core.checkpoint import load_checkpoint
+from dust_core.declared.records.record import QUALITY_METRICS
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
+from dust_core.declared.specs.models.quant import PtqTask
+from dust_core.declared.specs.names import STANDARD_KEEP, QuantName, exp_id
+from dust_core.declared.specs.names.vocabulary import KeepFamily
 from dust_core.errors import DustError
-from dust_core.model.export import INPUTS, export_onnx
-from dust_core.records.record import QUALITY_METRICS
-from dust_core.specs import ResolvedTask, load_specs, resolve
-from dust_core.specs.models.quant import PtqTask
-from dust_core.specs.names import STANDARD_KEEP, QuantName, exp_id
-from dust_core.specs.names.vocabulary import KeepFamily
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.onnx.export import INPUTS, export_onnx
 from dust_eval.gates.effects import drop_percent
-from dust_eval.latency import Timing, measure_latency
+from dust_eval.measure.latency import Timing, measure_latency
+from dust_eval.measure.samples import set_samples, workload_samples
 from dust_eval.quality import measure_quality
 from dust_eval.runtimes import Precision, RuntimeOptions
 from dust_eval.runtimes.openvino_runtime import OpenVinoModel
-from dust_eval.samples import set_samples, workload_samples
 
 ROOT = Path(__file__).parents[1]
 ENDS = ("patch_embed", "downstream_head")  # as nodes and layers are named

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dust_core.data.geometry import seen, warp
-from dust_core.data.sample import PairSample, decode
-from dust_core.data.shards import read_shard
+from dust_core.pairs.geometry import seen, warp
+from dust_core.pairs.shards.sample import PairSample, decode
+from dust_core.pairs.shards.tars import read_shard
 from levels.assets import default_cache
 from levels.library import Library
 from levels.produce import Order, produce

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dust_core.data.geometry import transform, unproject
-from dust_core.data.reader import read_samples
+from dust_core.pairs.geometry import transform, unproject
+from dust_core.pairs.shards.reader import read_samples
 from dust_eval.scene.align import _Problem, align
 from dust_eval.scene.graph import Edge, swin_pairs
 

@@ -24,11 +24,11 @@ from dust_compress.teacher import TeacherObjective, initial_network
 from dust_compress.train import train
 from dust_compress.train.pairs import supervise
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
-from dust_core.checkpoint import load_checkpoint
-from dust_core.data.feed import FeedOptions, PairBatch, PairFeed
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.errors import DustError
-from dust_core.model import Dust3r
-from dust_core.specs import ResolvedTask, load_specs, resolve
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.model import Dust3r
+from dust_core.pairs.feed.feed import FeedOptions, PairBatch, PairFeed
 
 BATCH = 8
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dust_core.specs.names import DistillName, FileName, PruneName, exp_id, file_name
+from dust_core.declared.specs.names import DistillName, FileName, PruneName, exp_id, file_name
 
 EXAMPLE = Path(__file__).parents[1] / "tests" / "examples" / "valid"
 COUNTS = (250, 500, 1000, 2000)

@@ -20,9 +20,9 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository; copy it before changing anything in it."""
     import torch
 
-    from dust_core.checkpoint import save_checkpoint
     from dust_core.files import sha256_file
-    from dust_core.model import Dust3r, Dust3rConfig
+    from dust_core.network.checkpoint import save_checkpoint
+    from dust_core.network.model import Dust3r, Dust3rConfig
 
     root = tmp_path_factory.mktemp("miniature")
     shutil.copytree(ROOT / "specs", root / "specs")
@@ -52,8 +52,8 @@ def write_set(folder: Path, split: str) -> None:
     """Four pairs of the miniature room, its pixels enlarged to the workload's 512x512."""
     from miniature import pair
 
-    from dust_core.data.sample import PairSample, encode
-    from dust_core.data.shards import write_shards
+    from dust_core.pairs.shards.sample import PairSample, encode
+    from dust_core.pairs.shards.tars import write_shards
 
     def enlarged(number: int) -> PairSample:
         small = pair(number, number + 1, scene=f"room/{split}")

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dust_core.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_core.model import Dust3r, Dust3rConfig
-from dust_core.model.export import export_onnx
+from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
+from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.network.onnx.export import export_onnx
 from dust_eval.runtimes import PairModel, PairOutput, RuntimeOptions, load_any, load_model
 from dust_eval.runtimes.engine_manifest import EngineManifest, write_manifest
 

@@ -19,13 +19,12 @@ import hashlib
 from pathlib import Path
 from typing import Annotated
 from typer import Option
-from dust_core.run import result_file_name
 
 def execute(task):
     """Write outputs that follow from the task and its inputs."""
     folder = Path("artifacts", task.profile_name)
     read = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in task.task.inputs]
-    for name in {*task.task.outputs, result_file_name(task.id, task.task)}:
+    for name in {*task.task.outputs, task.task.result_file(task.id)}:
         (folder / name).write_text(f'["{name}", "{task.digest}", "{read}"]')
     with Path("executed.txt").open("a") as log:
         log.write(f"{task.id}\\n")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dust_core.declared.locks import only_run
 from dust_core.errors import DustError
-from dust_core.locks import only_run
 
 
 def test_a_second_run_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_the_lock_is_free_after_the_run(tmp_path: Path) -> None:
 
 def test_a_killed_run_frees_the_lock(tmp_path: Path) -> None:
     code = (
-        "import sys, os, pathlib; from dust_core.locks import only_run\n"
+        "import sys, os, pathlib; from dust_core.declared.locks import only_run\n"
         "with only_run(pathlib.Path(sys.argv[1]), 'killed'):\n"
         "    os.kill(os.getpid(), 9)"
     )

@@ -42,8 +42,9 @@ def edit(path: Path, task: str, pattern: str, new: str) -> None:
 
 def test_the_committed_pipelines_are_what_the_specs_say(run: Callable) -> None:
     root = Path(__file__).parents[2]
-    from dust_core.pipeline.stages import dvc_yaml, pipeline_path
-    from dust_core.specs import load_specs
+    from dust_core.declared.pipeline.stages import dvc_yaml
+    from dust_core.declared.project import pipeline_path
+    from dust_core.declared.specs import load_specs
 
     specs = load_specs(root / "specs")
     for profile in specs.profiles:

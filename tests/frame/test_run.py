@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from dust_core.locks import only_run
+from dust_core.declared.locks import only_run
 
 
 def test_without_an_executor_it_says_what_is_missing(run: Callable, repository: Path) -> None:

@@ -91,7 +91,7 @@ def clique(
     cache: Cache = None,
 ) -> None:
     """Render one clique of views of each level, every two overlapping, and all their pairs."""
-    from dust_core.data.shards import write_shards
+    from dust_core.pairs.shards.tars import write_shards
     from levels.cliques import Cliques, draw_cliques
     from levels.library import Library
     from levels.produce import refuse_to_overwrite

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dust_core.data.sample import Members
+from dust_core.pairs.shards.sample import Members
 from levels.library import Library
 from levels.photo import exposure
 from levels.render import Renderer

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dust_core.data import geometry
+from dust_core.pairs import geometry
 from levels.camera import first_from_second
 from levels.render import View
 

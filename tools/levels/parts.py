@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from dust_core.data.sample import Members
 from dust_core.files import atomic_path, atomic_write_text
+from dust_core.pairs.shards.sample import Members
 
 
 def write_part(path: Path, samples: Iterable[Members]) -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dust_core.data.sample import Members
-from dust_core.data.shards import write_shards
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
+from dust_core.pairs.shards.sample import Members
+from dust_core.pairs.shards.tars import write_shards
 from levels.library import Library
 from levels.parts import Part, is_whole, write_part
 from levels.photo import exposure

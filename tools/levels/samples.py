@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from dust_core.data.sample import Members, PairSample
-from dust_core.data.sample import encode as encode_sample
+from dust_core.pairs.shards.sample import Members, PairSample
+from dust_core.pairs.shards.sample import encode as encode_sample
 from levels.camera import first_from_second
 from levels.photo import FARTHEST_M, expose
 from levels.sampler import Pair

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from dust_compress.distill.objective import DistillObjective, Weights
-from dust_compress.distill.tasks import largest_rise
-from dust_core.data.feed import PairBatch
+from dust_compress.distill.students import largest_rise
+from dust_core.declared.specs.models.distill import BetaSchedule, DistillLoss
 from dust_core.errors import DustError
-from dust_core.model import Dust3r, Dust3rConfig
-from dust_core.model.surgery import Reduction, cut
-from dust_core.specs.models.distill import BetaSchedule, DistillLoss
+from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.network.surgery.cut import Reduction, cut
+from dust_core.pairs.feed.feed import PairBatch
 
 TINY = Dust3rConfig.uniform(
     enc_dim=32, enc_depth=3, enc_heads=2, dec_dim=32, dec_depth=3, dec_heads=2, head="linear"
@@ -119,7 +119,7 @@ def test_the_published_teacher_is_asked_for_by_name_licence_and_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dust_compress.teacher import _checked
-    from dust_core.specs.models.profile import Checkpoint
+    from dust_core.declared.specs.models.profile import Checkpoint
 
     wanted = Checkpoint(
         name="DUSt3R_512",

@@ -6,10 +6,10 @@ import torch
 from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.origin import Origin
-from dust_core.model import Dust3r, Dust3rConfig
-from dust_core.model.export import export_onnx
-from dust_core.specs import ResolvedTask, load_specs, resolve
-from dust_core.specs.models.quant import Policy
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
+from dust_core.declared.specs.models.quant import Policy
+from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.network.onnx.export import export_onnx
 
 SIDE = 64
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from dust_compress.engine.tasks import build_quantized
+from dust_compress.engine.quantized import build_quantized
 from dust_compress.quantize.checkpoint import save_quantized
 from dust_compress.quantize.export import read_origin
+from dust_core.declared.records import ResultFile, read_result_folder
+from dust_core.declared.specs import ResolvedTask
+from dust_core.declared.specs.models.quant import Policy
 from dust_core.errors import DustError
-from dust_core.model import Dust3r
-from dust_core.records import ResultFile, read_result_folder
-from dust_core.specs import ResolvedTask
-from dust_core.specs.models.quant import Policy
+from dust_core.network.model import Dust3r
 from dust_eval.runtimes.engine_manifest import verify_engine
 
 

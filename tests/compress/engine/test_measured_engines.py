@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
-from dust_core.specs import ResolvedTask
-from dust_eval.engines import compiled
+from dust_eval.measure.engines import compiled
 from dust_eval.runtimes import RuntimeOptions, load_model
 from dust_eval.runtimes.engine_manifest import verify_engine
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dust_compress.losses.confidence import confidence_floor, confidence_loss
 from dust_compress.losses.pointmaps import PairMask, PairPoints, residuals
-from dust_core.model import PairPrediction
+from dust_core.network.model import PairPrediction
 
 ALPHA = 0.2
 MASK = PairMask(*(torch.ones(1, 4, 4, dtype=torch.bool),) * 2)

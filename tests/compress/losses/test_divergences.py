@@ -16,7 +16,7 @@ from dust_compress.losses.correlation import correlation_kl
 from dust_compress.losses.features import feature_distance
 from dust_compress.losses.pointmaps import PairMask, lengths
 from dust_compress.losses.radial_laplace import divergence, radial_laplace_kl
-from dust_core.model import PairPrediction
+from dust_core.network.model import PairPrediction
 
 SCALES = st.floats(0.05, 5)
 

@@ -15,7 +15,7 @@ from dust_compress.quantize.export import export_int8, read_origin
 from dust_compress.quantize.network import quantize, quantizers
 from dust_compress.quantize.origin import Origin
 from dust_compress.quantize.rules import RULES
-from dust_core.checks.subjects import Graph
+from dust_core.declared.checks.subjects import Graph
 from dust_core.errors import DustError
 
 PRODUCTS = {"attention_products": True}

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from dust_compress.quantize.checkpoint import load_quantized
+from dust_compress.quantize.eight_bit import evaluate_quantized, ptq, qat
 from dust_compress.quantize.network import ranges
-from dust_compress.quantize.tasks import evaluate_quantized, ptq, qat
 from dust_compress.train.plan import work_folder
-from dust_core.checkpoint import load_checkpoint
+from dust_core.declared.records import ResultFile, read_result_folder
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.errors import DustError
-from dust_core.records import ResultFile, read_result_folder
-from dust_core.specs import ResolvedTask, load_specs, resolve
-from dust_eval.tasks import evaluate_teacher
+from dust_core.network.checkpoint import load_checkpoint
+from dust_eval.measure.baseline import evaluate_teacher
 
 ROOT = Path(__file__).parents[3]
 _SPEC = importlib.util.spec_from_file_location("dust_miniature", ROOT / "tests/eval/conftest.py")

@@ -14,10 +14,10 @@ from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.origin import Origin
 from dust_compress.quantize.rules import RULES
-from dust_core.checks.subjects import Graph
-from dust_core.model import Dust3r, Dust3rConfig
-from dust_core.specs.models.quant import Policy
-from dust_core.specs.names import KEEP_FAMILIES
+from dust_core.declared.checks.subjects import Graph
+from dust_core.declared.specs.models.quant import Policy
+from dust_core.declared.specs.names import KEEP_FAMILIES
+from dust_core.network.model import Dust3r, Dust3rConfig
 
 TINY = Dust3rConfig.uniform(
     enc_dim=32, enc_depth=1, enc_heads=2, dec_dim=32, dec_depth=1, dec_heads=2, head="linear"

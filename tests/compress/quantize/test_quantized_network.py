@@ -26,7 +26,7 @@ from dust_compress.quantize.network import (
 from dust_compress.quantize.origin import Origin
 from dust_compress.quantize.smoothing import smooth
 from dust_core.errors import DustError
-from dust_core.model import Dust3r, Dust3rConfig
+from dust_core.network.model import Dust3r, Dust3rConfig
 
 
 def test_the_standard_list_keeps_patches_and_the_last_layers_of_the_heads() -> None:

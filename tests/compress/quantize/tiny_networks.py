@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from dust_core.model import DptConfig, Dust3r, Dust3rConfig
-from dust_core.specs.models.quant import Policy
+from dust_core.declared.specs.models.quant import Policy
+from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
 
 SHAPE = {"enc_dim": 32, "enc_depth": 2, "enc_heads": 2, "dec_dim": 32, "dec_depth": 2}
 LINEAR = Dust3rConfig.uniform(**SHAPE, dec_heads=2, head="linear")

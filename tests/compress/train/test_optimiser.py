@@ -3,7 +3,7 @@ from torch import Tensor
 
 from dust_compress.train import Recipe
 from dust_compress.train.optimiser import Optimisers
-from dust_core.model import Dust3r, Dust3rConfig
+from dust_core.network.model import Dust3r, Dust3rConfig
 
 SHAPE = {"enc_dim": 32, "enc_depth": 1, "enc_heads": 2, "dec_dim": 24, "dec_depth": 1}
 

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from dust_compress.train.pairs import predict_both_orders, supervise, supervise_both_orders
-from dust_core.data.feed import PairBatch
-from dust_core.data.geometry import transform, unproject
-from dust_core.model import Dust3r, Dust3rConfig
+from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.pairs.feed.feed import PairBatch
+from dust_core.pairs.geometry import transform, unproject
 
 TINY = Dust3rConfig.uniform(
     enc_dim=32, enc_depth=1, enc_heads=2, dec_dim=32, dec_depth=2, dec_heads=2, head="linear"

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
-from dust_core.data.sample import PairSample, encode
-from dust_core.data.shards import write_shards
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
+from dust_core.declared.specs.models.profile import Shards
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_core.model import Dust3r, Dust3rConfig
-from dust_core.specs import ResolvedTask, load_specs, resolve
-from dust_core.specs.models.profile import Shards
+from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.pairs.shards.sample import PairSample, encode
+from dust_core.pairs.shards.tars import write_shards
 
 ROOT = Path(__file__).parents[3]
 TINY = Dust3rConfig.uniform(

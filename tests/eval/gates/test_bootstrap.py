@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dust_core.records import Interval
+from dust_core.declared.records import Interval
 from dust_eval.gates import (
     Resampling,
     drop_interval,

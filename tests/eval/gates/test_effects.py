@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dust_core.records import QUALITY_METRICS
+from dust_core.declared.records import QUALITY_METRICS
 from dust_eval.gates import drop_percent, reduction_percent
 
 positive = st.floats(min_value=1e-6, max_value=1e6)

@@ -9,8 +9,8 @@ import pytest
 import sample_results as sample
 
 from dust_core.cli import main
-from dust_core.records import Result, read_result_file, write_result_file
-from dust_core.specs import load_specs, resolve
+from dust_core.declared.records import Result, read_result_file, write_result_file
+from dust_core.declared.specs import load_specs, resolve
 from dust_eval.gates import with_verdicts
 
 SPECS = Path(__file__).parents[3] / "specs"

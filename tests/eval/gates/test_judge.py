@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import sample_results as sample
 
-from dust_core.records import BaselineRef, Device, Latency, Result, Runtime, Verdict
-from dust_core.specs.models import Gate
+from dust_core.declared.records import BaselineRef, Device, Latency, Result, Runtime, Verdict
+from dust_core.declared.specs.models import Gate
 from dust_eval.gates import Line, Resampling, judge
 
 PLAN = Resampling(resamples=2000, confidence=0.95, seed=42)

@@ -6,8 +6,8 @@ import pytest
 import sample_results as sample
 from rich.console import Console
 
-from dust_core.records import Result
-from dust_core.specs.models import Gate
+from dust_core.declared.records import Result
+from dust_core.declared.specs.models import Gate
 from dust_eval.gates import Line, Resampling, TaskVerdicts, judge
 from dust_eval.gates.render import StageReport, reason_lines, report_json, report_table
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sample_results as sample
 
-from dust_core.records import BaselineRef, Result, ResultFile
-from dust_core.specs import ResolvedTask, load_specs, resolve
-from dust_core.specs.models import Escalate, Gate
+from dust_core.declared.records import BaselineRef, Result, ResultFile
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
+from dust_core.declared.specs.models import Escalate, Gate
 from dust_eval.gates import TaskVerdicts, judge_stage, judge_task, with_verdicts
 
 QUALITY = Gate(

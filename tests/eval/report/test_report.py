@@ -11,9 +11,9 @@ import pytest
 import sample_results as sample
 
 from dust_core.cli import main
+from dust_core.declared.records import Interval, Result, Verdict, write_result_file
+from dust_core.declared.specs import load_specs, resolve
 from dust_core.errors import DustError
-from dust_core.records import Interval, Result, Verdict, write_result_file
-from dust_core.specs import load_specs, resolve
 from dust_eval.report.content import gather
 from dust_eval.report.page import figure, quantity, render, strip
 

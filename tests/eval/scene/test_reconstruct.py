@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dust_core.data.frames import Mode
-from dust_core.data.photographs import find_photographs, read_photograph
 from dust_core.errors import DustError
+from dust_core.pairs.framing import Mode
+from dust_core.pairs.photographs import find_photographs, read_photograph
 from dust_eval.scene.align import Scene
 from dust_eval.scene.cloud import cameras_json, fuse, glb_bytes, ply_bytes, usual_confidence
 from dust_eval.scene.graph import Edge, hide_bars

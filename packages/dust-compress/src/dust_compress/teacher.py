@@ -17,20 +17,20 @@ from dust_compress.train.pairs import (
     supervise_both_orders,
 )
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
-from dust_core.checkpoint import load_checkpoint, save_checkpoint
-from dust_core.data.feed import PairBatch
+from dust_core.declared.project import ARTIFACTS
+from dust_core.declared.records import Measured, build_result, task_parameters
+from dust_core.declared.specs import ResolvedTask
+from dust_core.declared.specs.models.profile import Checkpoint as PublishedCheckpoint
+from dust_core.declared.specs.models.profile import Network, TeacherStage
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_core.model import DptConfig, Dust3r, Dust3rConfig
-from dust_core.model.cost import parameters_millions
-from dust_core.model.patches import enlarge_patches
-from dust_core.records import Measured, build_result, task_parameters
-from dust_core.run import ARTIFACTS
-from dust_core.specs import ResolvedTask
-from dust_core.specs.models.profile import Checkpoint as PublishedCheckpoint
-from dust_core.specs.models.profile import Network, TeacherStage
-from dust_eval.resources import size_mb
-from dust_eval.results import begin, write_results
+from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
+from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
+from dust_core.network.model.cost import parameters_millions
+from dust_core.network.surgery.patches import enlarge_patches
+from dust_core.pairs.feed.feed import PairBatch
+from dust_eval.measure.execution import begin, write_results
+from dust_eval.measure.resources import size_mb
 
 _EMA_DECAY = 0.999
 _FLOOR_WEIGHT = 0.05

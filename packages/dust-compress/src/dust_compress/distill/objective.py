@@ -15,9 +15,9 @@ from dust_compress.losses.pointmaps import PairMask
 from dust_compress.losses.radial_laplace import radial_laplace_kl
 from dust_compress.train import Objective
 from dust_compress.train.pairs import attention_for, encode_both_orders, supervise_both_orders
-from dust_core.data.feed import PairBatch
-from dust_core.model import Dust3r, PairPrediction
-from dust_core.specs.models.distill import BetaSchedule, DistillLoss
+from dust_core.declared.specs.models.distill import BetaSchedule, DistillLoss
+from dust_core.network.model import Dust3r, PairPrediction
+from dust_core.pairs.feed.feed import PairBatch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ def _postprocessing(graph: GraphProto, nodes: list[NodeProto], where: str) -> se
             raise DustError(
                 "no cast to float32 marks where post-processing begins",
                 where=where,
-                fix="export the network with dust_core.model.export_onnx",
+                fix="export the network with dust_core.network.model.export_onnx",
             )
         node = producers.get(name)
         if node is None or node.output[0] in found:

@@ -7,8 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from dust_core.model import Dust3r
-from dust_core.model.blocks import DecoderBlock, scale_of
+from dust_core.network.model import Dust3r
+from dust_core.network.model.blocks import DecoderBlock, scale_of
 
 _SMALLEST = 1e-9
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from dust_compress.losses.pointmaps import PairMask
-from dust_core.model import PairPrediction
+from dust_core.network.model import PairPrediction
 
 
 def confidence_softmax_kl(

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from dust_compress.losses.pointmaps import PairMask, PairPoints, residuals
 from dust_compress.train.distributed import mean_over_ranks
-from dust_core.model import PairPrediction
+from dust_core.network.model import PairPrediction
 
 _LEAST_EXCESS = 1e-6  # in float32, C - 1 has lost x itself below it
 

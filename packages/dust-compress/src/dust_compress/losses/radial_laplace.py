@@ -5,7 +5,7 @@ from torch import Tensor
 
 from dust_compress.losses.pointmaps import PairMask, PairPoints, residuals
 from dust_compress.train.distributed import mean_over_ranks
-from dust_core.model import PairPrediction
+from dust_core.network.model import PairPrediction
 
 
 def radial_laplace_kl(

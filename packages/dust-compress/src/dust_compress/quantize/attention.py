@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dust_core.model.blocks import Attend, scale_of
+from dust_core.network.model.blocks import Attend, scale_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it warns of every optional package that is absent

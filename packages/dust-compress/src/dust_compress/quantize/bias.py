@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dust_compress.quantize.network import Run, quantizers, quantizers_off
-from dust_core.model import Dust3r
+from dust_core.network.model import Dust3r
 
 
 def correct_biases(network: Dust3r, run: Run) -> None:

@@ -9,10 +9,10 @@ from rich.progress import Progress, track
 from torch import Tensor, nn
 
 from dust_compress.quantize.network import Run, quantizers, quantizers_off
-from dust_core.data.feed import FeedOptions, PairFeed
-from dust_core.data.shards import read_manifest
+from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
-from dust_core.specs import ResolvedTask
+from dust_core.pairs.feed.feed import FeedOptions, PairFeed
+from dust_core.pairs.shards.tars import read_manifest
 
 _TOGETHER = 4
 _SENSITIVITY_PAIRS = 2

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from dust_compress.quantize.network import insert_quantizers, ranges, set_ranges
-from dust_core.checkpoint.load import own_checkpoint, read_archive
+from dust_core.declared.specs.models.quant import Policy
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
-from dust_core.model import Dust3r
-from dust_core.specs.models.quant import Policy
+from dust_core.network.checkpoint.load import own_checkpoint, read_archive
+from dust_core.network.model import Dust3r
 
 FORMAT = "dust/quantized/v1"
 

@@ -11,8 +11,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from dust_compress.quantize.origin import Origin
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
-from dust_core.model import Dust3r
-from dust_core.model.export import export_onnx
+from dust_core.network.model import Dust3r
+from dust_core.network.onnx.export import export_onnx
 
 _LOWEST, _HIGHEST = -128, 127
 _WORTH_NARROWING = 65_536  # elements

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from dust_core.declared.specs.models.quant import Policy
+from dust_core.declared.specs.names import KEEP_FAMILIES
+from dust_core.declared.specs.names.vocabulary import KeepFamily
 from dust_core.errors import DustError
-from dust_core.model import Dust3r
-from dust_core.model.blocks import CrossAttention, SelfAttention
-from dust_core.specs.models.quant import Policy
-from dust_core.specs.names import KEEP_FAMILIES
-from dust_core.specs.names.vocabulary import KeepFamily
+from dust_core.network.model import Dust3r
+from dust_core.network.model.blocks import CrossAttention, SelfAttention
 
 _CONVERTIBLE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 # What they compute is not a product, and no runtime computes it in eight bits: quantizers there

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from dust_compress.quantize.attention import quantize_attention
 from dust_compress.quantize.families import members, quantized_modules, require_quantizable
 from dust_compress.quantize.smoothing import smooth
+from dust_core.declared.specs.models.quant import Policy
 from dust_core.errors import DustError
-from dust_core.model import Dust3r
-from dust_core.specs.models.quant import Policy
+from dust_core.network.model import Dust3r
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it warns of every optional package that is absent

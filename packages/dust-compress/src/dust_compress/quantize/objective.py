@@ -12,8 +12,8 @@ from dust_compress.losses.radial_laplace import radial_laplace_kl
 from dust_compress.quantize.network import quantizers_off
 from dust_compress.train import Objective
 from dust_compress.train.pairs import predict_both_orders, supervise_both_orders
-from dust_core.data.feed import PairBatch
-from dust_core.model import Dust3r
+from dust_core.network.model import Dust3r
+from dust_core.pairs.feed.feed import PairBatch
 
 _ALPHA, _CLAMP = 0.2, 100.0  # of the confidence loss that the float network was trained with
 _BETA = 0.5  # P1's weight of the teacher

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dust_core.records import record_parameters
-from dust_core.specs.names import KEEP_FAMILIES, parse_exp_id
+from dust_core.declared.records import record_parameters
+from dust_core.declared.specs.names import KEEP_FAMILIES, parse_exp_id
 
 if TYPE_CHECKING:
     from onnx import ModelProto, StringStringEntryProto

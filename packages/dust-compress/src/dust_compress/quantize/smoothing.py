@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from dust_core.model import Dust3r
-from dust_core.model.blocks import DecoderBlock, EncoderBlock
+from dust_core.network.model import Dust3r
+from dust_core.network.model.blocks import DecoderBlock, EncoderBlock
 
 _SMALLEST = 1e-5
 

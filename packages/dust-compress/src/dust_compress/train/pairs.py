@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dust_compress.losses.pointmaps import PairMask, PairPoints
-from dust_core.data.feed import PairBatch
-from dust_core.model import Dust3r, Features, PairPrediction
+from dust_core.network.model import Dust3r, Features, PairPrediction
+from dust_core.pairs.feed.feed import PairBatch
 
 _FEW_TOKENS = 128
 

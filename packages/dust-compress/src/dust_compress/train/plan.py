@@ -13,16 +13,16 @@ from dust_compress.train.distributed import World
 from dust_compress.train.loop import Validation
 from dust_compress.train.pairs import supervise
 from dust_compress.train.recipe import Recipe
-from dust_core.data.feed import FeedOptions, PairBatch, PairFeed
-from dust_core.data.order import Augmentation
-from dust_core.data.shards import read_manifest
+from dust_core.declared.project import ARTIFACTS
+from dust_core.declared.specs import ResolvedTask
+from dust_core.declared.specs.decides import digest
+from dust_core.declared.specs.models.profile import Recipe as Profiled
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_core.model import Dust3r
-from dust_core.run import ARTIFACTS
-from dust_core.specs import ResolvedTask
-from dust_core.specs.digest import digest
-from dust_core.specs.models.profile import Recipe as Profiled
+from dust_core.network.model import Dust3r
+from dust_core.pairs.feed.feed import FeedOptions, PairBatch, PairFeed
+from dust_core.pairs.feed.order import Augmentation
+from dust_core.pairs.shards.tars import read_manifest
 from dust_eval.quality import PairTruth, depth_quality
 
 _VALIDATED_TOGETHER = 8

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dust_core.records import HIGHER_IS_BETTER, Interval
+from dust_core.declared.records import HIGHER_IS_BETTER, Interval
 
 if TYPE_CHECKING:
     import numpy as np

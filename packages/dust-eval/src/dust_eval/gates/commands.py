@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dust_core.declared.options import ProfileOption, SpecsOption
+from dust_core.declared.project import ARTIFACTS, SPECS
+from dust_core.declared.records.commands import ArtifactsOption
 from dust_core.files import atomic_write_text
-from dust_core.records.commands import ArtifactsOption
-from dust_core.run import ARTIFACTS, SPECS, ProfileOption, SpecsOption
 
 if TYPE_CHECKING:
     from dust_eval.gates.render import StageReport
@@ -28,8 +29,8 @@ def gate(
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
     """Judge a stage by its lines; exit 1 unless all pass."""
-    from dust_core.records import read_result_folder
-    from dust_core.specs import load_specs, resolve
+    from dust_core.declared.records import read_result_folder
+    from dust_core.declared.specs import load_specs, resolve
     from dust_eval.gates.render import StageReport, report_json
     from dust_eval.gates.stage import judge_stage
 

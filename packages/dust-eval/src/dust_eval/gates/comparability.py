@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dust_core.records import Provenance, Result, Runtime
+from dust_core.declared.records import Provenance, Result, Runtime
 
 
 def differences(candidate: Result, baseline: Result) -> list[str]:

@@ -1,6 +1,6 @@
 """How far a candidate is from its baseline: drops and reductions, in percent of the baseline."""
 
-from dust_core.records import HIGHER_IS_BETTER
+from dust_core.declared.records import HIGHER_IS_BETTER
 
 
 def drop_percent(metric: str, candidate: float, baseline: float) -> float:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from dust_core.records import Result, Status, Verdict
-from dust_core.specs.models import Gate
+from dust_core.declared.records import Result, Status, Verdict
+from dust_core.declared.specs.models import Gate
 from dust_eval.gates.bootstrap import Resampling
 from dust_eval.gates.comparability import differences
 from dust_eval.gates.measures import (

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from dust_core.records import QUALITY_METRICS, Effect, Interval, Result, percentile
-from dust_core.specs.models import Gate
+from dust_core.declared.records import QUALITY_METRICS, Effect, Interval, Result, percentile
+from dust_core.declared.specs.models import Gate
 from dust_eval.gates.bootstrap import Resampling, drop_interval, p50_reduction_interval
 from dust_eval.gates.effects import drop_percent, reduction_percent
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dust_core.records import Effect, Interval, Status, Verdict
+from dust_core.declared.records import Effect, Interval, Status, Verdict
 from dust_eval.gates.judge import quantity_text
 from dust_eval.gates.stage import TaskVerdicts
 

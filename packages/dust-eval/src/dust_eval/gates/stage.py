@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dust_core.records import Result, ResultFile, Status, Verdict, overall
-from dust_core.specs.models import Escalate
+from dust_core.declared.records import Result, ResultFile, Status, Verdict, overall
+from dust_core.declared.specs.models import Escalate
 from dust_eval.gates.bootstrap import Resampling
 from dust_eval.gates.judge import Line, judge
 
 if TYPE_CHECKING:
-    from dust_core.specs import ResolvedTask
+    from dust_core.declared.specs import ResolvedTask
 
 
 @dataclass(frozen=True, slots=True)

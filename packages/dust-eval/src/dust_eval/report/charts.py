@@ -191,7 +191,7 @@ def _apart(
 
 
 def _quantiles(samples: Sequence[float], percents: Sequence[float]) -> list[float]:
-    from dust_core.records import percentile
+    from dust_core.declared.records import percentile
 
     return [percentile(samples, percent) for percent in percents]
 

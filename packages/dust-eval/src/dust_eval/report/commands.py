@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from dust_core.records.commands import ArtifactsOption
-from dust_core.run import ARTIFACTS, SPECS, ProfileOption, SpecsOption
+from dust_core.declared.options import ProfileOption, SpecsOption
+from dust_core.declared.project import ARTIFACTS, SPECS
+from dust_core.declared.records.commands import ArtifactsOption
 
 
 def report(
@@ -19,9 +20,9 @@ def report(
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
     """Write one page on all that has run: verdicts, figures, curves, hypotheses."""
+    from dust_core.declared.records import read_result_folder
+    from dust_core.declared.specs import load_specs
     from dust_core.files import atomic_write_text
-    from dust_core.records import read_result_folder
-    from dust_core.specs import load_specs
     from dust_eval.report.content import gather
     from dust_eval.report.page import render
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dust_core.records import Interval, Record, Result, ResultFile
+from dust_core.declared.records import Interval, Record, Result, ResultFile
 
 
 @dataclass(frozen=True)

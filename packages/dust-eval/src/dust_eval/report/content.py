@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dust_core.declared.records import Record, Result, ResultFile, SheetRow, sheet_rows
+from dust_core.declared.specs import SpecSet, resolve
+from dust_core.declared.specs.names import STAGES
 from dust_core.errors import DustError
-from dust_core.records import Record, Result, ResultFile, SheetRow, sheet_rows
-from dust_core.specs import SpecSet, resolve
-from dust_core.specs.names import STAGES
 from dust_eval.gates.stage import TaskVerdicts, judge_stage
 from dust_eval.report.comparison import Comparison, compared
 

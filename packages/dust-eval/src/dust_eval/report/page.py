@@ -2,8 +2,8 @@
 
 from importlib.resources import files
 
-from dust_core.records import Interval, Verdict
-from dust_core.specs.names import STAGES
+from dust_core.declared.records import Interval, Verdict
+from dust_core.declared.specs.names import STAGES
 from dust_eval.gates.judge import quantity_text
 from dust_eval.report import charts
 from dust_eval.report.content import Content, Measurement

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from dust_core.checkpoint import load_checkpoint
 from dust_core.errors import DustError
-from dust_core.model import Dust3r, PairPrediction
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.model import Dust3r, PairPrediction
 from dust_eval.arrays import Floats
 from dust_eval.runtimes.base import PairOutput, RuntimeOptions
 

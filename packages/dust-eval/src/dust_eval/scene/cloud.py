@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dust_core.data.photographs import Photograph
+from dust_core.pairs.photographs import Photograph
 from dust_eval.arrays import Floats
 from dust_eval.scene.align import Scene
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dust_core.model import Features
+from dust_core.network.model import Features
 from dust_eval.arrays import Floats
 from dust_eval.runtimes import PairModel
 from dust_eval.runtimes.torch_runtime import TorchModel

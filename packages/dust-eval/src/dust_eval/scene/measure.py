@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
-from dust_core.specs.models.workload import Scene as SceneProtocol
+from dust_core.declared.specs.models.workload import Scene as SceneProtocol
 from dust_eval.arrays import Floats
 from dust_eval.runtimes import PairModel
 from dust_eval.scene.align import align

@@ -1,7 +1,0 @@
-"""Checkpoints: ours, the published file, the hub's folder. Nothing in a file is ever run."""
-
-from dust_core.checkpoint.checkpoint import Checkpoint, Origin
-from dust_core.checkpoint.load import load_checkpoint
-from dust_core.checkpoint.save import save_checkpoint
-
-__all__ = ["Checkpoint", "Origin", "load_checkpoint", "save_checkpoint"]

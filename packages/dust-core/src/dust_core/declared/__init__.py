@@ -1,0 +1,1 @@
+"""What is declared and what is said of it: specs, records, rules, changes, the pipeline."""

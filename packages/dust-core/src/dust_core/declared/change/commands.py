@@ -1,0 +1,109 @@
+"""The verbs `dust diff` and `dust plan`."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dust_core.declared.options import ProfileOption, SpecsOption
+from dust_core.declared.project import SPECS
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.change.executed import Execution
+    from dust_core.declared.change.snapshot import Snapshot
+
+
+class DiffFormat(StrEnum):
+    """How a difference is written."""
+
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+class PlanFormat(StrEnum):
+    """How a plan is written."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def diff(
+    base: Annotated[str, typer.Argument(help="Revision that this would be merged into: main.")],
+    head: Annotated[
+        str | None,
+        typer.Argument(help="Revision to review; by default the working tree.", show_default=False),
+    ] = None,
+    form: Annotated[DiffFormat, typer.Option("--format", help="How to write.")] = (
+        DiffFormat.MARKDOWN
+    ),
+    specs: SpecsOption = SPECS,
+) -> None:
+    """Say what a change of the specs means; exit 1 if it must not be merged as it is."""
+    from dust_core.declared.change.diff import difference
+    from dust_core.declared.change.git import Repository
+    from dust_core.declared.change.markdown import render
+    from dust_core.declared.change.report import as_json
+    from dust_core.declared.change.snapshot import at_revision, in_working_tree
+
+    project, folder = _project(specs)
+    repository = Repository.around(project)
+    target = repository.revision(base)
+    tip = repository.revision(head or "HEAD")
+    # A pull request is what happened since it left its base, whatever the base did meanwhile;
+    # what the base executed meanwhile stays executed.
+    fork = repository.merge_base(target, tip)
+    current = at_revision(repository, target, folder)
+    old = current if fork == target else at_revision(repository, fork, folder)
+    new = at_revision(repository, tip, folder) if head else in_working_tree(project, folder)
+    if not (old.has_specs or new.has_specs):
+        raise DustError(
+            "neither side has specs",
+            where=str(specs),
+            fix="run this in the project's folder, or use --specs",
+        )
+    found = difference(old, new, _executed(current), datetime.now(UTC).date())
+    typer.echo(render(found) if form is DiffFormat.MARKDOWN else as_json(found), nl=False)
+    if found.refusals:
+        raise typer.Exit(1)
+
+
+def plan(
+    stage: Annotated[
+        str | None,
+        typer.Argument(help="P0 to P5, or a task; all by default.", show_default=False),
+    ] = None,
+    profile: ProfileOption = "small",
+    form: Annotated[PlanFormat, typer.Option("--format", help="How to write.")] = PlanFormat.TEXT,
+    specs: SpecsOption = SPECS,
+) -> None:
+    """Show the stages in order: what is done, what would run and why, and its GPU hours."""
+    from dust_core.declared.change.plan import make_plan
+    from dust_core.declared.change.report import as_json, plan_markdown, plan_text
+    from dust_core.declared.change.snapshot import in_working_tree
+
+    project, folder = _project(specs)
+    found = make_plan(in_working_tree(project, folder), profile, stage, project)
+    writers = {PlanFormat.TEXT: plan_text, PlanFormat.MARKDOWN: plan_markdown}
+    typer.echo(writers.get(form, as_json)(found), nl=False)
+
+
+def _project(specs: Path) -> tuple[Path, str]:
+    """The folder of the project, and the name of the folder of the specs in it."""
+    whole = specs.resolve()
+    return whole.parent, whole.name
+
+
+def _executed(base: "Snapshot") -> "tuple[Execution, ...]":
+    """What the base's locks say was executed; a profile that is never quoted binds nobody."""
+    from dust_core.declared.change.executed import executions
+
+    return tuple(
+        execution
+        for name, profile in base.profiles.items()
+        if profile.quotable
+        for execution in executions(base.files, name).values()
+    )

@@ -1,0 +1,254 @@
+"""What a change of the specs means: the comparison behind `dust diff`, without input or output."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from dust_core.declared.change.executed import Execution
+from dust_core.declared.change.immutable import Conflict, conflicts
+from dust_core.declared.change.lines import LineChange, WaiverChange, line_changes, waiver_changes
+from dust_core.declared.change.snapshot import Snapshot
+from dust_core.declared.change.stages import stages
+from dust_core.declared.change.stale import PROFILES, Stale, stale_stages
+from dust_core.declared.change.values import FieldChange, compare
+from dust_core.declared.project import EMBEDDED_PROFILE
+from dust_core.declared.specs.models import Task
+from dust_core.errors import DustError
+
+_IDENTITY = ("run", "exp_id", "outputs")
+"""Fields that a renamed task may have changed with its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange:
+    """A task that is in both, or in one of the two.
+
+    Attributes:
+        task: its id at the head, or at the base where the head has none.
+        event: what became of it.
+        former: its id at the base, where that is another.
+        fields: what decides it and changed; everything that decides it, for one added.
+        prose: what describes it and changed.
+        hours: GPU hours expected at the base and at the head.
+    """
+
+    task: str
+    event: str
+    former: str
+    fields: tuple[FieldChange, ...]
+    prose: tuple[FieldChange, ...]
+    hours: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What changed in a spec file beside its tasks and its lines.
+
+    Attributes:
+        path: the file.
+        event: added, removed or changed.
+        fields: what decides and changed; empty for a file that is new or gone.
+        prose: what describes and changed.
+    """
+
+    path: str
+    event: str
+    fields: tuple[FieldChange, ...]
+    prose: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Everything that a reviewer is told.
+
+    Attributes:
+        base: what is compared with, in words.
+        head: what is compared, in words.
+        tasks: tasks that were added, removed, renamed or changed.
+        files: what changed in spec files beside tasks and lines.
+        lines: success lines that changed.
+        waivers: what became of waivers.
+        conflicts: executed tasks that the change rewrites.
+        stale: stages to run because of the change, whatever the profile.
+        stale_by_profile: the stages that a change of a profile adds to those, by profile.
+        executed: the profiles under which a task was executed, by its id.
+        hours: GPU hours expected of each task of the head.
+        unreadable: why the head's specs cannot be read; everything else is empty then.
+    """
+
+    base: str
+    head: str
+    tasks: tuple[TaskChange, ...] = ()
+    files: tuple[FileChange, ...] = ()
+    lines: tuple[LineChange, ...] = ()
+    waivers: tuple[WaiverChange, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    stale: Mapping[str, Stale] = field(default_factory=dict)
+    stale_by_profile: Mapping[str, Mapping[str, Stale]] = field(default_factory=dict)
+    executed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hours: Mapping[str, float] = field(default_factory=dict)
+    unreadable: str = ""
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why this must not be merged as it is; empty where nothing speaks against it."""
+        found = [self.unreadable] if self.unreadable else []
+        found += [line.refusal for line in self.lines if line.refused]
+        found += [conflict.refusal for conflict in self.conflicts]
+        return tuple(dict.fromkeys(found))  # a task executed under two profiles is told once
+
+    @property
+    def means_something(self) -> bool:
+        """Whether anything changed that decides an experiment, its lines or its cost."""
+        return bool(
+            self.unreadable
+            or self.lines
+            or self.waivers
+            or self.conflicts
+            or self.stale
+            or self.stale_by_profile
+            or any(one.event != "changed" or one.fields for one in self.files)
+            or any(one.event != "changed" or one.fields for one in self.tasks)
+            or self.hours_added
+        )
+
+    @property
+    def hours_added(self) -> float:
+        """GPU hours by which the specs as a whole ask for more, or, below 0, for less."""
+        return sum(one.hours[1] - one.hours[0] for one in self.tasks)
+
+    @property
+    def hours_to_run(self) -> float:
+        """GPU hours of the stages that the change makes run."""
+        tasks = {*self.stale, *(task for group in self.stale_by_profile.values() for task in group)}
+        return sum(self.hours[task] for task in tasks)
+
+
+def difference(
+    old: Snapshot, new: Snapshot, executed: Sequence[Execution], today: date
+) -> Difference:
+    """Compare two snapshots of the specs.
+
+    Args:
+        old: the base; it may have no specs yet.
+        new: the head.
+        executed: what was executed before, by the locks of quotable profiles.
+        today: the day on which waivers are judged.
+
+    Raises:
+        DustError: the specs of the base cannot be read.
+    """
+    before = dict(old.tasks)
+    try:
+        after = dict(new.tasks)
+        new.gates, new.profiles  # noqa: B018 - read here, so that a fault is told as the head's
+    except DustError as error:
+        return Difference(old.name, new.name, unreadable=_said_by(error))
+    renamed = dict(_renamed(before, after))
+    stale, by_profile = _stale(old, new)
+    profiles: dict[str, list[str]] = {}
+    for one in executed:
+        profiles.setdefault(one.task, []).append(one.profile)
+    return Difference(
+        base=old.name,
+        head=new.name,
+        tasks=tuple(_task_changes(before, after, renamed)),
+        files=tuple(_file_changes(old, new)),
+        lines=line_changes(old, new, today, renamed=renamed),
+        waivers=waiver_changes(old, new, today),
+        conflicts=tuple(conflicts(old, new, executed, renamed)),
+        stale=stale,
+        stale_by_profile=by_profile,
+        executed={task: tuple(names) for task, names in profiles.items()},
+        hours={task: spec.expected_gpu_hours for task, spec in after.items()},
+    )
+
+
+def _said_by(error: DustError) -> str:
+    return f"{error.where}: {error.what}" if error.where else error.what
+
+
+def _plain(task: Task | None) -> dict[str, Any]:
+    return {} if task is None else task.model_dump(mode="json")
+
+
+def _renamed(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[tuple[str, str]]:
+    """Tasks of which nothing changed but the id and what follows from it: new id, old id."""
+    gone = [task for task in before if task not in after]
+    for task in after:
+        if task in before:
+            continue
+        for former in gone:
+            fields = compare(_plain(before[former]), _plain(after[task]))
+            if all(one.field in _IDENTITY for one in fields):
+                gone.remove(former)
+                yield task, former
+                break
+
+
+def _task_changes(
+    before: Mapping[str, Task], after: Mapping[str, Task], renamed: Mapping[str, str]
+) -> Iterator[TaskChange]:
+    for task in (*after, *(one for one in before if one not in after)):
+        if task in renamed.values():
+            continue
+        former = renamed.get(task, task)
+        was, is_ = before.get(former), after.get(task)
+        old, new = _plain(was), _plain(is_)
+        fields, prose = compare(old, new), compare(old, new, prose=True)
+        if was is None:
+            event = "added"
+        elif is_ is None:
+            event = "removed"
+        else:
+            event = "renamed" if former != task else "changed"
+        if fields or prose or event != "changed":
+            hours = tuple(one.expected_gpu_hours if one else 0.0 for one in (was, is_))
+            yield TaskChange(task, event, former, fields, prose, (hours[0], hours[1]))
+
+
+def _file_changes(old: Snapshot, new: Snapshot) -> Iterator[FileChange]:
+    before = old.values if old.has_specs else {}
+    after = new.values if new.has_specs else {}
+    for path in dict.fromkeys((*after, *before)):
+        if path not in before:
+            yield FileChange(path, "added", (), ())
+        elif path not in after:
+            yield FileChange(path, "removed", (), ())
+        else:
+            was, is_ = _beside_tasks(before[path]), _beside_tasks(after[path])
+            fields, prose = compare(was, is_), compare(was, is_, prose=True)
+            if fields or prose:
+                yield FileChange(path, "changed", fields, prose)
+
+
+def _beside_tasks(file: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec file's values less its tasks and lines, which are compared one by one."""
+    spec = {key: value for key, value in file["spec"].items() if key not in ("tasks", "gates")}
+    return {**spec, "metadata": file["metadata"]}
+
+
+def _stale(old: Snapshot, new: Snapshot) -> tuple[dict[str, Stale], dict[str, dict[str, Stale]]]:
+    """Stale stages: those of every profile, and by profile those that its own change adds."""
+    if not new.profiles:
+        return {}, {}
+    before = old.values if old.has_specs else {}
+    shared = EMBEDDED_PROFILE if EMBEDDED_PROFILE in new.profiles else next(iter(new.profiles))
+
+    def under(profile: str, values: Mapping[str, Any]) -> dict[str, Stale]:
+        was = stages(old.specs, profile) if profile in old.profiles else {}
+        return stale_stages(was, stages(new.specs, profile), before, values)
+
+    # With the profiles of the base, only what all profiles share can differ.
+    kept = {path: value for path, value in before.items() if path.startswith(PROFILES)}
+    everywhere = under(shared, {**new.values, **kept})
+    added: dict[str, dict[str, Stale]] = {}
+    for profile in new.profiles:
+        path = f"{PROFILES}{profile}.yaml"
+        if profile in old.profiles and compare(before.get(path), new.values.get(path)):
+            found = under(profile, new.values)
+            more = {task: one for task, one in found.items() if task not in everywhere}
+            if more:
+                added[profile] = more
+    return everywhere, added

@@ -1,0 +1,135 @@
+"""What running the pipeline of a profile would do now: the comparison behind `dust plan`.
+
+It reads specs and locks and asks no DVC, so that a reviewer needs none. DVC looks at two things
+more when it runs: whether the data is that of the lock, and on which device it is.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dust_core.declared.change.executed import Execution, executions
+from dust_core.declared.change.snapshot import Snapshot
+from dust_core.declared.change.stages import Stage, in_order, sources, stages, upstream
+from dust_core.declared.change.stale import what_it_is
+from dust_core.declared.change.values import value_at
+from dust_core.errors import DustError
+
+State = Literal["done", "to pull", "to run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One task of a plan.
+
+    Attributes:
+        task: its id.
+        does: its executor.
+        after: the tasks whose files it reads.
+        state: `done`, with its files here; `to pull`, done with files that DVC keeps; `to run`.
+        reasons: why it runs; empty where it does not.
+        gpu_hours: expected for the full profile.
+    """
+
+    task: str
+    does: str
+    after: tuple[str, ...]
+    state: State
+    reasons: tuple[str, ...]
+    gpu_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a profile's pipeline, each after those it builds on."""
+
+    profile: str
+    steps: tuple[Step, ...]
+
+    @property
+    def to_run(self) -> tuple[Step, ...]:
+        """The steps that would run."""
+        return tuple(step for step in self.steps if step.state == "to run")
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPU hours of the steps that would run."""
+        return sum(step.gpu_hours for step in self.to_run)
+
+
+def make_plan(snapshot: Snapshot, profile: str, wanted: str | None, project: Path) -> Plan:
+    """Plan a stage with everything that it builds on, or the whole pipeline.
+
+    Args:
+        snapshot: the specs and locks.
+        profile: the profile.
+        wanted: a stage (`P1`, `K`), a task (`K-1`), or None for all.
+        project: the folder in which artifacts are looked for.
+
+    Raises:
+        DustError: there are no specs, or no such profile, stage or task.
+    """
+    if not snapshot.has_specs:
+        raise DustError(
+            "there are no specs",
+            where=str(project),
+            fix="run this in the project's folder, or use --specs",
+        )
+    specs = snapshot.specs
+    specs.profile(profile)
+    graph = stages(specs, profile)
+    if wanted is None:
+        chosen = frozenset(graph)
+    else:
+        chosen = upstream(graph, [wanted] if wanted in specs.tasks else specs.stage(wanted))
+    locked = executions(snapshot.files, profile)
+    read_from = sources(graph)
+    reasons: dict[str, tuple[str, ...]] = {}
+    steps = []
+    for name in in_order(graph):
+        if name not in chosen:
+            continue
+        after = read_from[name]
+        if name not in locked:
+            why = ["never executed"]
+        else:
+            why = list(dict.fromkeys(_changed(graph[name], locked[name], snapshot)))
+            why += [f"{source} runs" for source in after if reasons[source]]
+            why += [] if why else _other_inputs(graph[name], locked, after)
+        reasons[name] = tuple(why)
+        task = specs.tasks[name]
+        state = "to run" if why else _kept(graph[name], project)
+        steps.append(Step(name, task.does, after, state, tuple(why), task.expected_gpu_hours))
+    return Plan(profile, tuple(steps))
+
+
+def _changed(stage: Stage, locked: Execution, snapshot: Snapshot) -> Iterator[str]:
+    """What differs from the values that the stage was executed on, compared as DVC does."""
+    for file, keys in stage.keys.items():
+        for key in keys:
+            was = locked.parameters.get(file, {}).get(key)
+            if was != value_at(snapshot.written.get(file), key):
+                yield f"{what_it_is(file, key, stage.name)} changed"
+    if set(stage.reads) != set(locked.dependencies):
+        yield "reads other files"
+    if set(stage.writes) != set(locked.outputs):
+        yield "writes other files"
+
+
+def _other_inputs(
+    stage: Stage, locked: Mapping[str, Execution], after: tuple[str, ...]
+) -> list[str]:
+    """Tasks that were executed again since, and wrote something else than this stage read."""
+    read = locked[stage.name].dependencies
+    return [
+        f"{source} wrote another {Path(path).name}"
+        for source in after
+        for path, md5 in locked[source].outputs.items()
+        if path in read and read[path] != md5
+    ]
+
+
+def _kept(stage: Stage, project: Path) -> State:
+    here = all((project / path).exists() for path in stage.writes)
+    return "done" if here else "to pull"

@@ -1,0 +1,80 @@
+"""Differences and plans as JSON, plans as text and Markdown."""
+
+import dataclasses
+import json
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel
+
+from dust_core.declared.change.diff import Difference
+from dust_core.declared.change.plan import Plan, Step
+from dust_core.declared.change.text import code, codes, counted, hours, table
+from dust_core.declared.change.values import ABSENT
+
+_ASSUMED = "DVC also looks at the data and the device when it runs; `dust repro` asks it."
+
+
+def as_json(found: Difference | Plan) -> str:
+    """A difference or a plan as JSON, two spaces deep; an absent value is an empty object."""
+    content = {name: _json(getattr(found, name)) for name in _fields(found)}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan as aligned text, one line a task."""
+    width = max((len(step.task) for step in plan.steps), default=0)
+    lines = [
+        f"{step.task:<{width}}  {step.state:<7}  {hours(step.gpu_hours):>6} GPU h  {_why(step)}"
+        for step in plan.steps
+    ]
+    lines = [line.rstrip() for line in lines]
+    return "\n".join([*lines, "", _total(plan), _ASSUMED]) + "\n"
+
+
+def plan_markdown(plan: Plan) -> str:
+    """A plan as a Markdown table."""
+    rows = (
+        (code(step.task), code(step.does), codes(step.after) or "—", f"**{step.state}**",
+         _why(step) or "—", hours(step.gpu_hours))
+        for step in plan.steps
+    )  # fmt: skip
+    header = ("task", "does", "after", "state", "because", "GPU hours")
+    parts = (f"## Plan under {code(plan.profile)}", _total(plan), table(header, rows), _ASSUMED)
+    return "\n\n".join(parts) + "\n"
+
+
+def _why(step: Step) -> str:
+    return "; ".join(step.reasons)
+
+
+def _total(plan: Plan) -> str:
+    done = sum(step.state == "done" for step in plan.steps)
+    pull = len(plan.steps) - len(plan.to_run) - done
+    return (
+        f"{counted(len(plan.steps), 'task')}: {done} done, {pull} to pull, {len(plan.to_run)} to "
+        f"run, {hours(plan.gpu_hours)} GPU hours (estimates for the full profile)."
+    )
+
+
+def _fields(value: Any) -> list[str]:
+    """The fields of a dataclass, and at the top the properties that answer the question."""
+    answers = {
+        Difference: ["refusals", "means_something", "hours_added", "hours_to_run"],
+        Plan: ["gpu_hours"],
+    }
+    return [one.name for one in dataclasses.fields(value)] + answers.get(type(value), [])
+
+
+def _json(value: Any) -> Any:
+    if value is ABSENT:
+        return {}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value):
+        return {name: _json(getattr(value, name)) for name in _fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,131 @@
+"""The project's declared half at one moment: its specs and locks, of a revision or as they lie."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dust_core.declared.change.git import MAX_BYTES, Repository, Revision
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.specs import SpecSet
+    from dust_core.declared.specs.models import Gate, ProfileSpec, Task
+
+WORKING_TREE = "the working tree"
+
+_SPECS = ("v1", "profiles")
+_LOCKS = ("dvc.lock", "pipelines")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Files by path relative to the project, read once.
+
+    Attributes:
+        name: what messages call it.
+        files: the specs as `specs/v1/...` and `specs/profiles/...`, and the locks of DVC.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+
+    @property
+    def has_specs(self) -> bool:
+        """Whether there are any specs at all."""
+        return any(path.startswith("specs/") for path in self.files)
+
+    @cached_property
+    def specs(self) -> "SpecSet":
+        """The specs.
+
+        Raises:
+            DustError: they cannot be read; the message names file and place.
+        """
+        from dust_core.declared.specs import read_specs
+
+        return read_specs(
+            {path: content for path, content in self.files.items() if path.startswith("specs/")}
+        )
+
+    @property
+    def tasks(self) -> "Mapping[str, Task]":
+        """The tasks by id; none where there are no specs."""
+        return self.specs.tasks if self.has_specs else {}
+
+    @property
+    def gates(self) -> "Mapping[str, Gate]":
+        """The lines by name; none where there are no specs."""
+        return self.specs.gates if self.has_specs else {}
+
+    @property
+    def profiles(self) -> "Mapping[str, ProfileSpec]":
+        """The profiles by name; none where there are no specs."""
+        return self.specs.profiles if self.has_specs else {}
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The values of each spec file as its model has them, defaults filled in, by path."""
+        return {path: file.model_dump(mode="json") for path, file in self.specs.files.items()}
+
+    @cached_property
+    def written(self) -> dict[str, Any]:
+        """The values of each spec file as they are written, and as DVC records them, by path."""
+        return {path: document.data for path, document in self.specs.documents.items()}
+
+
+def at_revision(repository: Repository, revision: Revision, specs: str) -> Snapshot:
+    """The project as a commit has it.
+
+    Args:
+        repository: the repository around the project.
+        revision: the commit.
+        specs: the name of the folder of the specs in the project.
+    """
+    found = repository.files(revision, *(f"{specs}/{name}" for name in _SPECS), *_LOCKS)
+    return Snapshot(str(revision), dict(_wanted(found.items(), specs)))
+
+
+def in_working_tree(project: Path, specs: str) -> Snapshot:
+    """The project as it lies in a folder, committed or not.
+
+    Raises:
+        DustError: a file cannot be read, or is larger than 4 MB.
+    """
+    paths = [
+        *(path for name in _SPECS for path in sorted((project / specs / name).glob("*.yaml"))),
+        *(path for path in (project / "dvc.lock",) if path.is_file()),
+        *sorted((project / "pipelines").glob("*/dvc.lock")),
+    ]
+    found = ((path.relative_to(project).as_posix(), _read(path)) for path in paths)
+    return Snapshot(WORKING_TREE, dict(_wanted(found, specs)))
+
+
+def _wanted(files: Iterable[tuple[str, bytes]], specs: str) -> Iterator[tuple[str, bytes]]:
+    """The specs and locks among files, the folder of the specs under its usual name."""
+    for path, content in files:
+        if path.startswith(f"{specs}/"):
+            if path.endswith(".yaml"):
+                yield f"specs/{path.removeprefix(f'{specs}/')}", content
+        elif path.endswith("dvc.lock"):
+            yield path, content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DustError(
+            f"cannot read the file: {error.strerror or error}",
+            where=str(path),
+            fix="check its permissions",
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise DustError(
+            f"larger than {MAX_BYTES:,} bytes",
+            where=str(path),
+            fix="keep data out of the folder of the specs",
+        )
+    return content

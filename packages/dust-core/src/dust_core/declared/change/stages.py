@@ -1,0 +1,93 @@
+"""The pipeline of a profile as a graph: which stage reads which values and files of which other."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dust_core.declared.pipeline.stages import dvc_stages
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.specs import SpecSet
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of DVC.
+
+    Attributes:
+        name: the task's id.
+        command: what DVC executes.
+        keys: dotted keys of the values that decide it, by spec file.
+        reads: paths of files and folders.
+        writes: paths of files.
+    """
+
+    name: str
+    command: str
+    keys: Mapping[str, tuple[str, ...]]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+def stages(specs: "SpecSet", profile: str) -> dict[str, Stage]:
+    """The stages of a profile's tasks, as `dust pipeline` writes them for DVC."""
+    return {
+        name: Stage(
+            name=name,
+            command=stage["cmd"],
+            keys={
+                file: tuple(keys)
+                for group in stage.get("params", ())
+                for file, keys in group.items()
+            },
+            reads=tuple(stage.get("deps", ())),
+            writes=tuple(stage.get("outs", ())),
+        )
+        for name, stage in dvc_stages(specs, profile)
+        if name in specs.tasks
+    }
+
+
+def sources(graph: Mapping[str, Stage]) -> dict[str, tuple[str, ...]]:
+    """For each stage the stages whose files it reads, in the order of its dependencies."""
+    writer = {path: stage.name for stage in graph.values() for path in stage.writes}
+    return {
+        name: tuple(dict.fromkeys(writer[path] for path in stage.reads if path in writer))
+        for name, stage in graph.items()
+    }
+
+
+def in_order(graph: Mapping[str, Stage]) -> tuple[str, ...]:
+    """The names of the stages, each after those whose files it reads; else as the specs have them.
+
+    Raises:
+        DustError: stages read each other's files in a circle.
+    """
+    before = sources(graph)
+    placed: dict[str, None] = {}
+    waiting = list(graph)
+    while waiting:
+        ready = next((name for name in waiting if set(before[name]) <= placed.keys()), None)
+        if ready is None:
+            raise DustError(
+                f"stages wait for each other: {', '.join(waiting)}",
+                where="specs",
+                fix="'dust validate' names the circle in their needs",
+            )
+        placed[ready] = None
+        waiting.remove(ready)
+    return tuple(placed)
+
+
+def upstream(graph: Mapping[str, Stage], wanted: Iterable[str]) -> frozenset[str]:
+    """The stages named, and every stage that one of them builds on."""
+    before = sources(graph)
+    found: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += before[name]
+    return frozenset(found)

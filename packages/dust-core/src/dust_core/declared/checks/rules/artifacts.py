@@ -1,0 +1,100 @@
+"""ART: that the files which results name are there, and are the files that were measured."""
+
+from collections.abc import Iterator
+
+from dust_core.declared.checks.finding import Finding, Place
+from dust_core.declared.checks.rules.base import WHOLE_RESULT, ArtifactsRule
+from dust_core.declared.checks.subjects import Artifacts, ResultJson
+from dust_core.declared.specs.names import parse_file_name
+from dust_core.errors import DustError
+from dust_core.files import sha256_file
+
+
+class ArtifactAbsent(ArtifactsRule):
+    """A result names the files that it measured or wrote. Without them nobody can measure again."""
+
+    id = "ART001"
+    title = "a result names a file that is absent"
+    fix = "fetch it with dvc pull, or run the task again"
+
+    def check(self, subject: Artifacts) -> Iterator[Finding]:
+        for result, index, name, _ in _named(subject):
+            if not (subject.folder / name).is_file():
+                place = result.place((*_at(index), name), of_key=True)
+                yield self.finding(place, name, f"a file in {subject.path}", choices=subject.files)
+
+
+class ArtifactChanged(ArtifactsRule):
+    """A result holds the SHA-256 of the files that it measured. A file of another digest is another
+    file, whatever its name, and its figures are unknown.
+    """
+
+    id = "ART002"
+    title = "a file is not the one that the result measured"
+    fix = "fetch the right one with dvc pull (or dvc checkout), or run the task again"
+
+    def check(self, subject: Artifacts) -> Iterator[Finding]:
+        digests: dict[str, str] = {}
+        for result, index, name, expected in _named(subject):
+            if not (subject.folder / name).is_file():
+                continue
+            if name not in digests:
+                try:
+                    digests[name] = sha256_file(subject.folder / name)
+                except DustError as error:
+                    digests[name] = error.what
+            if digests[name] != expected:
+                place = result.place((*_at(index), name))
+                found = f"{name}: {digests[name][:16]}"
+                yield self.finding(place, found, f"{expected[:16]}, as measured")
+
+
+class ArtifactUnnamed(ArtifactsRule):
+    """A checkpoint, graph or engine that no result names has no provenance: nobody can say which
+    task wrote it from what.
+    """
+
+    id = "ART003"
+    title = "a file that no result names"
+    fix = "run the task that writes it, or remove it"
+    requires = WHOLE_RESULT
+    severity = "warning"
+
+    def check(self, subject: Artifacts) -> Iterator[Finding]:
+        named = {name for _, _, name, _ in _named(subject)}
+        for name in subject.files:
+            if name not in named:
+                place = Place(f"{subject.path}/{name}")
+                yield self.finding(place, name, "a result in its folder that names it")
+
+
+class ArtifactMisnamed(ArtifactsRule):
+    """Files are named by one scheme, from which the task that wrote them can be read."""
+
+    id = "ART004"
+    title = "a file's name is not one that a task gives"
+    fix = "rename it by the scheme in docs/specs.md, or remove it"
+    severity = "warning"
+
+    def check(self, subject: Artifacts) -> Iterator[Finding]:
+        for name in subject.files:
+            try:
+                parse_file_name(name)
+            except DustError:
+                place = Place(f"{subject.path}/{name}")
+                yield self.finding(place, name, "a name such as student_fp32_t3b05.pth")
+
+
+def _at(index: int) -> tuple[str | int, ...]:
+    return ("results", index, "provenance", "artifacts")
+
+
+def _named(subject: Artifacts) -> Iterator[tuple[ResultJson, int, str, str]]:
+    """Each file that a result names: the result file, the index in it, the name and the digest."""
+    for file in subject.results:
+        for index, result in enumerate(file.model.results if file.model else ()):
+            for name, digest in result.provenance.artifacts.items():
+                yield file, index, name, digest
+
+
+RULES = (ArtifactAbsent(), ArtifactChanged(), ArtifactUnnamed(), ArtifactMisnamed())

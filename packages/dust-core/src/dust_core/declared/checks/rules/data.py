@@ -1,0 +1,171 @@
+"""DATA: that the frozen sets are the declared ones, and that no scene is in two of them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dust_core.declared.checks.finding import Finding, Place
+from dust_core.declared.checks.rules.base import TreeRule
+from dust_core.declared.checks.subjects import SpecTree, YamlFile
+from dust_core.declared.specs.models import DataSplits
+from dust_core.declared.specs.models.profile import OpenSplits
+from dust_core.errors import DustError
+from dust_core.files import sha256_file
+
+MAX_MANIFEST_BYTES = 64_000_000
+
+
+class ScenesDisjoint(TreeRule):
+    """Calibration, training, validation and the workload are split by scene: a network that has
+    seen a scene in training is not judged on it.
+    """
+
+    id = "DATA001"
+    title = "two sets share a scene"
+    fix = "leave the scene in one of the sets, and freeze the other again"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        owners: dict[YamlFile, dict[str, str]] = {}
+        for one in _sets(subject):
+            owner = owners.setdefault(one.file, {})
+            for index, scene in enumerate(one.scenes):
+                first = owner.setdefault(scene, one.name)
+                if first != one.name:
+                    expected = f"a scene that {first} does not have"
+                    yield self.finding(one.place("scenes", index), scene, expected)
+
+
+class ManifestAbsent(TreeRule):
+    """Each set is frozen by its manifest, which holds the SHA-256 of its shards."""
+
+    id = "DATA002"
+    title = "a set's manifest is absent"
+    fix = "correct the path, or write the shards there"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for one in _sets(subject):
+            if not one.file_path.is_file() and not _fetchable(one.file_path):
+                yield self.finding(one.place("manifest"), one.manifest, "a file that is there")
+
+
+class ManifestChanged(TreeRule):
+    """The digest in the spec ties the declared set to its bytes. With another manifest, every
+    figure would be of other data under the same name.
+    """
+
+    id = "DATA003"
+    title = "a set's manifest has another SHA-256 than declared"
+    fix = "fetch the declared data with dvc pull; new data is a new workload"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for one in _sets(subject):
+            if not one.file_path.is_file():
+                continue
+            try:
+                found = sha256_file(one.file_path)
+            except DustError as error:
+                found = error.what
+            if found != one.sha256:
+                yield self.finding(one.place("sha256"), one.sha256, f"{found} of {one.manifest}")
+
+
+class ManifestDisagrees(TreeRule):
+    """Scenes and the number of pairs are declared beside the digest for reviewers to read; they are
+    those of the manifest.
+    """
+
+    id = "DATA004"
+    title = "a set's scenes or pairs are not those of its manifest"
+    fix = "copy scenes and pairs from the manifest"
+    requires = ("SPEC001", "SPEC004", "DATA003")
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for one in _sets(subject):
+            content = _content(one.file_path)
+            scenes, pairs = content.get("scenes"), content.get("pairs")
+            if isinstance(scenes, list) and sorted(map(str, scenes)) != sorted(one.scenes):
+                expected = ", ".join(map(str, scenes))
+                yield self.finding(one.place("scenes"), list(one.scenes), expected)
+            if isinstance(pairs, int) and one.pairs is not None and pairs != one.pairs:
+                yield self.finding(one.place("pairs"), one.pairs, f"{pairs} in the manifest")
+
+
+class NotFetched(TreeRule):
+    """Data that DVC keeps is not in a fresh clone. Until it is fetched, nothing shows that it is
+    the declared data.
+    """
+
+    id = "DATA005"
+    title = "a set has not been fetched, so it was not compared with its digest"
+    fix = "run dvc pull"
+    severity = "warning"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for one in _sets(subject):
+            if not one.file_path.is_file() and _fetchable(one.file_path):
+                yield self.finding(one.place("manifest"), one.manifest, "a file that is there")
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """One declared set: the file and the place that declare it, and what they say of it."""
+
+    file: YamlFile
+    name: str
+    file_path: Path
+    manifest: str
+    sha256: str
+    pairs: int | None
+    scenes: tuple[str, ...]
+
+    def place(self, *loc: str | int) -> Place:
+        return self.file.place(("spec", "data", self.name, *loc))
+
+
+def _sets(tree: SpecTree) -> Iterator[_Set]:
+    """The sets that the workload declares, and those that profiles bring in their place.
+
+    A set without a digest yet is left out: its profile says in `fill_in` what is to be supplied.
+    """
+    for file in (*tree.of_kind("Workload"), *tree.of_kind("Profile")):
+        splits = file.model.spec.data if file.model else None
+        if not isinstance(splits, DataSplits | OpenSplits):
+            continue
+        for name in type(splits).model_fields:
+            split = getattr(splits, name)
+            if split.sha256 is not None:
+                yield _Set(
+                    file=file,
+                    name=name,
+                    file_path=tree.folder.parent / split.manifest,
+                    manifest=split.manifest,
+                    sha256=split.sha256,
+                    pairs=split.pairs,
+                    scenes=split.scenes or (),
+                )
+
+
+def _fetchable(file: Path) -> bool:
+    """Whether DVC keeps a file, or a folder that it lies in."""
+    return any(Path(f"{path}.dvc").is_file() for path in (file, *file.parents[:3]))
+
+
+def _content(manifest: Path) -> dict[str, object]:
+    """A manifest's values; empty where it cannot be read, which ManifestChanged tells."""
+    try:
+        if manifest.stat().st_size > MAX_MANIFEST_BYTES:
+            return {}
+        content = json.loads(manifest.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+RULES = (
+    ScenesDisjoint(),
+    ManifestAbsent(),
+    ManifestChanged(),
+    ManifestDisagrees(),
+    NotFetched(),
+)

@@ -1,0 +1,231 @@
+"""GATE: the lines that decide success, and the waivers that loosen them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.rules.base import FileRule, ModelRule, TreeRule
+from dust_core.declared.checks.rules.reference_lines import (
+    ON_FAILURE,
+    TASK_LINES,
+    Line,
+    agreed_lines,
+)
+from dust_core.declared.checks.subjects import SpecTree, YamlFile
+from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.specs.models import METRICS, Gate
+
+
+class LoosenedLine(TreeRule):
+    """A line lets through more than was agreed. Tightening needs nobody's leave; loosening needs a
+    waiver beside the line, for the approvers of the pull request to see:
+
+        waiver: {reason: INT8 attention is slow on this device, owner: "@name", expires: 2027-01-31}
+    """
+
+    id = "GATE001"
+    title = "a success line is loosened without a waiver"
+    fix = "restore the agreed value, or add waiver: {reason, owner, expires}"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for name, gate, line in _agreed(subject):
+            if line.loosened_by(gate) and gate.waiver is None:
+                file, _ = subject.gates[name]
+                place = file.place(("spec", "gates", name, "value"))
+                yield self.finding(place, f"{name}: {gate.value:g} {gate.unit}", str(line))
+
+
+class WaiverExpired(FileRule):
+    """A waiver holds until its date. After that the line is loosened without leave."""
+
+    id = "GATE002"
+    title = "the waiver has expired"
+    fix = "restore the agreed value, or have the waiver renewed with a reason"
+
+    def check(self, subject: YamlFile) -> Iterator[Finding]:
+        today = datetime.now(UTC).date()
+        for name, gate in _gates_of(subject):
+            if gate.waiver and gate.waiver.expires < today:
+                place = subject.place(("spec", "gates", name, "waiver", "expires"))
+                yield self.finding(place, gate.waiver.expires.isoformat(), "a date to come")
+
+
+class WaiverEmpty(FileRule):
+    """A waiver is read by people: its reason explains, its owner is somebody who answers for it."""
+
+    id = "GATE003"
+    title = "the waiver gives no reason or no owner"
+    fix = "say in a sentence why the line is loosened, and who answers for it"
+    HOLLOW = frozenset({"", "-", "?", "n/a", "na", "nobody", "none", "null", "tba", "tbd", "x"})
+
+    def check(self, subject: YamlFile) -> Iterator[Finding]:
+        for name, gate in _gates_of(subject):
+            if gate.waiver is None:
+                continue
+            for field, text in (("reason", gate.waiver.reason), ("owner", gate.waiver.owner)):
+                words = text.strip().strip(".@").lower()
+                if words in self.HOLLOW or (field == "reason" and len(words.split()) < 3):
+                    place = subject.place(("spec", "gates", name, "waiver", field))
+                    expected = "a sentence" if field == "reason" else "a person or a team"
+                    yield self.finding(place, text, expected)
+
+
+class WaiverNeedless(TreeRule):
+    """A waiver beside a line that is as strict as agreed waives nothing; left there, it would
+    silently cover the next change.
+    """
+
+    id = "GATE004"
+    title = "a waiver stands beside a line that is not loosened"
+    fix = "remove the waiver"
+    severity = "warning"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        loosened = {name for name, gate, line in _agreed(subject) if line.loosened_by(gate)}
+        for name, (file, gate) in subject.gates.items():
+            if gate.waiver and name not in loosened:
+                place = file.place(("spec", "gates", name, "waiver"), of_key=True)
+                yield self.finding(place, name, "a waiver on loosened lines alone")
+
+
+class LineDropped(TreeRule):
+    """A task of the design names a gate for each of its agreed lines. Leaving one out lets
+    everything through.
+    """
+
+    id = "GATE005"
+    title = "a task is not held to a line that was agreed for it"
+    fix = "add a gate on that metric to the task's gate list"
+    requires = ("SPEC001", "SPEC004", "REF004")
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        if not subject.gates:
+            return
+        for task in subject.tasks:
+            if not isinstance(task.raw.get("gate"), list):
+                continue
+            names = [name for _, name in task.texts("gate")]
+            bound = {subject.gates[name][1].metric for name in names if name in subject.gates}
+            for line in TASK_LINES.get(task.id, ()):
+                if line.metric not in bound:
+                    found = f"{task.id}: {', '.join(names) or 'no gate'}"
+                    yield self.finding(task.place("gate", of_key=True), found, str(line))
+
+
+class FailureIgnored(TreeRule):
+    """Some tasks must stop the line of tasks when they miss, or escalate, because GPU hours are
+    spent on what follows.
+    """
+
+    id = "GATE006"
+    title = "a missed line would not lead to what was agreed"
+    fix = "write the expected on_failure"
+    requires = ("SPEC001", "SPEC004", "PROT015", "REF003")
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for task in subject.tasks:
+            agreed, found = ON_FAILURE.get(task.id), task.raw.get("on_failure")
+            if isinstance(found, dict):
+                found = f"escalate: {found.get('escalate')}"
+            if agreed and isinstance(found, str) and found != agreed:
+                yield self.finding(task.place("on_failure"), found, agreed)
+
+
+class OtherBaseline(TreeRule):
+    """Drops are taken against the teacher, and the latency of a quantized student against the FP32
+    student. Another baseline is another line, however strict its number.
+    """
+
+    id = "GATE007"
+    title = "a line is taken against another baseline than agreed"
+    fix = "write the expected task as the baseline"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for name, gate, line in _agreed(subject):
+            if line.baselines and gate.baseline not in line.baselines:
+                file, _ = subject.gates[name]
+                place = file.place(("spec", "gates", name, "baseline"))
+                yield self.finding(
+                    place, gate.baseline, " or ".join(line.baselines), choices=line.baselines
+                )
+
+
+class UnusedLine(TreeRule):
+    """A line that no task names decides nothing."""
+
+    id = "GATE008"
+    title = "no task names this line"
+    fix = "name it in a task's gate list, or remove it"
+    severity = "warning"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        used = {name for task in subject.tasks for _, name in task.texts("gate")}
+        for name, (file, _) in subject.gates.items():
+            if subject.tasks and name not in used:
+                place = file.place(("spec", "gates", name), of_key=True)
+                yield self.finding(place, name, "the name of a line that a task is held to")
+
+
+class UnknownMetric(ModelRule):
+    """A line binds a quantity that the evaluation computes."""
+
+    id = "GATE009"
+    title = "the line's metric does not exist"
+    fix = "name a metric of the list; docs/specs.md says what each one is"
+    codes = ("gate_metric",)
+
+    def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
+        place = subject.place(fault.loc)
+        return self.finding(place, fault.found, one_of(METRICS), choices=METRICS)
+
+
+class LineAgainstMetric(ModelRule):
+    """Unit, operator and baseline of a line follow from its metric: `delta1_drop` is in percent, at
+    most, against a baseline task.
+    """
+
+    id = "GATE010"
+    title = "the line's unit, operator or baseline is not its metric's"
+    fix = "write what the metric asks for"
+    codes = ("gate_unit", "gate_op", "gate_baseline")
+
+    def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
+        expected = fault.expected
+        if fault.code == "gate_baseline":
+            absolute = "null: the metric is absolute"
+            expected = "the id of a baseline task" if fault.found is None else absolute
+        return self.finding(subject.place(fault.loc), fault.found, expected, choices=(expected,))
+
+
+def _gates_of(file: YamlFile) -> Iterator[tuple[str, Gate]]:
+    if file.kind == "Gates" and file.model:
+        yield from file.model.spec.gates.items()
+
+
+def _agreed(tree: SpecTree) -> Iterator[tuple[str, Gate, Line]]:
+    """Each line that tasks use, with the strictest agreed line on its metric among those tasks."""
+    for name, (_, gate) in tree.gates.items():
+        candidates = [
+            line
+            for task in tree.tasks
+            if any(used == name for _, used in task.texts("gate"))
+            for line in agreed_lines(task.id)
+            if line.metric == gate.metric
+        ]
+        if candidates:
+            at_most = METRICS[gate.metric].op == "<="
+            yield name, gate, min(candidates, key=lambda one: one.value if at_most else -one.value)
+
+
+RULES = (
+    LoosenedLine(),
+    WaiverExpired(),
+    WaiverEmpty(),
+    WaiverNeedless(),
+    LineDropped(),
+    FailureIgnored(),
+    OtherBaseline(),
+    UnusedLine(),
+    UnknownMetric(),
+    LineAgainstMetric(),
+)

@@ -1,0 +1,134 @@
+"""PROF: that a profile changes size, data, device and runtime, and nothing that decides success."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.rules.base import FileRule, ModelRule
+from dust_core.declared.checks.subjects import YamlFile
+from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.specs.models import KINDS, Profile, ProfileSpec
+
+
+class TouchesExperiment(ModelRule):
+    """A profile says how big and where. Lines, metrics, the protocol and the parameters of tasks
+    are the same under every profile; otherwise a profile could pass what the specs fail.
+    """
+
+    id = "PROF001"
+    title = "a profile sets what only the experiments' specs may set"
+    fix = "remove it; change the experiment in specs/v1 if it is wrong"
+    codes = ("extra_forbidden",)
+
+    def concerns(self, subject: YamlFile, fault: ModelFault) -> bool:
+        known = fault.code in self.codes and fault.loc[-1] in _experiment_keys()
+        return subject.kind == "Profile" and known
+
+    def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
+        place = subject.place(fault.loc, of_key=True)
+        return self.finding(place, fault.loc[-1], one_of(ProfileSpec.model_fields))
+
+
+class NotQuotable(ModelRule):
+    """A profile whose figures may be quoted measures the whole workload; `ci`, which does not, says
+    `quotable: false`.
+    """
+
+    id = "PROF002"
+    title = "a quotable profile does not measure the whole workload"
+    fix = "write workload_pairs: 20, or quotable: false"
+    codes = ("profile_pairs",)
+    expected = "20, or quotable: false"
+
+
+class TeacherOnce(ModelRule):
+    """The teacher is either a published checkpoint or trained by a recipe; with both, or neither,
+    it is not said which network everything is compared with.
+    """
+
+    id = "PROF003"
+    title = "the profile does not say where its teacher comes from"
+    fix = "give teacher.checkpoint, or training.teacher, and write null for the other"
+    codes = ("profile_teacher",)
+    expected = "either a published checkpoint or a recipe in training.teacher"
+
+
+class NetworkShape(ModelRule):
+    """The heads of attention share the channels in multiples of four (two-dimensional RoPE turns
+    pairs of channels for rows and for columns), and only a `dpt` head has widths.
+    """
+
+    id = "PROF004"
+    title = "the teacher's dimensions do not fit each other"
+    fix = "choose numbers that divide: channels / heads is a multiple of 4"
+    codes = ("network_heads", "network_head")
+
+
+class PatchesGrow(ModelRule):
+    """Stages of the teacher's training enlarge its patches by whole factors, which only a linear
+    head can follow; the last stage has the network's own. The same holds for a distillation at
+    smaller patches.
+    """
+
+    id = "PROF006"
+    title = "a patch_size in training does not lead to that of the network"
+    fix = "let each patch_size divide the next, and the last that of teacher.network"
+    codes = ("profile_stages", "profile_distill_patches")
+
+
+class NothingToFill(FileRule):
+    """A value that the user must supply is null and `fill_in` says what it is; `null` with no word,
+    or a word with no null, leaves the next reader guessing.
+    """
+
+    id = "PROF005"
+    title = "fill_in does not agree with what is left null"
+    fix = "describe in fill_in what is null, or supply the values and remove fill_in"
+
+    def applies(self, subject: YamlFile) -> bool:
+        return subject.kind == "Profile"
+
+    def check(self, subject: YamlFile) -> Iterator[Finding]:
+        if subject.model is None:
+            return
+        spec: ProfileSpec = subject.model.spec
+        open_places = list(spec.open_values())
+        if open_places and spec.fill_in is None:
+            place = subject.place(("spec", *open_places[0]))
+            yield self.finding(place, "null, and no fill_in", "fill_in: what the user must supply")
+        elif spec.fill_in is not None and not open_places:
+            yield self.finding(
+                subject.place(("spec", "fill_in")), spec.fill_in, "no fill_in: nothing is null"
+            )
+
+
+@cache
+def _experiment_keys() -> frozenset[str]:
+    keys: set[str] = {"gates", "tasks", "metrics", "lines", "waiver"}
+    for kind in KINDS.values():
+        if kind is not Profile:
+            keys |= _fields(kind)
+    return frozenset(keys - _fields(Profile))
+
+
+def _fields(annotation: Any) -> set[str]:
+    """The names of all fields below a model or a type made of models."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        found = set(annotation.model_fields)
+        for field in annotation.model_fields.values():
+            found |= _fields(field.annotation)
+        return found
+    return {name for inner in get_args(annotation) for name in _fields(inner)}
+
+
+RULES = (
+    TouchesExperiment(),
+    NotQuotable(),
+    TeacherOnce(),
+    NetworkShape(),
+    NothingToFill(),
+    PatchesGrow(),
+)

@@ -1,0 +1,241 @@
+"""PROV: that a result is of the specs beside it; and EXEC, that executed specs stay as run."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from dust_core.declared.checks.finding import Finding, Place, one_of
+from dust_core.declared.checks.rules.base import WHOLE_RESULT, ResultRule, TreeRule
+from dust_core.declared.checks.subjects import ResultJson, SpecTree
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.records import Provenance, ResultFile
+    from dust_core.declared.specs import ResolvedTask
+
+
+class ProvenanceRule(ResultRule):
+    """A rule that compares a whole result with the specs above it."""
+
+    requires: ClassVar[tuple[str, ...]] = WHOLE_RESULT
+
+    def unable(self, subject: ResultJson) -> str:
+        if subject.specs is None:
+            return "no folder specs beside or above it"
+        if subject.specs.spec_set is None:
+            return f"{subject.specs.path} has faults: validate it first"
+        return "" if subject.model else "its model refuses it"
+
+
+class TaskUnknown(ProvenanceRule):
+    """A result belongs to a task. Where that was renamed or removed, nothing says what the figures
+    are of.
+    """
+
+    id = "PROV001"
+    title = "the result is of a task that the specs do not have"
+    fix = "restore the task under its id, or remove the result"
+
+    def check(self, subject: ResultJson) -> Iterator[Finding]:
+        if subject.model and subject.specs and subject.model.task not in subject.specs.by_id:
+            place = subject.place(("task",))
+            tasks = subject.specs.by_id
+            yield self.finding(place, subject.model.task, "the id of a task", choices=tasks)
+
+
+class ProfileUnknown(ProvenanceRule):
+    """Results lie in `artifacts/{profile}`, and their provenance names that profile."""
+
+    id = "PROV002"
+    title = "the result names a profile that does not exist, or lies in another's folder"
+    fix = "move the file to its profile's folder, or run the task under that profile"
+
+    def check(self, subject: ResultJson) -> Iterator[Finding]:
+        for index, provenance in _provenances(subject):
+            known = _profiles(subject)
+            folder = subject.file.parent.name
+            place = subject.place(("results", index, "provenance", "profile"))
+            if provenance.profile not in known:
+                expected = one_of(known) or "a profile of specs/profiles"
+                yield self.finding(place, provenance.profile, expected, choices=known)
+            elif folder in known and folder != provenance.profile:
+                yield self.finding(place, provenance.profile, f"{folder}, as its folder says")
+
+
+class SpecDigest(ProvenanceRule):
+    """A result carries the digest of the task that was executed. Where it differs from the task's
+    digest today, the figures are of another experiment than the specs now describe; EXEC001 says
+    the same at the spec.
+    """
+
+    id = "PROV003"
+    title = "the result is of another version of its task"
+    fix = "restore the task as executed, or run it again under the next run"
+    requires = (*WHOLE_RESULT, "PROV001", "PROV002")
+
+    def check(self, subject: ResultJson) -> Iterator[Finding]:
+        for index, provenance in _provenances(subject):
+            task = _resolved(subject, provenance)
+            if task is None or subject.model is None or not _is_of(task, subject.model):
+                continue
+            if provenance.spec_digest != task.digest:
+                place = subject.place(("results", index, "provenance", "spec_digest"))
+                expected = f"{task.digest[:16]} of {task.id} today"
+                yield self.finding(place, provenance.spec_digest[:16], expected)
+                return
+
+
+class ProfileDigest(ProvenanceRule):
+    """A profile decides no success, but it decides size and device: figures taken under another
+    version of it are not those that running the task now would give.
+    """
+
+    id = "PROV004"
+    title = "the profile has changed since the result was taken"
+    fix = "run the task again, or restore the profile"
+    severity = "warning"
+    requires = (*WHOLE_RESULT, "PROV001", "PROV002")
+
+    def check(self, subject: ResultJson) -> Iterator[Finding]:
+        for index, provenance in _provenances(subject):
+            task = _resolved(subject, provenance)
+            if task and provenance.profile_digest != task.profile_digest:
+                place = subject.place(("results", index, "provenance", "profile_digest"))
+                expected = f"{task.profile_digest[:16]} of {provenance.profile} today"
+                yield self.finding(place, provenance.profile_digest[:16], expected)
+                return
+
+
+class DirtyTree(ResultRule):
+    """A commit names the code that ran only if nothing was changed since. From a dirty working tree
+    nobody else can run the same.
+    """
+
+    id = "PROV005"
+    title = "the result was taken from a dirty working tree"
+    fix = "commit, and run the task again"
+    severity = "warning"
+    requires = WHOLE_RESULT
+
+    def check(self, subject: ResultJson) -> Iterator[Finding]:
+        for index, provenance in _provenances(subject):
+            if provenance.dirty:
+                place = subject.place(("results", index, "provenance", "dirty"))
+                yield self.finding(place, f"dirty: true at {provenance.commit[:12]}", "false")
+                return
+
+
+class ExecutedRule(TreeRule):
+    """A rule that compares specs with the results that lie beside them."""
+
+    requires = ("SPEC", "PROT", "NAME", "REF", "GATE009", "GATE010")
+
+    def applies(self, subject: SpecTree) -> bool:
+        return bool(subject.executed)
+
+
+class ExecutedImmutable(ExecutedRule):
+    """A record is evidence for the spec as it was executed. Changing that spec under the same id
+    would put the old figures under a new experiment; a change takes the next `run`, which gives it
+    an id and a record of its own.
+    """
+
+    id = "EXEC001"
+    title = "an executed task was changed"
+    fix = "restore the task, or write the next run and its exp_id"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        for result, provenance, task in _executed(subject):
+            if provenance.workload_sha256 != task.workload_digest or task.exp_id is None:
+                continue
+            if provenance.spec_digest != task.digest:
+                entry = subject.by_id[task.id]
+                yield self.finding(
+                    entry.place(),
+                    f"{task.exp_id}, executed: {result.place(('task',))}",
+                    f"the task as executed, or run: {entry.raw.get('run', 1) + 1}",
+                )
+
+
+class WorkloadImmutable(ExecutedRule):
+    """Every figure is taken on the workload. Changing it after tasks were executed takes the common
+    ground from all of them.
+    """
+
+    id = "EXEC002"
+    title = "the workload was changed after tasks were executed on it"
+    fix = "restore workload.yaml, or run every task again under the next run"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        others: dict[Place, list[str]] = {}
+        for result, provenance, task in _executed(subject):
+            if provenance.workload_sha256 != task.workload_digest:
+                place = self._decided_at(subject, task)
+                others.setdefault(place, []).append(result.path)
+        for place, results in others.items():
+            more = f" and {len(results) - 1} more" if len(results) > 1 else ""
+            found = f"another workload than that of {results[0]}{more}"
+            yield self.finding(place, found, "the workload that results were taken on")
+
+    def _decided_at(self, tree: SpecTree, task: "ResolvedTask") -> Place:
+        """Where the workload is declared: a profile may bring data of its own."""
+        if task.profile.data != "embedded":
+            for file in tree.of_kind("Profile"):
+                if file.model.metadata.name == task.profile_name:
+                    return file.place(("spec", "data"), of_key=True)
+        return tree.of_kind("Workload")[0].place(("spec",), of_key=True)
+
+
+def _provenances(subject: ResultJson) -> "Iterator[tuple[int, Provenance]]":
+    for index, result in enumerate(subject.model.results if subject.model else ()):
+        yield index, result.provenance
+
+
+def _profiles(subject: ResultJson) -> list[str]:
+    files = subject.specs.of_kind("Profile") if subject.specs else ()
+    return [file.model.metadata.name for file in files]
+
+
+def _resolved(subject: ResultJson, provenance: "Provenance") -> "ResolvedTask | None":
+    tree = subject.specs
+    return _resolve(tree, provenance.task, provenance.profile) if tree else None
+
+
+def _resolve(tree: SpecTree, task: str, profile: str) -> "ResolvedTask | None":
+    from dust_core.declared.specs import resolve
+
+    if tree.spec_set is None:
+        return None
+    try:
+        return resolve(tree.spec_set, task, profile)
+    except (DustError, RecursionError):  # it refers to what is not there, or to itself: REF tells
+        return None
+
+
+def _is_of(task: "ResolvedTask", file: "ResultFile") -> bool:
+    """Whether a result file is of a task's present run; a task without an id has but one."""
+    return task.exp_id is None or task.exp_id in {one.exp_id for one in file.candidates}
+
+
+def _executed(tree: SpecTree) -> "Iterator[tuple[ResultJson, Provenance, ResolvedTask]]":
+    """Each faultless result file of a task's present run, with its candidate's provenance.
+
+    Results that may not be quoted, as those of the profile ci, hold no task to its spec.
+    """
+    for result in tree.executed:
+        if result.model is None:
+            continue
+        provenance = result.model.candidates[0].provenance
+        task = _resolve(tree, result.model.task, provenance.profile)
+        if task and task.profile.quotable and _is_of(task, result.model):
+            yield result, provenance, task
+
+
+RULES = (
+    TaskUnknown(),
+    ProfileUnknown(),
+    SpecDigest(),
+    ProfileDigest(),
+    DirtyTree(),
+    ExecutedImmutable(),
+    WorkloadImmutable(),
+)

@@ -1,0 +1,102 @@
+"""Result files as rules see them: text, places, model, and the specs that they answer to."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dust_core.declared.checks.finding import Place
+from dust_core.declared.reading.json_text import JsonFault, JsonText, Loc, read_json
+
+if TYPE_CHECKING:
+    from dust_core.declared.checks.subjects.specs import SpecTree
+    from dust_core.declared.reading.faults import ModelFault
+    from dust_core.declared.records import ResultFile
+
+
+@dataclass(frozen=True, eq=False)
+class ResultJson:
+    """One result file.
+
+    Attributes:
+        path: its name in messages.
+        file: where it is.
+        specs: the specs of its project; None where there are none above it.
+    """
+
+    path: str
+    file: Path
+    specs: "SpecTree | None" = None
+    parts: tuple[()] = ()
+
+    @cached_property
+    def source(self) -> JsonText | JsonFault:
+        """The document, or why there is none."""
+        try:
+            return read_json(self.file, self.path)
+        except JsonFault as fault:
+            return fault
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The document's values; empty where it is not a JSON object."""
+        data = self.source.data if isinstance(self.source, JsonText) else None
+        return data if isinstance(data, dict) else {}
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it calls itself a result; a file that cannot be read is suspect by its name."""
+        if isinstance(self.source, JsonFault):
+            return self.file.name.endswith(("_eval.json", "_log.json"))
+        return self.data.get("kind") == "Result"
+
+    @cached_property
+    def results(self) -> tuple[tuple[int, dict[str, Any]], ...]:
+        """The results that are JSON objects, with their index."""
+        found = self.data.get("results")
+        listed = found if isinstance(found, list) else []
+        return tuple((index, one) for index, one in enumerate(listed) if isinstance(one, dict))
+
+    @cached_property
+    def records(self) -> tuple[tuple[Loc, dict[str, Any], dict[str, Any]], ...]:
+        """Where each record is that is a JSON object, the record, and its provenance."""
+        return tuple(
+            (("results", index, "record"), result["record"], _object(result.get("provenance")))
+            for index, result in self.results
+            if isinstance(result.get("record"), dict)
+        )
+
+    @cached_property
+    def _validated(self) -> "tuple[ResultFile | None, tuple[ModelFault, ...]]":
+        from pydantic import ValidationError
+
+        from dust_core.declared.reading.faults import model_faults
+        from dust_core.declared.records import ResultFile
+
+        if not isinstance(self.source, JsonText):
+            return None, ()
+        try:
+            return ResultFile.model_validate_json(self.source.text), ()
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            return None, model_faults(details, self.data, ResultFile)
+
+    @property
+    def model(self) -> "ResultFile | None":
+        """The file as its model; None where the model refuses it."""
+        return self._validated[0]
+
+    @property
+    def faults(self) -> "tuple[ModelFault, ...]":
+        """What the model refuses."""
+        return self._validated[1]
+
+    def place(self, loc: Loc = (), *, of_key: bool = False) -> Place:
+        """Where the value at `loc` stands, or its key."""
+        if isinstance(self.source, JsonFault):
+            return self.source.place
+        return self.source.place(loc, of_key=of_key)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,11 @@
+"""Options that the verbs on specs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ProfileOption = Annotated[
+    str, typer.Option("--profile", "-p", help="How big and where: small, full, ci, or your own.")
+]
+SpecsOption = Annotated[Path, typer.Option("--specs", help="Folder of the specs.")]

@@ -1,0 +1,173 @@
+"""The pipeline that DVC reads, written from the specs.
+
+One DVC stage a task, named like it. It is stale when something that decides the task changes: its
+own part of the specs, the tasks whose parameters it takes over, its lines, the workload, the parts
+of the profile that it reads, the files it needs, and, where a line binds latency, the device.
+Format: https://doc.dvc.org/user-guide/project-structure/dvcyaml-files
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dust_core.declared.project import ARTIFACTS, DEVICE_FILE, EMBEDDED_PROFILE, SPECS
+
+if TYPE_CHECKING:
+    from dust_core.declared.specs import SpecSet
+    from dust_core.declared.specs.models import Task
+    from dust_core.declared.specs.models.base import SpecModel
+
+_DEVICE_METRICS = frozenset({"t_pair_p50_down", "engine_built"})
+"""Metrics of lines whose outcome belongs to the device that it was measured on."""
+
+_RECIPES = {
+    "distill": "distill",
+    "ablate-loss": "distill",
+    "qat": "qat",
+    "qat-student": "qat",
+    "prune": "prune",
+}
+"""What an executor trains by: `does` -> the recipe under the profile's `training`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reads:
+    """What a task reads of the workload, the data and the profile, beyond its own parameters."""
+
+    workload: tuple[str, ...] = ("spec",)
+    splits: tuple[str, ...] = ("workload", "calibration", "training", "validation")
+    profile: tuple[str, ...] = (
+        "data", "device", "runtime", "teacher", "threads", "workload_pairs",
+    )  # fmt: skip
+
+
+# The two tasks that measure no network. The teacher takes longest of all: a change to how figures
+# are taken must not train it anew.
+_UNMEASURED = {
+    "freeze-workload": _Reads(profile=("data", "workload_pairs")),
+    "train-teacher": _Reads(
+        workload=("spec.data", "spec.images", "spec.seed"),
+        splits=("training", "validation"),
+        profile=("data", "device", "teacher", "training.teacher", "validation_pairs"),
+    ),
+}
+
+
+def dvc_yaml(specs: "SpecSet", profile: str) -> str:
+    """The text of a profile's dvc.yaml."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 100
+    text = io.StringIO()
+    yaml.dump({"stages": dict(dvc_stages(specs, profile))}, text)
+    return (
+        f"# Written by `dust pipeline` from specs/ for the profile {profile}; do not edit.\n"
+        f"{text.getvalue()}"
+    )
+
+
+def dvc_stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The stages of a profile's dvc.yaml by name, as DVC's format has them."""
+    folder = ARTIFACTS / profile
+    home = {} if profile == EMBEDDED_PROFILE else {"wdir": "../.."}
+    yield (
+        "device",
+        {
+            "cmd": f"dust device --profile {profile}",
+            **home,
+            "always_changed": True,
+            "outs": [str(folder / DEVICE_FILE)],
+        },
+    )
+    for task_id, task in specs.tasks.items():
+        files = [*task.inputs, *_results_read(specs, task)]
+        if any(specs.gate(name).metric in _DEVICE_METRICS for name in task.gate):
+            files.append(DEVICE_FILE)
+        outputs = _with_manifests((*task.outputs, task.result_file(task_id)))
+        yield (
+            task_id,
+            {
+                "cmd": f"dust run {task_id} --profile {profile}",
+                **home,
+                "desc": task.title,
+                "deps": [
+                    *_data(specs, task, profile),
+                    *(str(folder / name) for name in _with_manifests(files)),
+                ],
+                "params": _parameters(specs, task_id, profile),
+                "outs": [str(folder / name) for name in outputs],
+            },
+        )
+
+
+def _with_manifests(names: Iterable[str]) -> Iterator[str]:
+    """Each name once, an engine's followed by its manifest: no runtime loads it without."""
+    for name in dict.fromkeys(names):
+        yield name
+        if name.endswith(".trt"):
+            yield f"{name}.json"
+
+
+def _results_read(specs: "SpecSet", task: "Task") -> Iterator[str]:
+    """The result files of baselines, and of needed tasks of which no other output is read."""
+    baselines = {baseline for name in task.gate if (baseline := specs.gate(name).baseline)}
+    for needed in sorted({*task.needs, *baselines}):
+        other = specs.tasks[needed]
+        if needed in baselines or not set(other.outputs) & set(task.inputs):
+            yield other.result_file(needed)
+
+
+def _reads(task: "Task") -> _Reads:
+    if task.does in _UNMEASURED:
+        return _UNMEASURED[task.does]
+    recipe = _RECIPES.get(task.does)
+    if recipe is None:
+        return _Reads()
+    return _Reads(profile=(*_Reads.profile, "validation_pairs", f"training.{recipe}"))
+
+
+def trains(task: "Task") -> bool:
+    """Whether executing the task trains a network, as far as its spec can tell."""
+    return task.does in _RECIPES or task.does == "train-teacher"
+
+
+def _data(specs: "SpecSet", task: "Task", profile: str) -> list[str]:
+    """The folders of the sets of pairs that a task reads."""
+    chosen = specs.profile(profile).data
+    sets = specs.workload.data if chosen == "embedded" else chosen
+    manifests = (getattr(sets, split).manifest for split in _reads(task).splits)
+    return list(dict.fromkeys(Path(manifest).parent.as_posix() for manifest in manifests))
+
+
+def _parameters(specs: "SpecSet", task_id: str, profile: str) -> list[dict[str, list[str]]]:
+    """The keys of spec files that decide a task; DVC compares their values.
+
+    Tasks and lines are listed key by key, without their prose: a better title makes nothing stale.
+    """
+    task = specs.task(task_id)
+    keys: dict[str, list[str]] = {}
+    for one in (task_id, *task.refers_to()):
+        common = [] if specs.common(one) is None else ["spec.common"]
+        path = _path(specs.task_files[one].kind)
+        own = _decisive(f"spec.tasks.{one}", specs.tasks[one])
+        keys.setdefault(path, []).extend([*common, *own])
+    keys[_path("Gates")] = [
+        key for name in task.gate for key in _decisive(f"spec.gates.{name}", specs.gate(name))
+    ]
+    keys[_path("Workload")] = list(_reads(task).workload)
+    keys[f"{SPECS}/profiles/{profile}.yaml"] = [f"spec.{key}" for key in _reads(task).profile]
+    return [{path: list(dict.fromkeys(names))} for path, names in keys.items()]
+
+
+def _decisive(key: str, model: "SpecModel") -> list[str]:
+    """The keys below `key` that the file gives and that are not prose: DVC misses absent ones."""
+    given = model.model_fields_set - model.PROSE
+    return [f"{key}.{name}" for name in type(model).model_fields if name in given]
+
+
+def _path(kind: str) -> str:
+    return f"{SPECS}/v1/{kind.lower()}.yaml"

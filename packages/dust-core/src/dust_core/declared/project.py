@@ -1,0 +1,62 @@
+"""Where the things of a project are: specs, artifacts, pipelines, and the result of a task."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.records import ResultFile
+    from dust_core.declared.specs import ResolvedTask
+
+ARTIFACTS = Path("artifacts")
+SPECS = Path("specs")
+
+EMBEDDED_PROFILE = "small"
+"""The profile that `dvc repro` computes; the others have their pipelines in pipelines/."""
+
+DEVICE_FILE = "device.json"
+"""What tells the device of a profile from others, in the profile's folder of artifacts."""
+
+
+def pipeline_path(profile: str) -> Path:
+    """Where the pipeline of a profile is, relative to the repository."""
+    folder = Path() if profile == EMBEDDED_PROFILE else Path("pipelines", profile)
+    return folder / "dvc.yaml"
+
+
+def result_path(task: "ResolvedTask", of: str | None = None) -> Path:
+    """Where the result of a task is, under the profile and the runs that the specs declare.
+
+    Args:
+        task: the task that asks.
+        of: the task whose result it is; its own by default.
+
+    Raises:
+        DustError: the specs have no such task.
+    """
+    wanted = of or task.id
+    if wanted not in task.result_files:
+        raise DustError(
+            f"the specs have no task {wanted!r}, whose result {task.id} asks for",
+            fix=f"one of {', '.join(task.result_files)}",
+        )
+    return ARTIFACTS / task.profile_name / task.result_files[wanted]
+
+
+def result_of(task: "ResolvedTask", other: str) -> "ResultFile":
+    """The result of another task, of the run that the specs declare and of no earlier one.
+
+    Raises:
+        DustError: it has none yet, or the file cannot be read.
+    """
+    from dust_core.declared.records import read_result_file
+
+    path = result_path(task, other)
+    if not path.is_file():
+        raise DustError(
+            f"{other}, which {task.id} builds on, has no result",
+            where=str(path),
+            fix=f"run it first: dust run {other} --profile {task.profile_name}",
+        )
+    return read_result_file(path)

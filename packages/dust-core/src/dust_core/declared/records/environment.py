@@ -1,0 +1,155 @@
+"""What the present process runs on: device, versions, commit. Imports nothing heavy."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from dust_core.declared.records.provenance import Device
+from dust_core.errors import DustError
+
+RECORDED_PACKAGES = (
+    "dust-core",
+    "dust-eval",
+    "dust-compress",
+    "torch",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "tensorrt-rtx",
+    "nvidia-modelopt",
+    "torch-pruning",
+    "nvidia-dali-cuda120",
+)
+"""Distributions whose versions can move a figure; those installed are recorded."""
+
+# Instruction sets that decide how fast matrix products run; the other flags only describe a chip.
+_FAST_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "asimd")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where and from which sources the process runs; the fields of `Provenance` of these names."""
+
+    device: Device
+    versions: dict[str, str]
+    commit: str
+    dirty: bool
+
+
+def environment_fingerprint(
+    device: Literal["cpu", "cuda"] = "cpu", *, repository: Path | None = None
+) -> Environment:
+    """Describe the machine, the installed versions and the commit.
+
+    Args:
+        device: what the networks run on; `cuda` is the first visible GPU.
+        repository: a folder of the git working tree; the current one by default.
+
+    Raises:
+        DustError: no git commit can be found, or `cuda` was asked for and there is none.
+    """
+    folder = repository or Path.cwd()
+    return Environment(
+        device=_cuda_device() if device == "cuda" else _cpu_device(),
+        versions={
+            "python": platform.python_version(),
+            **installed_versions(RECORDED_PACKAGES),
+        },
+        commit=_git(folder, "rev-parse", "HEAD"),
+        dirty=_is_dirty(folder),
+    )
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those of the distributions `packages` that are installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _is_dirty(folder: Path) -> bool:
+    # dvc writes dvc.lock while the stages run, so a lock that moved is no change of the sources.
+    return bool(_git(folder, "status", "--porcelain", "--", ":/", ":(top,exclude)dvc.lock"))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise DustError(
+            "cannot tell which commit is executed",
+            where=str(folder),
+            fix="run inside a clone of the repository that has a commit; a number without its "
+            "commit is not recorded",
+        ) from error
+    return done.stdout.strip()
+
+
+def _device(kind: Literal["cpu", "cuda"], name: str, **facts: Any) -> Device:
+    text = json.dumps({"kind": kind, "name": name, **facts}, sort_keys=True)
+    return Device(
+        kind=kind, name=name, fingerprint=hashlib.sha256(text.encode("utf-8")).hexdigest()
+    )
+
+
+def _cpu_device() -> Device:
+    described = _cpuinfo()
+    flags = set(described.get("flags", described.get("Features", "")).split())
+    return _device(
+        "cpu",
+        described.get("model name") or platform.processor() or platform.machine(),
+        machine=platform.machine(),
+        family=described.get("cpu family"),
+        model=described.get("model"),
+        cores=_usable_cores(),
+        flags=[flag for flag in _FAST_FLAGS if flag in flags],
+    )
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first processor of /proc/cpuinfo; empty where there is no such file."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cuda_device() -> Device:
+    """The first visible GPU, as the driver describes it: torch would take seconds to import."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0] or "none"
+    query = ["--query-gpu=name,compute_cap,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", f"--id={visible}", *query], capture_output=True, text=True, check=True
+        )
+        name, capability, memory_MiB = done.stdout.strip().rsplit(", ", 2)
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise DustError(
+            "there is no CUDA device to describe: nvidia-smi does not name one",
+            where="device cuda",
+            fix="choose a profile whose device is cpu, or make nvidia-smi work on this machine",
+        ) from error
+    return _device("cuda", name, capability=capability, memory_MiB=memory_MiB)

@@ -1,0 +1,107 @@
+"""The parameter fields of a record, from the parameters that name its experiment."""
+
+from typing import TYPE_CHECKING, TypedDict
+
+from dust_core.declared.specs.names import (
+    AblationName,
+    BaselineName,
+    DistillName,
+    ExperimentName,
+    KQName,
+    PruneName,
+    QuantName,
+    exp_id,
+)
+from dust_core.declared.specs.names.vocabulary import KeepFamily
+
+if TYPE_CHECKING:
+    from dust_core.declared.specs import ResolvedTask
+
+_BITS = 8
+"""The one policy that specs allow is W8A8."""
+
+
+_NEEDED: dict[type[ExperimentName], tuple[tuple[type[ExperimentName], ...], ...]] = {
+    KQName: ((DistillName,), (QuantName,)),
+    AblationName: ((DistillName, QuantName),),
+}
+"""What an experiment cannot be told without: one of each group."""
+
+
+class Parameters(TypedDict):
+    """The first nine fields of a record, in order."""
+
+    exp_id: str
+    combo: str
+    rho: float | None
+    T: float | None
+    beta: float | None
+    gamma: float | None
+    bits_w: int | None
+    bits_a: int | None
+    keep_list: tuple[KeepFamily, ...] | None
+
+
+def task_parameters(task: "ResolvedTask", *built_on: ExperimentName) -> Parameters:
+    """The fields that say which experiment a task runs, from its spec.
+
+    Args:
+        task: the task; those whose parameters it takes over come with it.
+        built_on: what only its execution could tell: the student that was chosen, for KQ-2.
+
+    Raises:
+        ValueError: the task runs no experiment of its own, or one that `built_on` leaves open.
+    """
+    name = task.task.experiment(task.common)
+    if name is None:
+        raise ValueError(f"{task.id} runs no experiment of its own")
+    references = (one.task.experiment(one.common) for one in task.references.values())
+    return record_parameters(name, *(one for one in references if one is not None), *built_on)
+
+
+def record_parameters(name: ExperimentName, *built_on: ExperimentName) -> Parameters:
+    """The fields that say which experiment a record is of; null where one does not apply.
+
+    Args:
+        name: the experiment.
+        built_on: experiments whose parameters it takes over: the student and the policy of a
+            `KQName`, the base of an `AblationName`; none for the others.
+
+    Raises:
+        ValueError: a quantized student or an ablation without what it is built on.
+    """
+    found = Parameters(
+        exp_id=exp_id(name),
+        combo=name.combo,
+        rho=None,
+        T=None,
+        beta=None,
+        gamma=None,
+        bits_w=None,
+        bits_a=None,
+        keep_list=None,
+    )
+    for kinds in _NEEDED.get(type(name), ()):
+        if not any(isinstance(one, kinds) for one in built_on):
+            raise ValueError(f"{found['exp_id']}: say which experiments it is built on")
+    for one in (*built_on, name):
+        _apply(found, one)
+    return found
+
+
+def _apply(found: Parameters, name: ExperimentName) -> None:
+    match name:
+        case DistillName():
+            found["T"], found["beta"], found["gamma"] = name.T, name.beta, name.gamma
+        case PruneName():
+            found["rho"] = name.rho
+        case QuantName():
+            found["bits_w"] = found["bits_a"] = _BITS
+            found["keep_list"] = name.keep_list
+        case AblationName(without=family) if family is not None:
+            kept = found["keep_list"] or ()
+            found["keep_list"] = tuple(other for other in kept if other != family)
+        case AblationName(gamma=gamma) if gamma is not None:
+            found["gamma"] = gamma
+        case KQName() | BaselineName() | AblationName():
+            pass  # nothing of their own: what they are built on has said it all

@@ -1,0 +1,107 @@
+"""result_table.csv: one row an experiment, the 25 fields its columns."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dust_core.declared.records.record import RECORD_FIELDS, Record
+from dust_core.declared.records.result import ResultFile
+from dust_core.errors import DustError
+
+NULL = "null"
+_LIST_SEPARATOR = "+"
+
+
+def table_records(files: Iterable[ResultFile]) -> list[Record]:
+    """The records of all experiments, ordered by id: of each, what was measured last.
+
+    Only candidates count: baselines and references are other tasks' experiments, measured again.
+    """
+    latest: dict[str, Record] = {}
+    for file in files:
+        for result in file.candidates:
+            record = result.record
+            if record is None:
+                continue
+            known = latest.get(record.exp_id)
+            if known is None or record.datetime > known.datetime:
+                latest[record.exp_id] = record
+    return [latest[exp_id] for exp_id in sorted(latest)]
+
+
+def table_csv(records: Iterable[Record]) -> str:
+    """Records as CSV (RFC 4180, lines end in a newline): nulls are the word `null`.
+
+    Numbers are written in full, so that reading the table gives the same records back.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(RECORD_FIELDS)
+    for record in records:
+        values = record.model_dump(mode="json")
+        writer.writerow(_cell(values[field]) for field in RECORD_FIELDS)
+    return text.getvalue()
+
+
+def read_table(path: Path) -> list[Record]:
+    """Read a result table back.
+
+    Raises:
+        DustError: it cannot be read, its header is not the 25 fields, or a row is not a record.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _refused(f"cannot read the table: {error}", path) from error
+    header = tuple(rows[0]) if rows else ()
+    if header != RECORD_FIELDS:
+        raise _refused(_wrong_header(header), path, line=1)
+    return [_record(cells, path, line) for line, cells in enumerate(rows[1:], start=2)]
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return NULL
+        case list():
+            return _LIST_SEPARATOR.join(value)
+        case str():
+            return value
+        case _:
+            return json.dumps(value)
+
+
+def _record(cells: list[str], path: Path, line: int) -> Record:
+    if len(cells) != len(RECORD_FIELDS):
+        raise _refused(f"{len(cells)} cells, not {len(RECORD_FIELDS)}", path, line)
+    values: dict[str, Any] = {}
+    for field, cell in zip(RECORD_FIELDS, cells, strict=True):
+        values[field] = None if cell == NULL else cell
+    if values["keep_list"] is not None:
+        values["keep_list"] = [one for one in cells[8].split(_LIST_SEPARATOR) if one]
+    try:
+        return Record.model_validate(values, strict=False)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if first["loc"]:
+            message = f"{first['loc'][0]}: {message}; found {first['input']!r}"
+        raise _refused(message, path, line) from error
+
+
+def _wrong_header(header: tuple[str, ...]) -> str:
+    for index, expected in enumerate(RECORD_FIELDS):
+        found = header[index] if index < len(header) else "nothing"
+        if found != expected:
+            return f"column {index + 1} is {found!r}, not {expected!r}"
+    return f"{len(header)} columns, not {len(RECORD_FIELDS)}"
+
+
+def _refused(what: str, path: Path, line: int | None = None) -> DustError:
+    where = str(path) if line is None else f"{path}:{line}"
+    return DustError(what, where=where, fix="write it again from the records: dust table")

@@ -1,0 +1,71 @@
+"""Verdicts: what a line says of a result. They are computed by dust-eval and kept with results."""
+
+from collections.abc import Iterable
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from dust_core.declared.records.base import Frozen, Text
+
+Status = Literal["pass", "fail", "inconclusive"]
+
+
+class Interval(Frozen):
+    """A paired percentile-bootstrap interval (Efron & Tibshirani, 1993, chapter 13)."""
+
+    low: float
+    high: float
+    confidence: float = Field(gt=0, lt=1, description="Nominal coverage", examples=[0.95])
+    resamples: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    samples: int = Field(ge=1, description="Pairs or turns that were resampled")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"interval [{self.low:g}, {self.high:g}] is upside down")
+        return self
+
+
+class Effect(Frozen):
+    """One metric of a candidate beside its baseline's, and what became of it."""
+
+    metric: Text
+    candidate: float
+    baseline: float
+    change: float = Field(description="Drop or reduction, in the unit of the line")
+    interval: Interval | None
+
+
+class Verdict(Frozen):
+    """Pass, fail or inconclusive: value against line, how far apart, how sure, and why."""
+
+    task: Text
+    gate: Text = Field(description="Name of the line in gates.yaml")
+    exp_id: Text | None = Field(description="null where the task has no experiment or no result")
+    status: Status
+    metric: Text
+    op: Text
+    line: float
+    unit: Text
+    value: float | None = Field(description="null where it could not be computed")
+    margin: float | None = Field(description="Distance from the line; negative beyond it")
+    interval: Interval | None
+    baseline: Text | None = Field(description="Experiment id of the baseline")
+    reason: Text | None = Field(description="Why, for everything but a plain pass")
+    beside: tuple[Effect, ...] = Field(description="Other metrics, reported and not bound")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.status != "pass" and self.reason is None:
+            raise ValueError(f"{self.status} without a reason")
+        if self.status == "pass" and self.value is None:
+            raise ValueError("pass without a value")
+        return self
+
+
+def overall(verdicts: Iterable[Verdict]) -> Status | None:
+    """The worst status: fail before inconclusive before pass; None where there is no verdict."""
+    found = {verdict.status for verdict in verdicts}
+    order: tuple[Status, ...] = ("fail", "inconclusive", "pass")
+    return next((status for status in order if status in found), None)

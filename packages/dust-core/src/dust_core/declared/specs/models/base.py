@@ -1,0 +1,139 @@
+"""What every spec file and every task has."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from dust_core.declared.specs.models.constraints import Int, Name, Number, TaskId, Text, refuse
+from dust_core.declared.specs.names import ExperimentName, exp_id
+
+
+class SpecModel(BaseModel):
+    """Frozen; unknown keys, NaN and infinity refused.
+
+    Attributes:
+        PROSE: fields that describe the experiment and do not decide it; no digest covers them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    PROSE: ClassVar[frozenset[str]] = frozenset()
+
+
+class Metadata(SpecModel):
+    """Who a file is."""
+
+    PROSE = frozenset({"title"})
+    name: Name = Field(description="Name of the file's content.", examples=["distill"])
+    title: Text = Field(
+        description="One line for the reports.", examples=["P1: students of the teacher"]
+    )
+
+
+class SpecFile(SpecModel):
+    """A file of specs/: version, kind, metadata and the spec itself."""
+
+    PROSE = frozenset({"metadata"})
+    apiVersion: Literal["dust/v1"] = Field(
+        description="Version of the format.", examples=["dust/v1"]
+    )
+    metadata: Metadata = Field(description="Name and title of the file.")
+
+
+class Escalate(SpecModel):
+    """On failure the named task takes over."""
+
+    escalate: TaskId = Field(description="The task that takes over.", examples=["Q-2"])
+
+
+def _on_failure(value: Any) -> Any:
+    if isinstance(value, Escalate) or value in ("stop", "record"):
+        return value
+    if isinstance(value, dict) and set(value) == {"escalate"}:
+        return value
+    raise refuse(
+        "on_failure",
+        "{found} is not {expected}",
+        found=repr(value)[:60],
+        expected="stop, record or {escalate: TASK}",
+    )
+
+
+OnFailure = Annotated[Literal["stop", "record"] | Escalate, BeforeValidator(_on_failure)]
+
+
+class Task(SpecModel):
+    """One task: what it needs, what it writes, which lines it is held to.
+
+    Parameters of the experiment are fields of the subclasses; `does` names the executor.
+    """
+
+    PROSE = frozenset({"title", "hypothesis", "expected_gpu_hours"})
+
+    does: str = Field(description="Key of the executor in the entry-point group dust.tasks.")
+    title: Text = Field(description="One line for tables.", examples=["Distill at T = 3"])
+    hypothesis: Text = Field(
+        description="A prediction with numbers that the report sets against the outcome.",
+        examples=["T = 3 and beta = 0.5 hold the drop of delta1 under 1 %."],
+    )
+    needs: tuple[TaskId, ...] = Field(
+        default=(), description="Tasks that must have passed.", examples=[["P0-2"]]
+    )
+    inputs: tuple[Text, ...] = Field(
+        default=(),
+        description="Files read: outputs of needed tasks, by name.",
+        examples=[["teacher_fp32.pth"]],
+    )
+    outputs: tuple[Text, ...] = Field(
+        default=(),
+        description="Files written to artifacts/PROFILE/.",
+        examples=[["student_fp32_t3b05.pth"]],
+    )
+    gate: tuple[Name, ...] = Field(
+        min_length=1, description="Lines of gates.yaml that the task must meet.",
+        examples=[["quality"]],
+    )  # fmt: skip
+    on_failure: OnFailure = Field(
+        description="What a missed line leads to: stop the line of tasks, record it as evidence, "
+        "or escalate to a task.",
+        examples=["stop", {"escalate": "Q-2"}],
+    )
+    run: Int = Field(
+        ge=1, le=999_999, description="Number of the attempt; an executed one is immutable.",
+        examples=[1],
+    )  # fmt: skip
+    exp_id: str | None = Field(
+        description="Id of the experiment, as its parameters spell it; null for a task that runs "
+        "no experiment of its own.",
+        examples=["K_T3B05_run1"],
+    )
+    expected_gpu_hours: Number = Field(
+        ge=0,
+        le=100_000,
+        description="Estimate for the full profile, in GPU hours (one A100-class device).",
+        examples=[40],
+    )
+
+    def experiment(self, common: Any) -> ExperimentName | None:
+        """The parameters that name the experiment; `common` is the file's `spec.common`."""
+        return None
+
+    def derived_exp_id(self, common: Any) -> str | None:
+        """The id that the parameters spell, None for a task that runs no experiment."""
+        name = self.experiment(common)
+        return None if name is None else exp_id(name)
+
+    def result_file(self, task_id: str) -> str:
+        """Name of the file in which the task leaves its results and verdicts.
+
+        It is the JSON file among the task's outputs. A task that declares none writes its log,
+        named after its experiment or, without one, after itself.
+
+        Args:
+            task_id: the task's id.
+        """
+        declared = [name for name in self.outputs if name.endswith(".json")]
+        return declared[0] if declared else f"{self.exp_id or task_id}_log.json"
+
+    def refers_to(self) -> tuple[str, ...]:
+        """Tasks whose parameters this one takes over, beyond those it needs."""
+        return ()

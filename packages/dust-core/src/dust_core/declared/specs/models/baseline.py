@@ -1,0 +1,61 @@
+"""P0: the frozen workload, and the teacher that everything is compared with."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from dust_core.declared.specs.models.base import SpecFile, SpecModel, Task
+from dust_core.declared.specs.models.constraints import Number
+from dust_core.declared.specs.names import BaselineName
+
+
+class FreezeWorkload(Task):
+    """Check that data and protocol are complete, and write them down as measured on."""
+
+    does: Literal["freeze-workload"] = Field(description="Executor.", examples=["freeze-workload"])
+
+
+class TrainTeacher(Task):
+    """Train the profile's own teacher, or check and adopt the published checkpoint."""
+
+    does: Literal["train-teacher"] = Field(description="Executor.", examples=["train-teacher"])
+    alpha: Number = Field(
+        gt=0,
+        le=1,
+        description="Weight of -log C in the confidence loss (DUSt3R, section 3.2).",
+        examples=[0.2],
+    )
+
+    def experiment(self, common: Any) -> BaselineName:
+        return BaselineName(what="TRAIN", run=self.run)
+
+
+class EvaluateTeacher(Task):
+    """Measure the teacher by the whole protocol."""
+
+    does: Literal["evaluate-teacher"] = Field(
+        description="Executor.", examples=["evaluate-teacher"]
+    )
+
+    def experiment(self, common: Any) -> BaselineName:
+        return BaselineName(what="FP32", run=self.run)
+
+
+BaselineTaskId = Annotated[str, StringConstraints(pattern=r"^P0-[0-9a-z][0-9a-z-]*$")]
+BaselineTask = Annotated[
+    FreezeWorkload | TrainTeacher | EvaluateTeacher, Field(discriminator="does")
+]
+
+
+class BaselineSpec(SpecModel):
+    """The tasks of P0."""
+
+    tasks: dict[BaselineTaskId, BaselineTask] = Field(description="Tasks by id, P0-...")
+
+
+class Baseline(SpecFile):
+    """baseline.yaml: P0."""
+
+    STAGE: ClassVar = "P0"
+    kind: Literal["Baseline"] = Field(description="The kind of file.", examples=["Baseline"])
+    spec: BaselineSpec = Field(description="Tasks.")

@@ -1,0 +1,159 @@
+"""The success lines, by name."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from dust_core.declared.specs.models.base import SpecFile, SpecModel
+from dust_core.declared.specs.models.constraints import Name, Number, TaskId, Text, refuse
+
+Op = Literal["<=", ">=", "=="]
+
+
+@dataclass(frozen=True, slots=True)
+class GateMetric:
+    """A quantity that a line can bind: its unit, the operator that makes sense, what it is."""
+
+    unit: str
+    op: Op
+    meaning: str
+    relative: bool = False
+
+
+METRICS: dict[str, GateMetric] = {
+    "delta1_drop": GateMetric(
+        "%", "<=", "100 (b - c) / b of delta1, candidate c against baseline b", True
+    ),
+    "absrel_drop": GateMetric("%", "<=", "100 (c - b) / b of absrel", True),
+    "rmse_drop": GateMetric("%", "<=", "100 (c - b) / b of rmse", True),
+    "chamfer_drop": GateMetric("%", "<=", "100 (c - b) / b of chamfer", True),
+    "t_pair_p50_down": GateMetric(
+        "%", ">=", "100 (b - c) / b of the median pair latency, timed in turn", True
+    ),
+    "size_or_params_down": GateMetric(
+        "%", ">=", "the larger of 100 (b - c) / b of file size and of parameters", True
+    ),
+    "nan_count": GateMetric("count", "==", "non-finite values among predictions and metrics"),
+    "missing_fields": GateMetric("count", "==", "fields absent from the task's records and log"),
+    "missing_pairs": GateMetric("count", "==", "declared pairs absent from the workload's shards"),
+    "missing_variants": GateMetric("count", "==", "declared variants without a finite record"),
+    "validation_loss_rise": GateMetric(
+        "%", "<=", "largest rise of the validation loss above its lowest value so far"
+    ),
+    "engine_built": GateMetric(
+        "bool", "==", "1 if the engine compiles and, where its device is present, runs finite"
+    ),
+    "quality_rank": GateMetric("rank", "==", "place of the chosen student by the primary metric"),
+}
+"""Every quantity a line can bind. A relative one is taken against the line's baseline."""
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str | date):
+        return value
+    # Left to itself, pydantic reads a number as seconds since 1970.
+    raise refuse(
+        "date_type",
+        "{found} is not {expected}",
+        found=str(value),
+        expected="a date such as 2027-01-31",
+    )
+
+
+class Waiver(SpecModel):
+    """Why a loosened line may stand for a while."""
+
+    reason: Text = Field(
+        description="Why the line is loosened.", examples=["INT8 kernels miss on this device"]
+    )
+    owner: Text = Field(description="Who answers for it.", examples=["@reviewer"])
+    expires: Annotated[date, BeforeValidator(_text)] = Field(
+        description="Last day on which it holds (ISO date).", examples=["2027-01-31"]
+    )
+
+
+class Gate(SpecModel):
+    """One line: a metric, an operator, a value."""
+
+    PROSE: ClassVar = frozenset({"title", "waiver"})
+
+    title: Text = Field(
+        description="What the line asks, in words.", examples=["delta1 falls by 1 % at most"]
+    )
+    metric: Text = Field(
+        description=f"The quantity: {'; '.join(f'{k} ({m.unit})' for k, m in METRICS.items())}.",
+        examples=["delta1_drop"],
+        json_schema_extra={"enum": list(METRICS)},
+    )
+    op: Op = Field(description="How the quantity compares with the value.", examples=["<="])
+    value: Number = Field(description="The line, in the metric's unit.", examples=[1.0])
+    unit: Text = Field(
+        description="Unit of the value: %, count, bool or rank, as the metric has it.",
+        examples=["%"],
+    )
+    baseline: TaskId | None = Field(
+        description="The task whose record is the baseline; null for an absolute quantity.",
+        examples=["P0-2"],
+    )
+    waiver: Waiver | None = Field(
+        default=None, description="Permission for a loosened line.", examples=[None]
+    )
+
+    @model_validator(mode="after")
+    def _agrees_with_its_metric(self) -> Self:
+        metric = METRICS.get(self.metric)
+        if metric is None:
+            raise refuse(
+                "gate_metric",
+                "{found} is not a metric: {expected}",
+                field="metric",
+                found=repr(self.metric),
+                expected=", ".join(METRICS),
+            )
+        for field, found, expected in (
+            ("unit", self.unit, metric.unit),
+            ("op", self.op, metric.op),
+        ):
+            if found != expected:
+                raise refuse(
+                    f"gate_{field}",
+                    "{found} is not {expected}, the {field} of {metric}",
+                    field=field,
+                    found=repr(found),
+                    expected=repr(expected),
+                    metric=self.metric,
+                )
+        if metric.relative != (self.baseline is not None):
+            raise refuse(
+                "gate_baseline",
+                "{metric} {expected}",
+                field="baseline",
+                metric=self.metric,
+                expected="needs a baseline task" if metric.relative else "has no baseline",
+            )
+        return self
+
+    def met_by(self, value: float) -> bool:
+        """Whether a measured value, in the line's unit, meets the line; NaN never does."""
+        match self.op:
+            case "<=":
+                return value <= self.value
+            case ">=":
+                return value >= self.value
+            case "==":
+                return value == self.value
+
+
+class GatesSpec(SpecModel):
+    """The lines by name."""
+
+    gates: dict[Name, Gate] = Field(description="The lines, by the names that tasks use.")
+
+
+class Gates(SpecFile):
+    """gates.yaml: what counts as success."""
+
+    kind: Literal["Gates"] = Field(description="The kind of file.", examples=["Gates"])
+    spec: GatesSpec = Field(description="The lines.")

@@ -1,0 +1,326 @@
+"""How big and where: what a run may change without changing the experiment."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from dust_core.declared.specs.models.base import SpecFile, SpecModel
+from dust_core.declared.specs.models.constraints import (
+    Bool,
+    Int,
+    Number,
+    RelativePath,
+    Sha256,
+    Text,
+    refuse,
+)
+from dust_core.declared.specs.models.workload import DataSplits
+
+Size = Annotated[Int, Field(ge=1, le=65_536)]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Dpt(SpecModel):
+    """Widths of a DPT head (arXiv:2103.13413)."""
+
+    layer_dims: tuple[Size, Size, Size, Size] = Field(
+        description="Channels of the four levels, from stride 4 to stride 32.",
+        examples=[[96, 192, 384, 768]],
+    )
+    feature_dim: Size = Field(description="Channels of the fusion blocks.", examples=[256])
+    last_dim: Size = Field(description="Channels of the last convolution.", examples=[128])
+
+
+class Network(SpecModel):
+    """Shape of the teacher, as the network's own configuration takes it."""
+
+    enc_dim: Size = Field(description="Channels of the encoder.", examples=[1024])
+    enc_depth: Size = Field(description="Blocks of the encoder.", examples=[24])
+    enc_heads: Size = Field(description="Attention heads of an encoder block.", examples=[16])
+    dec_dim: Size = Field(description="Channels of each decoder.", examples=[768])
+    dec_depth: Size = Field(description="Blocks of each decoder.", examples=[12])
+    dec_heads: Size = Field(description="Attention heads of a decoder block.", examples=[12])
+    head: Literal["linear", "dpt"] = Field(description="Kind of output head.", examples=["dpt"])
+    patch_size: Size = Field(description="Side of a patch, in pixels.", examples=[16])
+    dpt: Dpt | None = Field(
+        default=None, description="Widths of a DPT head; none takes the published ones."
+    )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        for side, width, heads in (
+            ("enc", self.enc_dim, self.enc_heads),
+            ("dec", self.dec_dim, self.dec_heads),
+        ):
+            if width % (4 * heads):
+                raise refuse(
+                    "network_heads",
+                    "{field} {found} do not fit {width} channels: a head needs a multiple of 4",
+                    field=f"{side}_heads",
+                    found=heads,
+                    width=width,
+                )
+        if self.dpt is not None and self.head != "dpt":
+            raise refuse(
+                "network_head", "a {found} head has no dpt widths", field="dpt", found=self.head
+            )
+        return self
+
+
+class Checkpoint(SpecModel):
+    """A published checkpoint that stands in for training a teacher."""
+
+    name: Text = Field(
+        description="Its published name.", examples=["DUSt3R_ViTLarge_BaseDecoder_512_dpt"]
+    )
+    path: RelativePath = Field(
+        description="Where the file lies, relative to the repository.",
+        examples=["checkpoints/DUSt3R_ViTLarge_BaseDecoder_512_dpt.pth"],
+    )
+    sha256: Sha256 | None = Field(
+        description="SHA-256 of the file; null until filled in.", examples=["0" * 64]
+    )
+    licence: Text = Field(description="Its licence.", examples=["CC BY-NC-SA 4.0"])
+    source: Text = Field(description="Where to get it.", examples=["the authors' page"])
+
+
+class Teacher(SpecModel):
+    """The network everything starts from."""
+
+    network: Network = Field(description="Shape of the network.")
+    checkpoint: Checkpoint | None = Field(
+        description="A published checkpoint; null where P0-teacher trains one."
+    )
+
+
+class OpenSplit(SpecModel):
+    """A set of shards that the user brings; null until filled in."""
+
+    manifest: RelativePath = Field(
+        description="The set's manifest.", examples=["data/full/training/manifest.json"]
+    )
+    sha256: Sha256 | None = Field(description="SHA-256 of the manifest.", examples=["0" * 64])
+    pairs: Annotated[Int, Field(ge=1)] | None = Field(
+        description="Pairs in the set.", examples=[100000]
+    )
+    scenes: tuple[Text, ...] | None = Field(
+        description="Scenes in the set; no two sets share one.", examples=[["scene0000_00"]]
+    )
+
+
+class OpenSplits(SpecModel):
+    """The four sets that a profile brings in place of the embedded ones."""
+
+    workload: OpenSplit = Field(description="The 20 pairs that every figure is taken on.")
+    calibration: OpenSplit = Field(description="Images that set quantization ranges.")
+    training: OpenSplit = Field(description="Pairs that networks are trained on.")
+    validation: OpenSplit = Field(description="Pairs that stop training and choose students.")
+
+
+class Device(SpecModel):
+    """Where things run."""
+
+    kind: Literal["cpu", "cuda"] = Field(description="Kind of device.", examples=["cpu"])
+    count: Size = Field(description="Devices that train together.", examples=[1])
+
+
+class Runtime(SpecModel):
+    """What executes networks when they are measured."""
+
+    name: Literal["openvino", "onnxruntime", "tensorrt", "torch"] = Field(
+        description="Runtime of candidate and baseline alike.", examples=["openvino"]
+    )
+    float_precision: Precision = Field(
+        description="Precision of what stays in float in a quantized network; the FP32 baseline "
+        "is FP32 whatever stands here.",
+        examples=["bf16"],
+    )
+    compiler: Literal["tensorrt", "tensorrt_rtx"] = Field(
+        description="What compiles the .trt engines.", examples=["tensorrt_rtx"]
+    )
+
+
+class Shards(SpecModel):
+    """A set of shards too large to ship, rendered or imported where it is needed."""
+
+    manifest: RelativePath = Field(
+        description="The set's manifest.", examples=["data/train224/manifest.json"]
+    )
+    sha256: Sha256 = Field(description="SHA-256 of the manifest.", examples=["0" * 64])
+
+
+class Recipe(SpecModel):
+    """How a network is trained; how many epochs is the experiment's business."""
+
+    pairs_per_epoch: Annotated[Int, Field(ge=1, le=10_000_000)] = Field(
+        description="Pairs seen in an epoch.", examples=[2000]
+    )
+    batch: Size = Field(description="Pairs in a batch, all devices together.", examples=[16])
+    side: Annotated[Int, Field(ge=32, le=512, multiple_of=16)] = Field(
+        description="Side of the training images, in pixels.", examples=[224]
+    )
+    optimiser: Literal["adamw", "muon"] = Field(
+        default="adamw",
+        description="AdamW, or Muon on the blocks' matrices and AdamW on the rest.",
+        examples=["adamw"],
+    )
+    lr: Number = Field(gt=0, le=1, description="Peak learning rate.", examples=[1e-4])
+    weight_decay: Number = Field(ge=0, le=1, description="Weight decay.", examples=[0.05])
+    warmup: Number = Field(
+        ge=0, lt=1, description="Fraction of the steps before the peak.", examples=[0.05]
+    )
+    autocast: Literal["fp32", "bf16"] = Field(
+        description="Precision of matrix products.", examples=["bf16"]
+    )
+    shards: Shards | None = Field(
+        default=None,
+        description="A larger set of the training set's scenes; none trains on the training set.",
+    )
+
+
+class TeacherStage(Recipe):
+    """One resolution of the teacher's training, its length included: no experiment compares
+    teachers.
+    """
+
+    epochs: Annotated[Int, Field(ge=1, le=10_000)] = Field(description="Epochs.", examples=[100])
+    patch_size: Size = Field(
+        description="Side of a patch in this stage; it may grow from stage to stage, by whole "
+        "factors, to that of the network.",
+        examples=[16],
+    )
+    matching: Number = Field(
+        default=0.3,
+        ge=0,
+        le=10,
+        description="Weight of the term that teaches the encoder which tokens of the two views "
+        "see the same surface.",
+        examples=[0.3],
+    )
+
+
+class DistillRecipe(Recipe):
+    """How a student is trained, at the network's own patches or at smaller ones."""
+
+    patch_size: Size | None = Field(
+        default=None,
+        description="Side of a patch while teacher and student are trained on smaller images with "
+        "as many tokens; a divisor of the network's. None trains at the network's.",
+        examples=[16],
+    )
+    refit_pairs: Size = Field(
+        default=16,
+        description="Training pairs on which a start with `refitted_layers` is fitted.",
+        examples=[64],
+    )
+
+
+class Training(SpecModel):
+    """A recipe for each task that trains."""
+
+    teacher: Annotated[tuple[TeacherStage, ...], Field(min_length=1, max_length=8)] | None = Field(
+        description="P0-teacher, stage by stage; null with a published checkpoint."
+    )
+    distill: DistillRecipe = Field(description="P1 and ABL-3.")
+    qat: Recipe = Field(description="Q-2 and KQ-2.")
+    prune: Recipe = Field(description="Fine-tuning in P4.")
+
+
+class ProfileSpec(SpecModel):
+    """Everything a profile may change; lines, metrics and protocol are not among it."""
+
+    quotable: Bool = Field(
+        description="Whether its figures may be quoted; ci's never are.", examples=[True]
+    )
+    workload_pairs: Annotated[Int, Field(ge=1, le=20)] = Field(
+        description="Pairs of the workload that are measured; a quotable profile measures all 20.",
+        examples=[20],
+    )
+    validation_pairs: Annotated[Int, Field(ge=1)] = Field(
+        description="Pairs of the validation set, from its first on, that judge an epoch; at most "
+        "all of them.",
+        examples=[64],
+    )
+    teacher: Teacher = Field(description="The teacher.")
+    data: Literal["embedded"] | DataSplits | OpenSplits = Field(
+        description="The workload's embedded sets, or others.", examples=["embedded"]
+    )
+    device: Device = Field(description="Device.")
+    threads: Annotated[Int, Field(ge=1, le=1024)] = Field(
+        description="CPU threads of every measured process.", examples=[2]
+    )
+    runtime: Runtime = Field(description="Runtime.")
+    training: Training = Field(description="Training recipes.")
+    fill_in: Text | None = Field(
+        default=None,
+        description="What a user must supply before the profile runs, where a value is null.",
+        examples=["sha256 of your checkpoint"],
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.quotable and self.workload_pairs != 20:
+            raise refuse(
+                "profile_pairs",
+                "{found} pairs cannot be quoted: a quotable profile measures 20",
+                field="workload_pairs",
+                found=self.workload_pairs,
+            )
+        if (self.teacher.checkpoint is None) == (self.training.teacher is None):
+            raise refuse(
+                "profile_teacher",
+                "the teacher has either a published checkpoint or a training recipe",
+                field="teacher",
+            )
+        self._check_stages()
+        self._check_distillation()
+        return self
+
+    def _check_stages(self) -> None:
+        stages = self.training.teacher or ()
+        network = self.teacher.network
+        for index, stage in enumerate(stages):
+            last = index == len(stages) - 1
+            following = network.patch_size if last else stages[index + 1].patch_size
+            grows = following % stage.patch_size == 0 and (
+                following == stage.patch_size or network.head == "linear"
+            )
+            if (last and following != stage.patch_size) or not grows:
+                raise refuse(
+                    "profile_stages",
+                    "patch_size {found} of stage {stage} of {field} does not lead to {following}",
+                    field="training",
+                    found=stage.patch_size,
+                    stage=index + 1,
+                    following=following,
+                )
+
+    def _check_distillation(self) -> None:
+        patch, network = self.training.distill.patch_size, self.teacher.network
+        if patch is None or patch == network.patch_size:
+            return
+        if network.patch_size % patch or network.head != "linear":
+            raise refuse(
+                "profile_distill_patches",
+                "patch_size {found} of distill in {field} does not lead to {whole} with this head",
+                field="training",
+                found=patch,
+                whole=network.patch_size,
+            )
+
+    def open_values(self) -> Iterator[tuple[str, ...]]:
+        """The places below `spec` at which a user has yet to supply a value."""
+        if not isinstance(self.data, str):
+            for name in type(self.data).model_fields:
+                split = getattr(self.data, name)
+                yield from (("data", name, key) for key, value in split if value is None)
+        if self.teacher.checkpoint and self.teacher.checkpoint.sha256 is None:
+            yield ("teacher", "checkpoint", "sha256")
+
+
+class Profile(SpecFile):
+    """A file of specs/profiles."""
+
+    kind: Literal["Profile"] = Field(description="The kind of file.", examples=["Profile"])
+    spec: ProfileSpec = Field(description="Size, data, device, runtime and recipes.")

@@ -1,0 +1,92 @@
+"""A task together with everything that decides it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dust_core.declared.specs.decides import digest
+from dust_core.declared.specs.models import Gate, ProfileSpec, Task, WorkloadSpec
+from dust_core.declared.specs.models.profile import OpenSplits
+from dust_core.declared.specs.models.workload import DataSplits
+from dust_core.declared.specs.spec_set import SpecSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedTask:
+    """What an executor is given.
+
+    Attributes:
+        id: the task's id, e.g. `K-1`.
+        task: its parameters.
+        common: what its file says of all its tasks; None where it says nothing.
+        references: the tasks whose parameters it takes over, resolved the same way, by id.
+        gates: the lines it is held to, by name.
+        result_files: the name of every task's result file, by the task's id.
+        workload: data and protocol.
+        profile_name: the profile's name.
+        profile: size, data, device, runtime.
+        digest: SHA-256 of what decides the experiment: task, common, references, lines, workload.
+        profile_digest: SHA-256 of the profile.
+        workload_digest: SHA-256 of the protocol and of the workload's data under this profile.
+    """
+
+    id: str
+    task: Task
+    common: Any
+    references: "dict[str, ResolvedTask]"
+    gates: dict[str, Gate]
+    result_files: dict[str, str]
+    workload: WorkloadSpec
+    profile_name: str
+    profile: ProfileSpec
+    digest: str
+    profile_digest: str
+    workload_digest: str
+
+    @property
+    def exp_id(self) -> str | None:
+        """The id of the experiment; None for a task that runs none of its own."""
+        return self.task.derived_exp_id(self.common)
+
+    @property
+    def data(self) -> DataSplits | OpenSplits:
+        """The four sets under this profile."""
+        return self.workload.data if self.profile.data == "embedded" else self.profile.data
+
+
+def resolve(specs: SpecSet, task_id: str, profile: str) -> ResolvedTask:
+    """A task under a profile.
+
+    Raises:
+        DustError: there is no such task, profile, line or reference.
+    """
+    task, common, chosen = specs.task(task_id), specs.common(task_id), specs.profile(profile)
+    gates = {name: specs.gate(name) for name in task.gate}
+    references = {other: resolve(specs, other, profile) for other in task.refers_to()}
+    workload = specs.workload
+    protocol = {
+        name: getattr(workload, name)
+        for name in ("images", "pair_graph", "seed", "quality", "timing", "scene")
+    }
+    data = workload.data if chosen.data == "embedded" else chosen.data
+    return ResolvedTask(
+        id=task_id,
+        task=task,
+        common=common,
+        references=references,
+        gates=gates,
+        result_files={other: spec.result_file(other) for other, spec in specs.tasks.items()},
+        workload=workload,
+        profile_name=profile,
+        profile=chosen,
+        digest=digest(
+            {
+                "task": task,
+                "common": common,
+                "references": {other: found.digest for other, found in references.items()},
+                "gates": gates,
+                "workload": workload,
+            }
+        ),
+        profile_digest=digest(chosen),
+        workload_digest=digest({"protocol": protocol, "data": data.workload}),
+    )

@@ -1,0 +1,222 @@
+"""All specs of a folder, or of a revision, as one value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from dust_core.declared.reading.yaml_text import Document, SpecSyntaxError, load_yaml, parse_yaml
+from dust_core.declared.specs.models import (
+    KINDS,
+    TASK_KINDS,
+    Gate,
+    Profile,
+    ProfileSpec,
+    SpecFile,
+    Task,
+    TaskFile,
+    WorkloadSpec,
+)
+from dust_core.declared.specs.names import STAGES, stage_of
+from dust_core.errors import DustError
+
+T = TypeVar("T")
+
+_FIX = "`dust validate` lists every fault with its place"
+
+
+@dataclass(frozen=True)
+class SpecSet:
+    """Every spec file, each valid alone; `dust validate` judges what they say together.
+
+    Attributes:
+        documents: what was read, by path.
+        files: the same as models, by path.
+    """
+
+    documents: Mapping[str, Document]
+    files: Mapping[str, SpecFile]
+
+    @cached_property
+    def task_files(self) -> dict[str, TaskFile]:
+        """The file of each task, by the task's id, in the order of the stages."""
+        kinds = tuple(TASK_KINDS.values())
+        files = [file for file in self.files.values() if isinstance(file, kinds)]
+        files.sort(key=lambda file: list(STAGES).index(file.STAGE))
+        return {task: file for file in files for task in file.spec.tasks}
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """Every task by id, in the order of the stages."""
+        return {task: file.spec.tasks[task] for task, file in self.task_files.items()}
+
+    @cached_property
+    def gates(self) -> dict[str, Gate]:
+        """The lines by name."""
+        return dict(self._only("Gates").spec.gates)
+
+    @cached_property
+    def workload(self) -> WorkloadSpec:
+        """Data and protocol."""
+        spec: WorkloadSpec = self._only("Workload").spec
+        return spec
+
+    @cached_property
+    def profiles(self) -> dict[str, ProfileSpec]:
+        """The profiles by name."""
+        kind = KINDS["Profile"]
+        return {f.metadata.name: f.spec for f in self.files.values() if isinstance(f, kind)}
+
+    def task(self, task_id: str) -> Task:
+        """A task by id.
+
+        Raises:
+            DustError: there is none; the message names the nearest.
+        """
+        return self._member(self.tasks, task_id, "task")
+
+    def gate(self, name: str) -> Gate:
+        """A line by name.
+
+        Raises:
+            DustError: there is none; the message names the nearest.
+        """
+        return self._member(self.gates, name, "gate")
+
+    def profile(self, name: str) -> ProfileSpec:
+        """A profile by name.
+
+        Raises:
+            DustError: there is none; the message names the nearest.
+        """
+        return self._member(self.profiles, name, "profile")
+
+    def common(self, task_id: str) -> Any:
+        """What the task's file says of all its tasks; None where it says nothing."""
+        self.task(task_id)
+        return getattr(self.task_files[task_id].spec, "common", None)
+
+    def stage(self, stage: str) -> dict[str, Task]:
+        """The tasks of a stage, named `K` or, by its phase, `P1` or `p1`.
+
+        Raises:
+            DustError: there is no such stage.
+        """
+        phases = {phase.lower(): prefix for prefix, phase in STAGES.items()}
+        # `p` alone is the stage P; `p0` ... `p5` are phases.
+        prefix = phases.get(stage.lower(), stage.upper())
+        self._member(STAGES, prefix, "stage")
+        return {task: value for task, value in self.tasks.items() if stage_of(task) == prefix}
+
+    def _only(self, kind: str) -> Any:
+        found = [file for file in self.files.values() if isinstance(file, KINDS[kind])]
+        if len(found) != 1:
+            raise DustError(
+                f"there are {len(found)} files of kind {kind}, expected one",
+                where=next(iter(self.files), "specs"),
+                fix=_FIX,
+            )
+        return found[0]
+
+    @staticmethod
+    def _member(members: Mapping[str, T], name: str, noun: str) -> T:
+        if name in members:
+            return members[name]
+        near = get_close_matches(name, members, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise DustError(
+            f"there is no {noun} {name!r}", fix=f"{hint}one of {', '.join(members) or 'none'}"
+        )
+
+
+def load_specs(folder: Path) -> SpecSet:
+    """Read every `*.yaml` in `folder`, `folder/v1` and `folder/profiles`.
+
+    Raises:
+        DustError: the folder holds no spec, or a file has a fault; the message names its place.
+    """
+    paths = [
+        path
+        for place in (folder, folder / "v1", folder / "profiles")
+        for path in sorted(place.glob("*.yaml"))
+    ]
+    if not paths:
+        raise DustError(
+            "there are no specs", where=str(folder), fix="run in the repository, or use --specs"
+        )
+    return _spec_set({path.as_posix(): load_yaml(path) for path in paths})
+
+
+def read_specs(files: Mapping[str, bytes]) -> SpecSet:
+    """Read specs from their contents by path, as a revision has them.
+
+    Raises:
+        DustError: a file has a fault; the message names its place.
+    """
+    contents = {path: files[path] for path in sorted(files) if path.endswith(".yaml")}
+    return _spec_set({path: parse_yaml(content, path) for path, content in contents.items()})
+
+
+def _spec_set(documents: dict[str, Document]) -> SpecSet:
+    files = {path: _model(document) for path, document in documents.items()}
+    _require_one_of_each(documents, files)
+    return SpecSet(documents, files)
+
+
+def _require_one_of_each(documents: Mapping[str, Document], files: Mapping[str, SpecFile]) -> None:
+    first: dict[str, str] = {}
+    for path, file in files.items():
+        what = (
+            f"profile {file.metadata.name!r}" if isinstance(file, Profile) else type(file).__name__
+        )
+        if what in first:
+            raise SpecSyntaxError(
+                f"a second {what}; the first is in {first[what]}",
+                path=path,
+                position=documents[path].position(("kind",)),
+                fix="keep one of the two: a task or a profile has one place",
+            )
+        first[what] = path
+
+
+def _model(document: Document) -> SpecFile:
+    data = document.data
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise SpecSyntaxError(
+            f"kind is {kind!r}, expected one of {', '.join(KINDS)}",
+            path=document.path,
+            position=document.position(("kind",)),
+            fix="the first keys of a spec are apiVersion, kind, metadata and spec",
+        )
+    try:
+        model: SpecFile = KINDS[kind].model_validate(data)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        first = faults[0]
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise SpecSyntaxError(
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}",
+            path=document.path,
+            position=document.position(_known(document, first["loc"])),
+            fix=_FIX,
+        ) from error
+    return model
+
+
+def _known(document: Document, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The keys of a pydantic location that the document has; the others name union members."""
+    found: list[str | int] = []
+    value = document.data
+    for part in loc:
+        inside = (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        )
+        if inside:
+            found.append(part)
+            value = value[part]
+    return tuple(found)

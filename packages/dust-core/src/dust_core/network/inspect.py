@@ -1,0 +1,116 @@
+"""The verb `dust inspect`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dust_core.network.checkpoint import Checkpoint
+
+_KINDS = {
+    "dust": "a checkpoint of this project",
+    "published": "the file that DUSt3R's authors publish",
+    "hub": "a hub's folder: config.json and model.safetensors",
+}
+
+
+def inspect(
+    checkpoint: Annotated[Path, typer.Argument(help="A .pth, or a folder with config.json.")],
+    side: Annotated[int, typer.Option(min=16, help="Of the images, for the operations.")] = 512,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a checkpoint is: its origin, shapes, parameters by part, operations a pair."""
+    from dust_core.network.checkpoint import load_checkpoint
+
+    facts = describe(load_checkpoint(checkpoint), checkpoint, side)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+
+    from rich.console import Console
+    from rich.table import Table
+
+    shape = facts["shape"]
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="bold")
+    rows = [
+        ("file", facts["file"]),
+        ("what it is", _KINDS[facts["origin"]]),
+        ("experiment", facts["exp_id"] or "none of ours"),
+        ("spec digest", facts["spec_digest"] or "none"),
+        ("size", f"{facts['size_MB']:.1f} MB"),
+        ("encoder", _part(shape, "enc")),
+        ("decoders, each", _part(shape, "dec")),
+        ("head", _head(shape)),
+        (
+            "images",
+            f"{shape['patch_size']} pixels a patch; {side}x{side}: {facts['tokens']} tokens",
+        ),
+        ("operations", f"{facts['flops_G']:.2f} GFLOP a pair of {side}x{side}"),
+        ("parameters", f"{facts['parameters_M']:.2f} million"),
+    ]
+    for name, value in rows:
+        table.add_row(name, value)
+    for part, millions in facts["parts_M"].items():
+        share = millions / facts["parameters_M"]
+        table.add_row("", f"{millions:9.3f} million  {share:4.0%}  {part}")
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def describe(checkpoint: "Checkpoint", path: Path, side: int) -> dict[str, Any]:
+    """What `dust inspect` tells, as values that JSON can hold.
+
+    Args:
+        path: the file or folder that was read, for its size.
+        side: of the square images whose operations are counted.
+
+    Raises:
+        DustError: the network's patches do not divide the images.
+    """
+    from dust_core.errors import DustError
+    from dust_core.network.model.cost import flops_giga, parameters_by_part, parameters_millions
+
+    network, patch = checkpoint.network, checkpoint.config.patch_size
+    if side % patch:
+        raise DustError(
+            f"patches of {patch} pixels do not divide images of {side}",
+            where="--side",
+            fix=f"choose a multiple of {patch}",
+        )
+    files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+    return {
+        "file": str(path),
+        "origin": checkpoint.origin,
+        "exp_id": checkpoint.exp_id,
+        "spec_digest": checkpoint.spec_digest,
+        "size_MB": sum(one.stat().st_size for one in files) / 1e6,
+        "shape": checkpoint.config.to_dict(),
+        "tokens": (side // patch) ** 2,
+        "flops_G": flops_giga(network, side, side),
+        "parameters_M": parameters_millions(network),
+        "parts_M": parameters_by_part(network),
+    }
+
+
+def _part(shape: dict[str, Any], name: str) -> str:
+    heads, ffn = shape[f"{name}_heads"], shape[f"{name}_ffn"]
+    return (
+        f"{len(heads)} blocks of width {shape[f'{name}_dim']}: "
+        f"{_range(heads)} heads of {shape[f'{name}_head_dim']}, feed-forward {_range(ffn)}"
+    )
+
+
+def _head(shape: dict[str, Any]) -> str:
+    if shape["dpt"] is None:
+        return "linear"
+    dpt = shape["dpt"]
+    return (
+        f"DPT of {dpt['feature_dim']} channels, levels of {', '.join(map(str, dpt['layer_dims']))}"
+    )
+
+
+def _range(values: list[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,0 +1,1 @@
+"""Networks made out of networks: cut, refitted, at other patches."""

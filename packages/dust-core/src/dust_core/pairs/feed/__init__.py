@@ -1,0 +1,1 @@
+"""Batches of pairs for training and calibration, through NVIDIA DALI."""

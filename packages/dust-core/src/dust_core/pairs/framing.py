@@ -1,0 +1,87 @@
+"""Bringing a picture of any size to a square: what becomes of colour, depth and intrinsics.
+
+Pixel (row i, column j) has its centre at (x = j, y = i) before and after.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dust_core.pairs.geometry import Floats
+
+
+class Mode(StrEnum):
+    """How a picture that is no square becomes one."""
+
+    CROP = "crop"
+    """The largest square at its centre."""
+    LETTERBOX = "letterbox"
+    """The whole picture, with black bars of unknown depth."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a part of a picture comes to lie in a square; all in whole pixels.
+
+    Attributes:
+        side: of the square.
+        part: left, top, width and height of the part of the picture that is kept.
+        place: left, top, width and height of its place in the square.
+    """
+
+    side: int
+    part: tuple[int, int, int, int]
+    place: tuple[int, int, int, int]
+
+    def image(self, picture: Image.Image) -> NDArray[np.uint8]:
+        """The (side, side, 3) uint8 of an RGB picture, resampled with antialiasing."""
+        left, top, width, height = self.part
+        box = (left, top, left + width, top + height)
+        x, y, *size = self.place
+        resized = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS, box=box)
+        square = np.zeros((self.side, self.side, 3), np.uint8)
+        square[y : y + size[1], x : x + size[0]] = np.asarray(resized)
+        return square
+
+    def depth(self, depth: Floats) -> Floats:
+        """The (side, side) float32 of a depth (H, W): of each pixel the nearest, never a mean."""
+        left, top, width, height = self.part
+        x, y, new_width, new_height = self.place
+        columns = left + (np.arange(new_width) * 2 + 1) * width // (2 * new_width)
+        rows = top + (np.arange(new_height) * 2 + 1) * height // (2 * new_height)
+        square = np.zeros((self.side, self.side), np.float32)
+        square[y : y + new_height, x : x + new_width] = depth[np.ix_(rows, columns)]
+        return square
+
+    def intrinsics(self, intrinsics: Floats) -> Floats:
+        """The (3, 3) camera matrix of the square.
+
+        A pixel's area reaches half a pixel to each side of its centre, so that it is x + 1/2 that
+        scales with the picture.
+        """
+        left, top, width, height = self.part
+        x, y, new_width, new_height = self.place
+        scale_x, scale_y = new_width / width, new_height / height
+        moved = np.array(
+            [
+                [scale_x, 0, scale_x * (0.5 - left) - 0.5 + x],
+                [0, scale_y, scale_y * (0.5 - top) - 0.5 + y],
+                [0, 0, 1],
+            ]
+        )
+        return np.asarray(moved @ intrinsics)
+
+
+def place(width: int, height: int, side: int, mode: Mode) -> Placement:
+    """Where a picture of `width` x `height` comes to lie in a square of `side` x `side`."""
+    if mode is Mode.CROP:
+        part = min(width, height)
+        corner = ((width - part) // 2, (height - part) // 2)
+        return Placement(side, (*corner, part, part), (0, 0, side, side))
+    scale = side / max(width, height)
+    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+    corner = ((side - new_width) // 2, (side - new_height) // 2)
+    return Placement(side, (0, 0, width, height), (*corner, new_width, new_height))

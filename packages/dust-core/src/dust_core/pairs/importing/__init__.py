@@ -1,0 +1,1 @@
+"""Data sets of known layouts, turned into pair shards."""

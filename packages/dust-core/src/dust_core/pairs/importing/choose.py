@@ -1,0 +1,114 @@
+"""Choosing pairs among the frames of a recording by how much they see of one another."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dust_core.errors import DustError
+from dust_core.pairs import geometry
+from dust_core.pairs.geometry import Floats
+
+_STEP = 4
+
+
+@dataclass(frozen=True)
+class View:
+    """What one frame knows of the scene's geometry.
+
+    Attributes:
+        depth: (H, W), metres; 0 is unknown.
+        intrinsics: (3, 3), pixels.
+        cam_to_world: (4, 4), metres.
+    """
+
+    depth: Floats
+    intrinsics: Floats
+    cam_to_world: Floats
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which pairs are taken.
+
+    Attributes:
+        lowest, highest: bounds of covisibility, 0 ... 1, both allowed.
+        window: a frame is paired with the `window` frames that follow it and no others, so that the
+            work grows with the number of frames and not with its square.
+        pairs_per_frame: at most so many pairs begin with one frame.
+        seed: decides in which order the window is tried; nothing else is random.
+    """
+
+    lowest: float = 0.25
+    highest: float = 0.95
+    window: int = 30
+    pairs_per_frame: int = 2
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lowest <= self.highest <= 1:
+            raise DustError(
+                f"the bounds of overlap are {self.lowest:g} and {self.highest:g}",
+                fix="both lie above 0 and up to 1, the lower one first",
+            )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A pair of frames: their positions, what was loaded of them, the covisibility measured."""
+
+    positions: tuple[int, int]
+    views: tuple[View, View]
+    covisibility: float
+
+
+def view1_from_view2(first: View, second: View) -> Floats:
+    """The (4, 4) pose that takes points of the second camera to the first."""
+    return np.asarray(np.linalg.inv(first.cam_to_world) @ second.cam_to_world)
+
+
+def covisibility(first: View, second: View) -> float:
+    """The smaller of the shares that two views see of one another, 0 ... 1."""
+
+    def share(one: View, other: View) -> float:
+        pose = view1_from_view2(one, other)
+        cameras = (one.intrinsics, other.intrinsics)
+        return geometry.covisibility(one.depth, other.depth, *cameras, pose, _STEP)
+
+    forward = share(first, second)
+    return min(forward, share(second, first)) if forward else 0.0
+
+
+def select(
+    count: int,
+    view: Callable[[int], View],
+    selection: Selection,
+    on_measured: Callable[[float], None] = lambda _: None,
+) -> Iterator[Chosen]:
+    """Pairs of the frames 0 ... count - 1 within the bounds, by the position of their first frame.
+
+    Args:
+        view: loads one frame; it is called once for each, and a window of them is held.
+        on_measured: told every covisibility that was measured, taken or not.
+    """
+    held: dict[int, View] = {}
+
+    def at(position: int) -> View:
+        if position not in held:
+            held[position] = view(position)
+        return held[position]
+
+    for first in range(count):
+        following = np.arange(first + 1, min(count, first + 1 + selection.window))
+        taken = 0
+        for second in map(
+            int, np.random.default_rng((selection.seed, first)).permutation(following)
+        ):
+            if taken == selection.pairs_per_frame:
+                break
+            measured = covisibility(at(first), at(second))
+            on_measured(measured)
+            if selection.lowest <= measured <= selection.highest:
+                taken += 1
+                yield Chosen((first, second), (at(first), at(second)), measured)
+        held.pop(first, None)

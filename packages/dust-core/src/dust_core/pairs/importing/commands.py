@@ -1,0 +1,253 @@
+"""`dust data import`: turn a data set of a known layout into pair shards."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dust_core.pairs.geometry import Floats
+    from dust_core.pairs.importing.adapters import Layout
+    from dust_core.pairs.importing.importer import Settings, Tally
+    from dust_core.pairs.shards.sample import Members
+    from dust_core.pairs.shards.tars import Manifest
+
+_REQUEST = "import.json"
+
+
+def import_(
+    layout: Annotated[str, typer.Argument(help="manifest, 7-scenes, tum, colmap or middlebury.")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder, or the manifest.")],
+    folder: Annotated[Path, typer.Argument(metavar="DST", help="The folder of shards to write.")],
+    side: Annotated[int, typer.Option(min=16, max=4096, help="Of the images, pixels.")] = 512,
+    mode: Annotated[
+        Literal["crop", "letterbox"], typer.Option(help="How pictures become squares.")
+    ] = "crop",
+    split: Annotated[str, typer.Option(help="What the set is for.")] = "training",
+    licence: Annotated[str, typer.Option(help="The licence of the data.")] = "not stated",
+    picture: Annotated[Literal["jpg", "png"], typer.Option(help="The format of colour.")] = "jpg",
+    depth_unit: Annotated[
+        float, typer.Option(min=1e-6, help="Step of stored depth, m; 65,535 are kept.")
+    ] = 0.001,
+    pairs_per_shard: Annotated[int, typer.Option(min=1, help="Pairs a tar.")] = 256,
+    scene: Annotated[
+        list[str] | None, typer.Option(help="Only scenes like this (*, ?); repeatable.")
+    ] = None,
+    min_overlap: Annotated[float, typer.Option(help="Least covisibility, 0 to 1.")] = 0.25,
+    max_overlap: Annotated[float, typer.Option(help="Most covisibility, 0 to 1.")] = 0.95,
+    window: Annotated[int, typer.Option(min=1, help="Following frames tried.")] = 30,
+    pairs_per_frame: Annotated[
+        int, typer.Option(min=1, help="Pairs that begin with one frame.")
+    ] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order in which they are tried.")] = 42,
+    intrinsics: Annotated[
+        str | None, typer.Option(help="7-scenes, tum: fx,fy,cx,cy of colour, or a file of K.")
+    ] = None,
+    depth_intrinsics: Annotated[
+        str | None,
+        typer.Option(help="7-scenes: the same of depth that is not registered to colour."),
+    ] = None,
+    colour_from_depth: Annotated[
+        Path | None, typer.Option(help="7-scenes: a file of the 4x4 pose from depth to colour.")
+    ] = None,
+    depth_step: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-9, help="manifest, colmap: metres a step of whole-number depth (0.001)."
+        ),
+    ] = None,
+    time_gap: Annotated[
+        float | None, typer.Option(min=0, help="tum: seconds between colour, depth, pose (0.02).")
+    ] = None,
+    depths: Annotated[
+        str | None, typer.Option(help="colmap: the folder of depth maps (stereo/depth_maps).")
+    ] = None,
+    metres_per_unit: Annotated[
+        float | None, typer.Option(min=1e-9, help="colmap: the scale of the model (1).")
+    ] = None,
+) -> None:
+    """Turn a data set of a known layout into pair shards.
+
+    Pairs are chosen by measured covisibility. Called again after it was interrupted, it goes on.
+    """
+    from dust_core.pairs.framing import Mode
+    from dust_core.pairs.importing.choose import Selection
+    from dust_core.pairs.importing.importer import Settings
+
+    options = {
+        "intrinsics": _matrix(intrinsics),
+        "depth_intrinsics": _matrix(depth_intrinsics),
+        "colour_from_depth": _pose(colour_from_depth),
+        "depth_step": depth_step,
+        "time_gap": time_gap,
+        "depths": depths,
+        "metres_per_unit": metres_per_unit,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = Settings(
+        side=side,
+        mode=Mode(mode),
+        selection=Selection(min_overlap, max_overlap, window, pairs_per_frame, seed),
+        split=split,
+        source=f"{layout}: {source.resolve().name}",
+        licence=licence,
+        scenes=tuple(scene or ()),
+        picture=picture,
+        depth_unit_m=depth_unit,
+    )
+    manifest, tally = _run(_layout(layout, given), source, folder, settings, given, pairs_per_shard)
+    if tally.without:
+        names = ", ".join(sorted(tally.without))
+        typer.echo(f"no pair within the bounds in {len(tally.without)} scenes: {names}", err=True)
+    typer.echo(
+        f"{folder}: {manifest.pairs} pairs (frames: {tally.frames}, scenes: "
+        f"{len(manifest.scenes)}, shards: {len(manifest.shards)})\n"
+        f"prove them with: dust data check {folder}"
+    )
+
+
+def _run(
+    layout: "Layout",
+    source: Path,
+    folder: Path,
+    settings: "Settings",
+    given: dict[str, Any],
+    pairs_per_shard: int,
+) -> "tuple[Manifest, Tally]":
+    """Write the shards with a bar for the recording in hand: how many follow is not known."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from dust_core.pairs.importing.adapters import Recording
+    from dust_core.pairs.importing.importer import Tally, samples
+    from dust_core.pairs.shards.tars import write_shards
+
+    request = _request(settings, given, pairs_per_shard)
+    skip = _finished(folder, request)
+    tally = Tally()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    counted = TextColumn("{task.fields[pairs]} pairs")
+    console = Console(stderr=True)
+    with Progress(
+        *columns,
+        counted,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("frames", total=None, pairs=0)
+
+        def show(recording: Recording, frames: int, tally: Tally) -> None:
+            total = len(recording.frames)
+            label = f"{recording.scene}, frames"
+            bar.update(task, description=label, completed=frames, total=total, pairs=tally.pairs)
+
+        manifest = write_shards(
+            _noted(
+                samples(layout, source, settings, tally, skip=skip, on_frame=show), folder, request
+            ),
+            folder,
+            split=settings.split,
+            licence=settings.licence,
+            pairs_per_shard=pairs_per_shard,
+        )
+    return manifest, tally
+
+
+def _layout(name: str, given: dict[str, Any]) -> "Layout":
+    from dataclasses import fields, is_dataclass
+
+    from dust_core.pairs.importing.adapters import LAYOUTS
+
+    if name not in LAYOUTS:
+        raise DustError(f"the layout {name} is not known", fix=f"one of {', '.join(LAYOUTS)}")
+    kind = LAYOUTS[name]
+    known: set[str] = {one.name for one in fields(kind)} if is_dataclass(kind) else set()
+    for option in given:
+        if option not in known:
+            flag = f"--{option.replace('_', '-')}"
+            raise DustError(f"the layout {name} takes no {flag}", fix=f"leave out {flag}")
+    return kind(**given)
+
+
+def _request(settings: "Settings", given: dict[str, Any], pairs_per_shard: int) -> dict[str, Any]:
+    """All that decides what the shards hold, as plain data."""
+    from dataclasses import asdict
+
+    options = {name: getattr(value, "tolist", lambda v=value: v)() for name, value in given.items()}
+    return {
+        **asdict(settings),
+        "scenes": list(settings.scenes),
+        "options": options,
+        "pairs_per_shard": pairs_per_shard,
+    }
+
+
+def _noted(
+    stream: "Iterator[Members]", folder: Path, request: dict[str, Any]
+) -> "Iterator[Members]":
+    """The same samples; before the first, what was asked for is written beside the shards."""
+    import json
+
+    from dust_core.files import atomic_write_text
+
+    for position, members in enumerate(stream):
+        if position == 0:
+            atomic_write_text(folder / _REQUEST, json.dumps(request, indent=1) + "\n")
+        yield members
+
+
+def _finished(folder: Path, request: dict[str, Any]) -> int:
+    """How many pairs an interrupted call for the same has finished.
+
+    Raises:
+        DustError: the folder holds shards of something else.
+    """
+    import json
+
+    tars = sorted(folder.glob("pairs-*.tar"))
+    if not tars:
+        return 0
+    try:
+        before = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    other = sorted(key for key in request if before.get(key) != request[key])
+    if other:
+        raise DustError(
+            f"it holds shards that were made otherwise (differing: {', '.join(other)})",
+            where=str(folder),
+            fix="repeat the options to go on, or name an empty folder",
+        )
+    finished = 0
+    for tar in tars:
+        index = tar.with_suffix(".idx")
+        if not index.is_file():
+            break
+        finished += int(index.read_text(encoding="utf-8").split(maxsplit=2)[1])
+    return finished
+
+
+def _matrix(value: str | None) -> "Floats | None":
+    from dust_core.pairs.importing.adapters.base import camera_matrix
+    from dust_core.pairs.importing.adapters.files import parse_numbers, read_numbers
+
+    if value is None:
+        return None
+    path = Path(value)
+    numbers = read_numbers(path, (4, 9), "K") if path.is_file() else parse_numbers(value, value)
+    return camera_matrix(numbers, value)
+
+
+def _pose(path: Path | None) -> "Floats | None":
+    from dust_core.pairs.importing.adapters.base import rigid
+    from dust_core.pairs.importing.adapters.files import read_numbers
+
+    if path is None:
+        return None
+    return rigid(read_numbers(path, (16,), "a pose").reshape(4, 4), str(path))

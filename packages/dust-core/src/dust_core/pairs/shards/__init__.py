@@ -1,0 +1,1 @@
+"""Sets of pair shards: written, read, indexed, proven."""

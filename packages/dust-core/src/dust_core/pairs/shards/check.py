@@ -1,0 +1,150 @@
+"""Proving a set: every byte, every sample, and the geometry between its views."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dust_core.errors import DustError
+from dust_core.pairs.geometry import seen, warp
+from dust_core.pairs.shards.index import verify_index
+from dust_core.pairs.shards.sample import Members, PairSample, decode
+from dust_core.pairs.shards.tars import Manifest, read_manifest, read_shard, verify_shard
+
+# A pair whose views do not agree is a wrong pose or a wrong intrinsic matrix: at true
+# correspondences neither depth nor colour moves much, whatever the scene.
+MAX_GEOMETRIC_ERROR = 0.02
+_STEP = 4
+
+
+@dataclass(frozen=True)
+class PairErrors:
+    """How well view 2, warped by the stated geometry, agrees with view 1 where both see a point.
+
+    Attributes:
+        covisible: share of view 1's known pixels that view 2 sees.
+        geometric: median relative difference of depth over pixels that fall inside view 2 and are
+            not hidden there, a fraction.
+        photometric: median difference of colour at the pixels that both see, of 255.
+    """
+
+    covisible: float
+    geometric: float
+    photometric: float
+
+
+@dataclass
+class SetReport:
+    """What a check found.
+
+    Attributes:
+        manifest: the set's manifest.
+        pairs: samples that were read whole.
+        faults: one message for each fault, in order.
+        errors: the geometry of every whole sample.
+    """
+
+    manifest: Manifest
+    pairs: int = 0
+    faults: list[str] = field(default_factory=list)
+    errors: list[PairErrors] = field(default_factory=list)
+
+    def median(self, name: str) -> float:
+        """The median over the pairs of one of the errors; NaN where there is no pair."""
+        values = [getattr(error, name) for error in self.errors]
+        return float(np.median(values)) if values else float("nan")
+
+
+def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetReport:
+    """Read everything in a folder of shards and compare it with itself and with its manifest.
+
+    Raises:
+        DustError: there is no readable manifest; every other fault is in the report.
+    """
+    report = SetReport(read_manifest(folder))
+    scenes: set[str] = set()
+    for shard in report.manifest.shards:
+        try:
+            verify_shard(folder, shard)
+            verify_index(folder / shard.index, folder / shard.name)
+            found = 0
+            for key, members in read_shard(folder / shard.name):
+                _check_sample(members, f"{folder / shard.name}:{key}", report, scenes)
+                found += 1
+                on_pair()
+            if found != shard.pairs:
+                raise DustError(
+                    f"holds {found} pairs, the manifest says {shard.pairs}",
+                    where=str(folder / shard.name),
+                )
+        except DustError as error:
+            report.faults.append(_one_line(error))
+    if not report.faults:
+        report.faults.extend(_faults_of_manifest(folder, report.manifest, scenes))
+    return report
+
+
+def pair_errors(sample: PairSample) -> PairErrors:
+    """Warp view 1 into view 2 by the stated depth and cameras, and compare."""
+    depth_1, depth_2 = sample.depths
+    found = warp(
+        depth_1, *sample.intrinsics, sample.view1_from_view2, depth_2.shape[:2], step=_STEP
+    )
+    known = int((depth_1[::_STEP, ::_STEP] > 0).sum())
+    visible = seen(found, depth_2)
+    nearest = np.rint(found.pixels_2).astype(np.int64)
+    own = depth_2[nearest[:, 1], nearest[:, 0]]
+    # What lies behind view 2's surface is hidden; what lies in front of it would be a wrong pose.
+    facing = (own > 0) & (found.depth_2 < 1.05 * own)
+    relative = np.abs(own - found.depth_2)[facing] / found.depth_2[facing]
+    first = sample.images[0][found.pixels_1[:, 1], found.pixels_1[:, 0]].astype(np.float64)
+    second = sample.images[1][nearest[:, 1], nearest[:, 0]].astype(np.float64)
+    colour = np.abs(first - second).mean(1)[visible]
+    return PairErrors(
+        covisible=float(visible.sum()) / max(1, known),
+        geometric=float(np.median(relative)) if len(relative) else float("inf"),
+        photometric=float(np.median(colour)) if len(colour) else float("nan"),
+    )
+
+
+def _check_sample(members: Members, where: str, report: SetReport, scenes: set[str]) -> None:
+    try:
+        sample = decode(members, where)
+    except DustError as error:
+        report.faults.append(_one_line(error))
+        return
+    report.faults.extend(_disagreements(sample, report.manifest, where))
+    errors = pair_errors(sample)
+    if errors.geometric > MAX_GEOMETRIC_ERROR:
+        report.faults.append(
+            f"{where}: pose or intrinsics are wrong: warped into view 2, depth is "
+            f"off by {100 * errors.geometric:.1f} % in the median"
+        )
+    report.errors.append(errors)
+    scenes.add(sample.about["scene"])
+    report.pairs += 1
+
+
+def _faults_of_manifest(folder: Path, manifest: Manifest, scenes: set[str]) -> Iterator[str]:
+    if tuple(sorted(scenes)) != manifest.scenes:
+        yield f"{folder}: its scenes are not those of the manifest"
+    pairs = sum(shard.pairs for shard in manifest.shards)
+    if pairs != manifest.pairs:
+        yield f"{folder}: its shards hold {pairs} pairs, the manifest says {manifest.pairs}"
+
+
+def _disagreements(sample: PairSample, manifest: Manifest, where: str) -> Iterator[str]:
+    size = sample.images[0].shape[:2]
+    if size != (manifest.height, manifest.width):
+        expected = f"{manifest.height}x{manifest.width}"
+        yield f"{where}: images are {size[0]}x{size[1]}, the manifest says {expected}"
+    for index, depth in enumerate(sample.depths, 1):
+        if not (depth > 0).any():
+            yield f"{where}: {index}.depth.png has no known depth"
+    if sample.about["scene"] not in manifest.scenes:
+        yield f"{where}: the manifest does not name the scene {sample.about['scene']}"
+
+
+def _one_line(error: DustError) -> str:
+    return f"{error.where}: {error.what}" if error.where else error.what

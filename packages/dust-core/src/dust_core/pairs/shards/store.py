@@ -1,0 +1,75 @@
+"""Members of any sample of a set, by number, without reading what lies before it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from dust_core.errors import DustError
+from dust_core.pairs.shards.index import Member, read_index
+from dust_core.pairs.shards.sample import Members
+from dust_core.pairs.shards.tars import read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    shard: int
+    members: tuple[Member, ...]
+
+
+class SampleStore:
+    """Random access to a folder of shards through their indices.
+
+    Files are opened once and read at offsets, which threads and forked processes may share.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        self._places: list[_Place] = []
+        self._files: list[int] = []
+        for number, shard in enumerate(self.manifest.shards):
+            samples = read_index(folder / shard.index, shard.pairs)
+            self._places += [_Place(number, members) for members in samples]
+            self._files.append(_open(folder / shard.name))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def where(self, number: int) -> str:
+        """Shard and key of a sample, for messages."""
+        shard = self.manifest.shards[self._places[number].shard]
+        return f"{self.folder / shard.name}:{number:07d}"
+
+    def read(self, number: int) -> Members:
+        """The members of sample `number`.
+
+        Raises:
+            DustError: the shard ends before the sample does.
+        """
+        place = self._places[number]
+        members: Members = {}
+        for suffix, offset, size in place.members:
+            content = os.pread(self._files[place.shard], size, offset)
+            if len(content) < size:
+                raise DustError(
+                    f"the tar ends inside {suffix}",
+                    where=self.where(number),
+                    fix="it is truncated: fetch it again with `dvc pull`",
+                    exit_code=1,
+                )
+            members[suffix] = content
+        return members
+
+    def close(self) -> None:
+        """Close the tars."""
+        while self._files:
+            os.close(self._files.pop())
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise DustError(
+            f"cannot open the shard: {error.strerror}", where=str(path), fix="`dvc pull`"
+        ) from error

@@ -1,0 +1,221 @@
+"""Pair shards: WebDataset tars of bounded size, an index beside each, one manifest for all.
+
+A folder of shards holds `pairs-000000.tar`, `pairs-000000.idx`, ... and `manifest.json`. The index
+is what DALI's webdataset reader takes (its format v1.2); the manifest freezes the set.
+"""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dust_core.errors import DustError
+from dust_core.files import atomic_path, atomic_write_text, sha256_file
+from dust_core.pairs.shards.index import make_index, reading
+from dust_core.pairs.shards.sample import Members, read_about
+
+MANIFEST = "manifest.json"
+_FORMAT = "dust/pairs/v1"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar of a set: its name, its pairs, its bytes."""
+
+    name: str
+    pairs: int
+    sha256: str
+
+    @property
+    def index(self) -> str:
+        """The name of the index beside the tar."""
+        return str(Path(self.name).with_suffix(".idx"))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a set is: it is frozen by this file's SHA-256.
+
+    Attributes:
+        split: what the set is for.
+        licence: the licence of its data.
+        pairs: how many pairs.
+        scenes: their scenes, sorted.
+        height, width: of every image, pixels.
+        picture: `jpg` or `png`.
+        shards: the tars, in order.
+    """
+
+    split: str
+    licence: str
+    pairs: int
+    scenes: tuple[str, ...]
+    height: int
+    width: int
+    picture: str
+    shards: tuple[Shard, ...]
+
+
+def write_shards(
+    samples: Iterable[Members], folder: Path, *, split: str, licence: str, pairs_per_shard: int
+) -> Manifest:
+    """Write samples, in order, as a folder of shards; memory holds one sample at a time.
+
+    Every tar is written whole or not at all. Called again after it was interrupted, with the same
+    samples, it keeps the tars that are there and goes on; the manifest comes last.
+
+    Raises:
+        DustError: a file cannot be written, or there is no sample.
+    """
+    stream = iter(samples)
+    shards: list[Shard] = []
+    facts = _Facts()
+    while True:
+        name = f"pairs-{len(shards):06d}.tar"
+        shard = _kept(folder / name, stream, facts) or _written(
+            folder / name, stream, facts, len(shards) * pairs_per_shard, pairs_per_shard
+        )
+        if shard is None:
+            break
+        shards.append(shard)
+    if facts.size is None:
+        raise DustError("there is no pair to write", where=str(folder), fix="check the source")
+    manifest = Manifest(
+        split=split,
+        licence=licence,
+        pairs=sum(shard.pairs for shard in shards),
+        scenes=tuple(sorted(facts.scenes)),
+        height=facts.size[0],
+        width=facts.size[1],
+        picture=facts.picture,
+        shards=tuple(shards),
+    )
+    content = {"format": _FORMAT, **asdict(manifest)}
+    atomic_write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder of shards.
+
+    Raises:
+        DustError: it is absent or no manifest.
+    """
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format") != _FORMAT:
+            raise ValueError(f"it is not of the format {_FORMAT}")
+        shards = tuple(Shard(**shard) for shard in content.pop("shards"))
+        return Manifest(**content | {"shards": shards, "scenes": tuple(content["scenes"])})
+    except FileNotFoundError as error:
+        raise DustError(
+            "there is no manifest", where=str(path), fix="pull the data: `dvc pull`"
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DustError(
+            f"not a manifest of pair shards: {error}",
+            where=str(path),
+            fix="pull the data again: `dvc pull`",
+        ) from error
+
+
+def verify_shard(folder: Path, shard: Shard) -> None:
+    """Prove that a tar has the bytes that the manifest names.
+
+    Raises:
+        DustError: it is absent or has others.
+    """
+    found = sha256_file(folder / shard.name)
+    if found != shard.sha256:
+        with reading(folder / shard.name):
+            pass  # a tar without an end is better called truncated than of another sum
+        raise DustError(
+            f"its SHA-256 is {found}, the manifest says {shard.sha256}",
+            where=str(folder / shard.name),
+            fix="pull the data again: `dvc pull`",
+            exit_code=1,
+        )
+
+
+def read_shard(path: Path) -> Iterator[tuple[str, Members]]:
+    """Key and members of every sample of a tar, in order.
+
+    Raises:
+        DustError: the tar is truncated or is none.
+    """
+    key, members = "", Members()
+    with reading(path), tarfile.open(path, "r:") as tar:
+        for entry in tar:
+            stream = tar.extractfile(entry)
+            if stream is None:
+                continue
+            base, _, suffix = Path(entry.name).name.partition(".")
+            if base != key and members:
+                yield key, members
+                members = {}
+            key = base
+            members[suffix] = stream.read()
+    if members:
+        yield key, members
+
+
+@dataclass
+class _Facts:
+    """What the manifest says of all samples, gathered while they pass."""
+
+    size: tuple[int, int] | None = None
+    picture: str = ""
+
+    def __post_init__(self) -> None:
+        self.scenes: set[str] = set()
+
+    def note(self, members: Members) -> None:
+        if self.size is None:
+            from PIL import Image
+
+            self.picture = "png" if "1.png" in members else "jpg"
+            with Image.open(io.BytesIO(members[f"1.{self.picture}"])) as image:
+                self.size = (image.height, image.width)
+        self.scenes.add(read_about(members, "the sample to write")["scene"])
+
+
+def _kept(path: Path, stream: Iterator[Members], facts: _Facts) -> Shard | None:
+    """A finished tar of an earlier call, after its samples are taken from the stream."""
+    index = path.with_suffix(".idx")
+    if not index.is_file():
+        return None
+    pairs = 0
+    for _, members in read_shard(path):
+        facts.note(members)
+        next(stream, None)
+        pairs += 1
+    return Shard(path.name, pairs, sha256_file(path))
+
+
+def _written(
+    path: Path, stream: Iterator[Members], facts: _Facts, start: int, most: int
+) -> Shard | None:
+    pairs = 0
+    with atomic_path(path) as temporary:
+        with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+            while pairs < most and (members := next(stream, None)) is not None:
+                facts.note(members)
+                _append(tar, f"{start + pairs:07d}", members)
+                pairs += 1
+        index, sha256 = make_index(temporary), sha256_file(temporary)
+    if not pairs:
+        path.unlink()
+        return None
+    # The index comes last: a tar without one was interrupted and is written anew.
+    atomic_write_text(path.with_suffix(".idx"), index)
+    return Shard(path.name, pairs, sha256)
+
+
+def _append(tar: tarfile.TarFile, key: str, members: Members) -> None:
+    for suffix, content in members.items():
+        entry = tarfile.TarInfo(f"{key}.{suffix}")
+        entry.size = len(content)  # all else stays 0: the same samples make the same bytes
+        tar.addfile(entry, io.BytesIO(content))

@@ -1,0 +1,1 @@
+"""Networks measured by the workload's protocol, in turn in one process."""

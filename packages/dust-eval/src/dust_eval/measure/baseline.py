@@ -1,0 +1,143 @@
+"""The executors `freeze-workload` (P0-1) and `evaluate-teacher` (P0-2)."""
+
+import io
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dust_core.declared.project import ARTIFACTS
+from dust_core.declared.records import (
+    MEASURED_FIELDS,
+    Measured,
+    build_result,
+    percentile,
+    task_parameters,
+)
+from dust_core.declared.records.provenance import Role
+from dust_core.declared.specs import ResolvedTask
+from dust_core.errors import DustError
+from dust_core.files import atomic_write_text, sha256_file
+from dust_eval.gates.bootstrap import Resampling, p50_reduction_interval
+from dust_eval.measure.evaluate import Subject, evaluate
+from dust_eval.measure.execution import begin, write_results
+from dust_eval.measure.samples import workload_samples
+
+
+def freeze_workload(task: ResolvedTask) -> None:
+    """Prove the four sets, and write down the protocol and the data as they are measured on.
+
+    Raises:
+        DustError: a set is absent, damaged, or another than the specs name.
+    """
+    execution = begin(task)
+    for name, split in task.data:
+        manifest = Path(split.manifest)
+        if not manifest.is_file():
+            raise DustError(
+                f"the {name} set is not here", where=str(manifest), fix="pull it: `dvc pull`"
+            )
+        if sha256_file(manifest) != split.sha256:
+            raise DustError(
+                f"this is not the {name} set that the specs name",
+                where=str(manifest),
+                fix=f"pull it again: `dvc pull {manifest.parent}`",
+            )
+    there = sum(1 for _ in workload_samples(task))
+    folder = ARTIFACTS / task.profile_name
+    path = folder / task.task.outputs[0]
+    atomic_write_text(path, _workload_text(task))
+    measured = Measured(quantities={"missing_pairs": task.profile.workload_pairs - there})
+    artifacts = {path.name: sha256_file(path)}
+    result = build_result(execution, None, measured, artifacts=artifacts)
+    write_results(task, (result,))
+
+
+def evaluate_teacher(task: ResolvedTask) -> None:
+    """Measure the teacher in FP32, in FP32 again beside itself, and in the profile's precision.
+
+    The second measurement says how far the first can be trusted: `extra.again` holds the ratio of
+    the median latencies, with its interval, and whether quality is the same to the last digit.
+
+    Raises:
+        DustError: see `evaluate`.
+    """
+    execution = begin(task)
+    path = ARTIFACTS / task.profile_name / task.task.inputs[0]
+    reduced = task.profile.runtime.float_precision
+    found = evaluate(
+        task,
+        {
+            "the teacher": Subject(path=path, computed="fp32", scene=True),
+            "the teacher again": Subject(path=path, computed="fp32"),
+            f"the teacher in {reduced}": Subject(
+                path=path, computed=reduced, notes=f"the same weights in {reduced}"
+            ),
+        },
+    )
+    first, again = found["the teacher"], found.pop("the teacher again")
+    roles: tuple[Role, ...] = ("candidate", "reference")
+    results = tuple(
+        build_result(
+            execution,
+            task_parameters(task),
+            _counted(one.measured),
+            artifacts=dict(execution.inputs),
+            role=role,
+            runtime=one.runtime,
+        )
+        for role, one in zip(roles, found.values(), strict=True)
+    )
+    write_results(task, results, {"again": _repeated(task, first.measured, again.measured)})
+
+
+def _repeated(task: ResolvedTask, first: Measured, again: Measured) -> dict[str, Any]:
+    """How two measurements of one network in one process agree."""
+    assert first.latency is not None and again.latency is not None
+    protocol = task.workload.quality
+    plan = Resampling(protocol.bootstrap, protocol.confidence, task.workload.seed)
+    one, two = first.latency.candidate_ms, again.latency.candidate_ms
+    reduction = p50_reduction_interval(two, one, plan)
+    assert reduction is not None  # no latency is 0
+    return {
+        "t_pair_p50_ratio": percentile(two, 50) / percentile(one, 50),
+        "low": 1 - reduction.high / 100,
+        "high": 1 - reduction.low / 100,
+        "same_quality": first.per_pair == again.per_pair,
+    }
+
+
+def _counted(measured: Measured) -> Measured:
+    """The measurement with what P0-2's lines bind: values that are no number, fields without one.
+
+    GPU hours are left out: an evaluation spends none worth counting.
+    """
+    values = [value for row in measured.per_pair.values() for value in row]
+    wanted = set(MEASURED_FIELDS) - {"gpu_hours"}
+    return replace(
+        measured,
+        quantities={
+            "nan_count": sum(not math.isfinite(value) for value in values),
+            "missing_fields": len(wanted & set(measured.reasons)),
+        },
+    )
+
+
+def _workload_text(task: ResolvedTask) -> str:
+    """The workload's file with the data of the profile."""
+    from ruamel.yaml import YAML
+
+    spec = task.workload.model_dump(mode="json") | {"data": task.data.model_dump(mode="json")}
+    title = f"What the profile {task.profile_name} is measured on, and how"
+    yaml, text = YAML(), io.StringIO()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.dump(
+        {
+            "apiVersion": "dust/v1",
+            "kind": "Workload",
+            "metadata": {"name": "workload", "title": title},
+            "spec": spec,
+        },
+        text,
+    )
+    return text.getvalue()

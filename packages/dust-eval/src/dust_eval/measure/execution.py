@@ -1,0 +1,104 @@
+"""How every executor begins and ends."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dust_core.declared.project import ARTIFACTS, result_of, result_path
+from dust_core.declared.records import (
+    BaselineRef,
+    Execution,
+    Result,
+    ResultFile,
+    build_result,
+    environment_fingerprint,
+    read_result_folder,
+    record_parameters,
+    write_result_file,
+)
+from dust_core.declared.specs import ResolvedTask
+from dust_core.declared.specs.names import parse_exp_id
+from dust_core.errors import DustError
+from dust_core.files import sha256_file
+from dust_eval.gates import with_verdicts
+from dust_eval.measure.evaluate import Evaluation
+
+
+def begin(task: ResolvedTask) -> Execution:
+    """Note when the task began, on what, and what it reads."""
+    folder = ARTIFACTS / task.profile_name
+    return Execution(
+        task=task,
+        environment=environment_fingerprint(task.profile.device.kind),
+        runtime=None,
+        inputs={name: sha256_file(folder / name) for name in task.task.inputs},
+        started=dt.datetime.now(dt.UTC),
+    )
+
+
+def baseline_beside(
+    execution: Execution, task_id: str, found: Evaluation, sha256: str, file: str
+) -> tuple[Result, dict[str, BaselineRef]]:
+    """The baseline of a line as it was measured in this process, and the reference to it.
+
+    Args:
+        task_id: the baseline's task; its own result file says which experiment it is.
+        found: its measurement here.
+        sha256, file: the artifact measured.
+
+    Raises:
+        DustError: that task has no result yet.
+    """
+    exp_id = result_of(execution.task, task_id).candidates[0].exp_id
+    if exp_id is None:
+        raise DustError(
+            f"{task_id}, which {execution.task.id} is compared with, measured no network",
+            where=str(result_path(execution.task, task_id)),
+            fix="compare it with a task that has an experiment of its own",
+        )
+    latency = found.measured.latency
+    if latency is not None:
+        # It is what others are compared with, whatever stood beside it in a turn.
+        latency = latency.model_copy(update={"baseline": None, "baseline_ms": None})
+    result = build_result(
+        execution,
+        record_parameters(parse_exp_id(exp_id)),
+        replace(found.measured, latency=latency),
+        artifacts={file: sha256},
+        role="baseline",
+        runtime=found.runtime,
+    )
+    return result, {task_id: BaselineRef(exp_id=exp_id, sha256=sha256)}
+
+
+def write_results(
+    task: ResolvedTask,
+    results: Sequence[Result],
+    extra: Mapping[str, Any] | None = None,
+    *,
+    judged: bool = True,
+) -> None:
+    """Write the task's result file, with the verdicts on its candidates.
+
+    Args:
+        extra: what else the task has to tell, as JSON has it.
+        judged: whether its lines bind it; not where it found that it was not needed.
+
+    Raises:
+        DustError: the file cannot be written, or another result file of the profile is broken.
+    """
+    folder = ARTIFACTS / task.profile_name
+    file = ResultFile(
+        apiVersion="dust/v1",
+        kind="Result",
+        task=task.id,
+        results=tuple(results),
+        verdicts=(),
+        extra=dict(extra or {}),
+    )
+    path = result_path(task)
+    if judged:
+        others = [other for found, other in read_result_folder(folder).items() if found != path]
+        file = with_verdicts(task, file, others)
+    write_result_file(path, file)

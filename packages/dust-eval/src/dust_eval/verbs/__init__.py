@@ -1,0 +1,1 @@
+"""The verbs that run a network on photographs or on a set of pairs."""

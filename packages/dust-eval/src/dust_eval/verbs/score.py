@@ -1,0 +1,118 @@
+"""The verb `dust score`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dust_core.errors import DustError
+from dust_eval.verbs.options import NarrowOption, ThreadsOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL.Image import Image
+
+    from dust_eval.quality.workload import Sample
+    from dust_eval.runtimes import PairModel
+
+_CHAMFER_POINTS, _SEED = 20_000, 42  # those of the workload
+
+
+def score(
+    model: Annotated[
+        Path, typer.Argument(help="A checkpoint .pth, a graph .onnx, an engine .trt.")
+    ],
+    shards: Annotated[Path, typer.Argument(help="A folder of pair shards.")],
+    pairs: Annotated[int | None, typer.Option(min=1, help="Of the set; default: all.")] = None,
+    bf16: NarrowOption = False,
+    threads: ThreadsOption = 2,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for score.json and pairs.png.")
+    ] = None,
+) -> None:
+    """Measure a network's quality on any set of pairs, as the workload is measured."""
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from dust_core.files import atomic_path, atomic_write_text
+    from dust_core.pairs.shards.tars import read_manifest
+    from dust_eval.measure.samples import set_samples
+    from dust_eval.quality import measure_quality
+    from dust_eval.quality.workload import METRICS
+    from dust_eval.runtimes import RuntimeOptions, load_any
+
+    network = load_any(model, RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads))
+    for sample in set_samples(shards, 1):
+        size = sample.truth.depth_1.shape
+        if network.size not in (None, size):
+            raise DustError(
+                f"the graph takes images of {_by(network.size)}, the set has {_by(size)}",
+                where=str(model),
+                fix="export it for that size, or make the set anew with another --side",
+            )
+    count = min(pairs or 10**9, read_manifest(shards).pairs)
+    report = measure_quality(
+        network,
+        track(set_samples(shards, count), "pairs", count, transient=True),
+        chamfer_points=_CHAMFER_POINTS,
+        seed=_SEED,
+    )
+    table = Table(title=f"{model.name} on {count} pairs of {shards}")
+    for column in ("", *METRICS):
+        table.add_column(column, justify="right" if column else "left")
+    rows = dict(zip(report.pairs, zip(*report.per_pair.values(), strict=True), strict=True))
+    for name, values in rows.items() if len(rows) <= 30 else ():
+        table.add_row(name, *(f"{value:.4f}" for value in values))
+    table.add_row("mean", *(f"{value:.4f}" for value in report.aggregate.values()), style="bold")
+    Console().print(table)
+    if out is not None:
+        found = {"model": model.name, "set": str(shards), "mean": report.aggregate, "pairs": rows}
+        atomic_write_text(out / "score.json", json.dumps(found, indent=2) + "\n")
+        order = sorted(range(count), key=lambda one: -report.per_pair["delta1"][one])
+        chosen = dict.fromkeys([*order[:2], *order[-2:]])
+        samples = dict(enumerate(set_samples(shards, 1 + max(chosen))))
+        with atomic_path(out / "pairs.png") as temporary:
+            compare(network, [samples[one] for one in chosen]).save(temporary, "PNG")
+        typer.echo(f"{out / 'score.json'}, {out / 'pairs.png'}: the two best pairs, the two worst")
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, reversed(size)))
+
+
+def compare(network: "PairModel", samples: "Sequence[Sample]") -> "Image":
+    """Predictions beside the truth, a row for each pair.
+
+    A row is both images, true and predicted depth of view 1, true and predicted depth of view 2 in
+    its own camera, in the colours of the true depths. Where nothing is known, it is grey.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from dust_core.pairs.geometry import transform
+    from dust_core.pairs.shards.contact_sheet import depth_picture
+    from dust_eval.quality.depth import median_scale
+
+    rows = []
+    for sample in samples:
+        truth, found = sample.truth, network(*sample.images)
+        known = truth.depth_1 > 0
+        scale = median_scale(found.pts3d_1[0][known][:, 2], truth.depth_1[known])
+        flat = scale * found.pts3d_2[0].reshape(-1, 3).astype(np.float64)
+        own = transform(np.linalg.inv(truth.view1_from_view2), flat)[:, 2]
+        tiles = [
+            ((image[0].transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8)
+            for image in sample.images
+        ]
+        for true, guess in (
+            (truth.depth_1, scale * found.pts3d_1[0][..., 2]),
+            (truth.depth_2, own.reshape(truth.depth_2.shape)),
+        ):
+            shown = np.where(true > 0, np.maximum(guess, 1e-3), 0)
+            tiles += [depth_picture(true), depth_picture(shown, like=true)]
+        rows.append(np.concatenate(tiles, axis=1))
+    picture = Image.fromarray(np.concatenate(rows))
+    return picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)

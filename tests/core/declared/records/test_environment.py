@@ -1,0 +1,114 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dust_core.declared.records import environment_fingerprint, installed_versions
+from dust_core.errors import DustError
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    done = subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "spec.yaml").write_text("a: 1\n")
+    (tmp_path / "dvc.lock").write_text("stages: {}\n")
+    git(tmp_path, "add", "spec.yaml", "dvc.lock")
+    git(tmp_path, "commit", "-q", "-m", "First")
+    return tmp_path
+
+
+def test_the_commit_is_named_and_a_clean_tree_is_clean(repository: Path) -> None:
+    found = environment_fingerprint(repository=repository)
+    assert found.commit == git(repository, "rev-parse", "HEAD")
+    assert not found.dirty
+
+
+def test_a_changed_or_new_source_is_dirty(repository: Path) -> None:
+    (repository / "spec.yaml").write_text("a: 2\n")
+    assert environment_fingerprint(repository=repository).dirty
+    (repository / "spec.yaml").write_text("a: 1\n")
+    (repository / "new.py").touch()
+    assert environment_fingerprint(repository=repository).dirty
+
+
+def test_the_lock_that_running_stages_rewrite_is_no_change(repository: Path) -> None:
+    (repository / "dvc.lock").write_text("stages: {k: 1}\n")
+    (repository / "below").mkdir()
+    assert not environment_fingerprint(repository=repository / "below").dirty
+
+
+def test_one_machine_has_one_fingerprint(repository: Path) -> None:
+    first, second = (environment_fingerprint(repository=repository) for _ in range(2))
+    assert first == second
+    assert first.device.kind == "cpu" and first.device.name
+    assert first.versions["python"].startswith("3.")
+
+
+def test_without_a_commit_nothing_is_recorded(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    with pytest.raises(DustError) as error:
+        environment_fingerprint(repository=tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}: cannot tell which commit is executed\n"
+        "  fix: run inside a clone of the repository that has a commit; a number without its "
+        "commit is not recorded"
+    )
+
+
+@pytest.fixture
+def programs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder on the path, with git in it and no driver's tools."""
+    folder = repository / "bin"
+    folder.mkdir()
+    found = shutil.which("git")
+    assert found is not None
+    (folder / "git").symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_without_a_gpu_there_is_no_cuda_device(repository: Path, programs: Path) -> None:
+    with pytest.raises(DustError) as error:
+        environment_fingerprint("cuda", repository=repository)
+    assert str(error.value) == (
+        "device cuda: there is no CUDA device to describe: nvidia-smi does not name one\n"
+        "  fix: choose a profile whose device is cpu, or make nvidia-smi work on this machine"
+    )
+
+
+def test_a_gpu_is_the_first_visible_one_as_the_driver_names_it(
+    repository: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = programs / "nvidia-smi"
+    driver.write_text('#!/bin/sh\necho "Example GPU, model $1, 9.0, 81559"\n')
+    driver.chmod(0o755)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    third = environment_fingerprint("cuda", repository=repository).device
+    assert (third.kind, third.name) == ("cuda", "Example GPU, model --id=3")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    first = environment_fingerprint("cuda", repository=repository).device
+    assert first.name == "Example GPU, model --id=0"
+    assert first.fingerprint != third.fingerprint
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_named_as_torch_names_it(repository: Path) -> None:
+    import torch
+
+    found = environment_fingerprint("cuda", repository=repository).device
+    assert found.kind == "cuda"
+    assert found.name == torch.cuda.get_device_name()
+
+
+def test_only_installed_packages_have_versions() -> None:
+    assert list(installed_versions(["pydantic", "no-such-package"])) == ["pydantic"]

@@ -1,0 +1,163 @@
+"""`dust predict`: what a user gets from two photographs."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dust_core.cli import main
+from dust_core.errors import DustError
+from dust_core.network.checkpoint import save_checkpoint
+from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.network.onnx.export import export_onnx
+from dust_core.pairs.geometry import transform, unproject
+from dust_eval.scene.graph import Edge
+from dust_eval.verbs.predict import cameras, explained_share, write_prediction
+
+SIDE, FOCAL = 64, (70.0, 55.0)
+
+
+def dust(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ending:
+        main([str(one) for one in arguments])
+    code = ending.value.code
+    return code if isinstance(code, int) else 0
+
+
+def pose() -> np.ndarray:
+    angle = np.radians(20)
+    found = np.eye(4)
+    found[:3, :3] = [
+        [np.cos(angle), 0, np.sin(angle)],
+        [0, 1, 0],
+        [-np.sin(angle), 0, np.cos(angle)],
+    ]
+    found[:3, 3] = [-0.8, 0.1, 0.3]
+    return found
+
+
+def true_edges() -> list[Edge]:
+    """A wavy wall seen by two cameras with focal lengths of their own, each order at a scale."""
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    centre = (SIDE - 1) / 2
+    own = []
+    for number, focal in enumerate(FOCAL):
+        depth = 3 + 0.4 * np.sin(columns / 7 + number) + 0.3 * np.cos(rows / 5)
+        matrix = np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1]])
+        own.append(unproject(depth, matrix))
+    across = (transform(pose(), own[1]), transform(np.linalg.inv(pose()), own[0]))
+    sure = np.full((2, SIDE, SIDE), 5.0)
+    return [
+        Edge(
+            first,
+            1 - first,
+            scale * np.stack([own[first], across[first]]).reshape(2, SIDE, SIDE, 3),
+            sure,
+        )
+        for first, scale in ((0, 2.0), (1, 0.7))
+    ]
+
+
+def test_pose_and_focal_lengths_are_those_of_the_cameras() -> None:
+    focals, found = cameras(true_edges())
+    assert focals == pytest.approx(FOCAL, rel=1e-3)
+    expected = pose()
+    expected[:3, 3] *= 2.0  # the first order's scale
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def test_a_pose_says_what_it_explains() -> None:
+    edge = true_edges()[0]
+    true = pose()
+    true[:3, 3] *= 2.0
+    assert explained_share(edge, true, FOCAL[1]) == 1
+    given_up = np.eye(4)
+    assert explained_share(edge, given_up, FOCAL[1]) < 0.5
+    behind = true @ np.diag([1, 1, -1, 1])
+    assert explained_share(edge, behind, FOCAL[1]) < 0.01
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> tuple[Path, Path]:
+    """A landscape, and a portrait that the camera stored lying, as its EXIF says."""
+    rng = np.random.default_rng(0)
+    first, second = tmp_path / "a.png", tmp_path / "b.jpg"
+    Image.fromarray(rng.integers(0, 255, (60, 100, 3), np.uint8)).save(first)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(rng.integers(0, 255, (60, 100, 3), np.uint8)).save(second, exif=exif)
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of model.pth and, for 64x64, model.onnx."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    shape = {"enc_dim": 32, "enc_depth": 1, "enc_heads": 2, "dec_dim": 32, "dec_depth": 1}
+    network = Dust3r(Dust3rConfig.uniform(**shape, dec_heads=2, head="linear")).eval()
+    save_checkpoint(network, folder / "model.pth")
+    export_onnx(network, folder / "model.onnx", height=SIDE, width=SIDE)
+    return folder
+
+
+@pytest.mark.parametrize("model", ["model.pth", "model.onnx"])
+@pytest.mark.parametrize("mode", ["crop", "letterbox"])
+def test_two_photographs_become_a_cloud_pictures_and_cameras(
+    photographs: tuple[Path, Path], models: Path, tmp_path: Path, model: str, mode: str
+) -> None:
+    side = ["--side", SIDE] if model.endswith(".pth") else []
+    arguments = ("--model", models / model, "--out", tmp_path / "out", "--mode", mode, *side)
+    assert dust("predict", *photographs, *arguments, "--min-confidence", "1.0") == 0
+    facts = json.loads((tmp_path / "out" / "prediction.json").read_text())
+    assert [(c["width"], c["height"]) for c in facts["cameras"]] == [(100, 60), (60, 100)]
+    header = (tmp_path / "out" / "cloud.ply").read_bytes()[:200]
+    assert f"element vertex {facts['points']}".encode() in header
+    shown = SIDE * SIDE if mode == "crop" else SIDE * round(SIDE * 0.6)
+    assert facts["points"] == pytest.approx(2 * shown, rel=0.05)
+    glb = (tmp_path / "out" / "cloud.glb").read_bytes()
+    assert struct.unpack("<4sII", glb[:12]) == (b"glTF", 2, len(glb))
+    for name in ("depth_A", "depth_B", "confidence_A", "confidence_B"):
+        with Image.open(tmp_path / "out" / f"{name}.png") as picture:
+            assert picture.size == (SIDE, SIDE)
+    raw = np.load(tmp_path / "out" / "prediction.npz")
+    assert raw["points"].shape == (2, SIDE, SIDE, 3)
+
+
+def test_a_graph_says_which_side_it_takes(
+    photographs: tuple[Path, Path], models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = models / "model.onnx"
+    assert dust("predict", *photographs, "--model", model, "--side", "128") == 2
+    assert "takes images of 64x64, and no other" in capsys.readouterr().err
+    assert dust("reconstruct", photographs[0].parent, "--model", model, "--side", "128") == 2
+    assert "takes images of 64x64, and no other" in capsys.readouterr().err
+
+
+def test_what_cannot_be_used_is_one_message(
+    photographs: tuple[Path, Path], models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(photographs[1].read_bytes()[:300])
+    for path, message in (
+        (cut, "cannot read the picture"),
+        (tmp_path / "no", "no such photograph"),
+    ):
+        arguments = ("--model", models / "model.pth", "--out", tmp_path / "out")
+        assert dust("predict", photographs[0], path, *arguments) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_sure_enough_says_what_to_lower(
+    photographs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from dust_core.pairs.photographs import read_photograph
+
+    squares = [read_photograph(path, SIDE) for path in photographs]
+    with pytest.raises(DustError, match="no pixel reaches confidence 9; the largest is 5"):
+        write_prediction(tmp_path, squares, true_edges(), 9.0, "model")

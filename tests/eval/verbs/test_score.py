@@ -1,0 +1,85 @@
+"""`dust score`: the quality of a network on any set of pairs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dust_core.cli import main
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.onnx.export import export_onnx
+from dust_core.pairs.geometry import transform, unproject
+from dust_eval.measure.samples import set_samples
+from dust_eval.quality import measure_quality
+from dust_eval.quality.workload import Sample
+from dust_eval.runtimes import PairOutput, RuntimeOptions, load_any
+from dust_eval.verbs.score import compare
+
+
+def dust(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ending:
+        main(arguments)
+    code = ending.value.code
+    return code if isinstance(code, int) else 0
+
+
+def test_a_set_is_scored_as_the_workload_is(
+    miniature: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, shards = miniature / "artifacts/ci/teacher_fp32.pth", miniature / "data" / "workload"
+    assert dust("score", str(model), str(shards), "--pairs", "3", "--out", str(tmp_path)) == 0
+    found = json.loads((tmp_path / "score.json").read_text())
+    network = load_any(model, RuntimeOptions(threads=2))
+    own = measure_quality(network, set_samples(shards, 3), chamfer_points=20_000, seed=42)
+    assert found["mean"] == pytest.approx(own.aggregate)
+    assert len(found["pairs"]) == 3
+    assert "mean" in capsys.readouterr().out
+    with Image.open(tmp_path / "pairs.png") as picture:
+        assert picture.size == (6 * 256, 3 * 256)
+
+
+def test_the_truth_looks_like_the_truth(miniature: Path) -> None:
+    """Where the prediction is right, each predicted depth is the picture of the true one."""
+    (sample,) = set_samples(miniature / "data" / "workload", 1)
+    picture = np.asarray(compare(Oracle(sample), [sample]))
+    side = len(sample.truth.depth_1) // 2
+    tiles = [picture[:, n * side : (n + 1) * side].astype(int) for n in range(6)]
+    assert np.abs(tiles[2] - tiles[3]).mean() < 1
+    assert np.abs(tiles[4] - tiles[5]).mean() < 1
+    assert np.abs(tiles[2] - tiles[4]).mean() > 1, "both views have the same depth: a weak test"
+
+
+def test_a_file_that_no_runtime_reads_is_one_message(
+    miniature: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.pt").write_bytes(b"")
+    assert dust("score", str(tmp_path / "model.pt"), str(miniature / "data" / "workload")) == 2
+    assert "no runtime reads .pt files" in capsys.readouterr().err
+
+
+def test_a_graph_of_another_size_is_one_message(
+    miniature: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = load_checkpoint(miniature / "artifacts/ci/teacher_fp32.pth").network
+    export_onnx(network, tmp_path / "small.onnx", height=64, width=64)
+    assert dust("score", str(tmp_path / "small.onnx"), str(miniature / "data" / "workload")) == 2
+    message = capsys.readouterr().err
+    assert "the graph takes images of 64x64, the set has 512x512" in message
+
+
+class Oracle:
+    """Predicts the truth, at half its scale."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+
+    def __call__(self, image1: np.ndarray, image2: np.ndarray) -> PairOutput:
+        truth = self.sample.truth
+        first = unproject(truth.depth_1, truth.intrinsics_1)
+        second = transform(truth.view1_from_view2, unproject(truth.depth_2, truth.intrinsics_2))
+        shape = truth.depth_1.shape
+        points = [(0.5 * one).reshape(1, *shape, 3) for one in (first, second)]
+        ones = np.ones((1, *shape))
+        return PairOutput(points[0], ones, points[1], ones)
