@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 import sample_results as sample
 
-from dust_core.declared.records import BaselineRef, Device, Latency, Result, Runtime, Verdict
+from dust_core.declared.records import (
+    BaselineRef,
+    Latency,
+    MeasuredDevice,
+    Result,
+    Runtime,
+    Verdict,
+)
 from dust_core.declared.specs.models import Gate
 from dust_eval.gates import Line, Resampling, judge
 
@@ -101,7 +108,7 @@ def test_a_result_of_another_version_of_the_spec_fails() -> None:
     assert outcome(verdict) == ("fail", "the result is of another version of K-1: run it again")
 
 
-OTHER_CPU = Device(kind="cpu", name="Other CPU", fingerprint="d" * 64)
+OTHER_CPU = MeasuredDevice(kind="cpu", name="Other CPU", fingerprint="d" * 64)
 
 
 def runtime(**changes: Any) -> Runtime:

@@ -18,7 +18,7 @@ from dust_compress.train.pairs import (
 )
 from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
 from dust_core.declared.project import ARTIFACTS
-from dust_core.declared.records import Measured, build_result, task_parameters
+from dust_core.declared.records import Measurement, build_result, task_parameters
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.profile import Checkpoint as PublishedCheckpoint
 from dust_core.declared.specs.models.profile import Network, TeacherStage
@@ -75,13 +75,15 @@ def train_teacher(task: ResolvedTask) -> None:
     write_results(task, (result,), {"curves": [outcome.history for outcome in outcomes]})
 
 
-def _measured(task: ResolvedTask, network: Dust3r, path: Path, outcomes: list[Outcome]) -> Measured:
+def _measured(
+    task: ResolvedTask, network: Dust3r, path: Path, outcomes: list[Outcome]
+) -> Measurement:
     device = task.profile.device
     hours = sum(outcome.seconds for outcome in outcomes) / 3600 * device.count
     reasons = dict(_ELSEWHERE)
     if device.kind == "cpu":
         reasons["gpu_hours"] = f"trained on a CPU, in {hours:.1f} hours"
-    return Measured(
+    return Measurement(
         params_M=parameters_millions(network),
         size_MB=size_mb(path),
         gpu_hours=None if device.kind == "cpu" else hours,

@@ -7,8 +7,8 @@ import check_examples as examples
 
 from dust_core.declared.records import (
     BaselineRef,
-    Device,
     Latency,
+    MeasuredDevice,
     Provenance,
     Record,
     Result,
@@ -74,7 +74,7 @@ def result_file(project: Path) -> ResultFile:
         artifacts={STUDENT: sha256_file(FOLDER / STUDENT)},
         commit="6" * 40,
         dirty=False,
-        device=Device(kind="cpu", name="Example CPU", fingerprint="c" * 64),
+        device=MeasuredDevice(kind="cpu", name="Example CPU", fingerprint="c" * 64),
         runtime=Runtime(
             name="openvino",
             versions={"openvino": "2026.4.1"},

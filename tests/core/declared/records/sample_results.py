@@ -7,8 +7,8 @@ from dust_core.declared.records import (
     MEASURED_FIELDS,
     QUALITY_METRICS,
     BaselineRef,
-    Device,
     Latency,
+    MeasuredDevice,
     Provenance,
     Record,
     Result,
@@ -21,7 +21,7 @@ from dust_core.declared.records import (
 from dust_core.declared.specs.names import parse_exp_id
 
 MOMENT = dt.datetime(2026, 11, 23, 8, 15, tzinfo=dt.UTC)
-CPU = Device(kind="cpu", name="Example CPU", fingerprint="c" * 64)
+CPU = MeasuredDevice(kind="cpu", name="Example CPU", fingerprint="c" * 64)
 OPENVINO = Runtime(
     name="openvino", versions={"openvino": "2026.4.1"}, precision="fp32", threads=2, tf32=None
 )

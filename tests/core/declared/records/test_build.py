@@ -12,7 +12,7 @@ from dust_core.declared.records import (
     BaselineRef,
     Environment,
     Execution,
-    Measured,
+    Measurement,
     Result,
     build_result,
     percentile,
@@ -55,7 +55,7 @@ def built(task_id: str, *built_on: str, **figures: Any) -> Result:
     return build_result(
         execution,
         task_parameters(found, *map(parse_exp_id, built_on)),
-        Measured(**FIGURES | figures),
+        Measurement(**FIGURES | figures),
         artifacts={"student.pth": "5" * 64},
         baselines={"P0-2": BaselineRef(exp_id=sample.TEACHER, sha256="4" * 64)},
         finished=sample.MOMENT,
@@ -112,7 +112,9 @@ def test_a_task_without_an_experiment_leaves_its_proof() -> None:
         inputs={},
         started=sample.MOMENT,
     )
-    result = build_result(execution, None, Measured(quantities={"missing_pairs": 0}), artifacts={})
+    result = build_result(
+        execution, None, Measurement(quantities={"missing_pairs": 0}), artifacts={}
+    )
     assert result.record is None
     assert result.provenance.quantities == {"missing_pairs": 0.0}
     assert result.provenance.finished >= sample.MOMENT

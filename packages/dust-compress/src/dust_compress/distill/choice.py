@@ -5,7 +5,7 @@ from typing import Any
 
 from dust_core.declared.project import ARTIFACTS, result_of
 from dust_core.declared.records import (
-    Measured,
+    Measurement,
     Result,
     build_result,
     read_result_file,
@@ -94,7 +94,7 @@ def choose_student(task: ResolvedTask) -> None:
     result = build_result(
         execution,
         None,
-        Measured(quantities={"quality_rank": rank}),
+        Measurement(quantities={"quality_rank": rank}),
         artifacts={student.name: execution.inputs[student.name]},
     )
     write_results(task, (result,), {"student": kept.exp_id})

@@ -11,7 +11,7 @@ from dust_compress.quantize.checkpoint import load_quantized
 from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.origin import Origin
 from dust_core.declared.project import ARTIFACTS
-from dust_core.declared.records import Execution, Measured, build_result
+from dust_core.declared.records import Execution, Measurement, build_result
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
@@ -72,7 +72,7 @@ def _write(
     result = build_result(
         execution,
         None,
-        Measured(quantities={"engine_built": built}),
+        Measurement(quantities={"engine_built": built}),
         artifacts={path.name: sha256_file(path) for path in files},
     )
     write_results(task, (result,), extra)

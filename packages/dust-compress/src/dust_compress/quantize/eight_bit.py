@@ -22,7 +22,7 @@ from dust_core.declared.project import ARTIFACTS, result_of
 from dust_core.declared.records import (
     BaselineRef,
     Execution,
-    Measured,
+    Measurement,
     Result,
     build_result,
     record_parameters,
@@ -80,7 +80,7 @@ def qat(task: ResolvedTask) -> None:
     if outcome is None:
         extra = {"not_needed": "the network quantized without training meets its line"}
         artifacts = {path.name: sha256_file(path)}
-        result = build_result(execution, None, Measured(), artifacts=artifacts)
+        result = build_result(execution, None, Measurement(), artifacts=artifacts)
         write_results(task, (result,), extra, judged=False)
         return
     graph = work_folder(task) / "quantized.onnx"

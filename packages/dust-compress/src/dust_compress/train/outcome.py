@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dust_compress.train import Outcome
-from dust_core.declared.records import Measured
+from dust_core.declared.records import Measurement
 from dust_core.declared.specs import ResolvedTask
 
 
 def trained(
     task: ResolvedTask,
-    measured: Measured,
+    measured: Measurement,
     outcome: Outcome,
     quantities: Mapping[str, float] | None = None,
-) -> Measured:
+) -> Measurement:
     """The measurement with what the training cost and how it went."""
     device = task.profile.device
     hours = outcome.seconds / 3600 * device.count

@@ -9,7 +9,7 @@ from typing import Any
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import (
     MEASURED_FIELDS,
-    Measured,
+    Measurement,
     build_result,
     percentile,
     task_parameters,
@@ -47,7 +47,7 @@ def freeze_workload(task: ResolvedTask) -> None:
     folder = ARTIFACTS / task.profile_name
     path = folder / task.task.outputs[0]
     atomic_write_text(path, _workload_text(task))
-    measured = Measured(quantities={"missing_pairs": task.profile.workload_pairs - there})
+    measured = Measurement(quantities={"missing_pairs": task.profile.workload_pairs - there})
     artifacts = {path.name: sha256_file(path)}
     result = build_result(execution, None, measured, artifacts=artifacts)
     write_results(task, (result,))
@@ -91,7 +91,7 @@ def evaluate_teacher(task: ResolvedTask) -> None:
     write_results(task, results, {"again": _repeated(task, first.measured, again.measured)})
 
 
-def _repeated(task: ResolvedTask, first: Measured, again: Measured) -> dict[str, Any]:
+def _repeated(task: ResolvedTask, first: Measurement, again: Measurement) -> dict[str, Any]:
     """How two measurements of one network in one process agree."""
     assert first.latency is not None and again.latency is not None
     protocol = task.workload.quality
@@ -107,7 +107,7 @@ def _repeated(task: ResolvedTask, first: Measured, again: Measured) -> dict[str,
     }
 
 
-def _counted(measured: Measured) -> Measured:
+def _counted(measured: Measurement) -> Measurement:
     """The measurement with what P0-2's lines bind: values that are no number, fields without one.
 
     GPU hours are left out: an evaluation spends none worth counting.

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import dust_core.network.model
 from dust_core.declared.project import ARTIFACTS
-from dust_core.declared.records import Latency, Measured, Runtime
+from dust_core.declared.records import Latency, Measurement, Runtime
 from dust_core.declared.records.provenance import Precision as Computed
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
@@ -54,7 +54,7 @@ class Subject:
 class Evaluation:
     """What `evaluate` found of one subject: what a record takes, and the runtime it ran on."""
 
-    measured: Measured
+    measured: Measurement
     runtime: Runtime
 
 
@@ -200,7 +200,7 @@ def _measured(
     one: _Loaded,
     loaded: Mapping[str, _Loaded],
     baseline: tuple[str, str] | None,
-) -> Measured:
+) -> Measurement:
     device = task.profile.device.kind
     network, reasons = one.subject.network, {"gpu_hours": "measuring trains nothing"}
     height, width = task.workload.images.height, task.workload.images.width
@@ -212,7 +212,7 @@ def _measured(
     notes = [one.subject.notes] if one.subject.notes else []
     if device == "cpu":
         notes.append("vram_GB is the peak of the process, in which all were measured in turn")
-    return Measured(
+    return Measurement(
         params_M=None if network is None else parameters_millions(network),
         flops_G=None if network is None else flops_giga(network, height, width),
         size_MB=size_mb(one.file),

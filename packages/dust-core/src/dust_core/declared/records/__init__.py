@@ -1,7 +1,7 @@
 """Records, their provenance and the verdicts on them; the files that hold them; the tables."""
 
 from dust_core.declared.records.aggregate import mean, percentile
-from dust_core.declared.records.build import Execution, Measured, build_result
+from dust_core.declared.records.build import Execution, Measurement, build_result
 from dust_core.declared.records.environment import (
     Environment,
     environment_fingerprint,
@@ -10,8 +10,8 @@ from dust_core.declared.records.environment import (
 from dust_core.declared.records.parameters import Parameters, record_parameters, task_parameters
 from dust_core.declared.records.provenance import (
     BaselineRef,
-    Device,
     Latency,
+    MeasuredDevice,
     Provenance,
     Role,
     Runtime,
@@ -43,14 +43,14 @@ __all__ = [
     "QUALITY_METRICS",
     "RECORD_FIELDS",
     "BaselineRef",
-    "Device",
     "Effect",
     "Environment",
     "Execution",
     "Fault",
     "Interval",
     "Latency",
-    "Measured",
+    "MeasuredDevice",
+    "Measurement",
     "Parameters",
     "Provenance",
     "Record",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class Measurement:
     """The measured values of one network; None is 'not measured', and `reasons` says why.
 
     Attributes:
@@ -66,7 +66,7 @@ class Execution:
 def build_result(
     execution: Execution,
     parameters: Parameters | None,
-    measured: Measured,
+    measured: Measurement,
     *,
     artifacts: Mapping[str, str],
     role: Role = "candidate",
@@ -121,7 +121,7 @@ def build_result(
     )
 
 
-def _record(parameters: Parameters, measured: Measured, seed: int, ended: dt.datetime) -> Record:
+def _record(parameters: Parameters, measured: Measurement, seed: int, ended: dt.datetime) -> Record:
     """The record, its aggregates taken from the values in `measured`."""
     quality = {
         metric: mean(measured.per_pair[metric]) if metric in measured.per_pair else None

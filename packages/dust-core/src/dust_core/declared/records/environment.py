@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from dust_core.declared.records.provenance import Device
+from dust_core.declared.records.provenance import MeasuredDevice
 from dust_core.errors import DustError
 
 RECORDED_PACKAGES = (
@@ -39,7 +39,7 @@ _FAST_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx
 class Environment:
     """Where and from which sources the process runs; the fields of `Provenance` of these names."""
 
-    device: Device
+    device: MeasuredDevice
     versions: dict[str, str]
     commit: str
     dirty: bool
@@ -100,14 +100,14 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _device(kind: Literal["cpu", "cuda"], name: str, **facts: Any) -> Device:
+def _device(kind: Literal["cpu", "cuda"], name: str, **facts: Any) -> MeasuredDevice:
     text = json.dumps({"kind": kind, "name": name, **facts}, sort_keys=True)
-    return Device(
+    return MeasuredDevice(
         kind=kind, name=name, fingerprint=hashlib.sha256(text.encode("utf-8")).hexdigest()
     )
 
 
-def _cpu_device() -> Device:
+def _cpu_device() -> MeasuredDevice:
     described = _cpuinfo()
     flags = set(described.get("flags", described.get("Features", "")).split())
     return _device(
@@ -137,7 +137,7 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _cuda_device() -> Device:
+def _cuda_device() -> MeasuredDevice:
     """The first visible GPU, as the driver describes it: torch would take seconds to import."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0] or "none"
     query = ["--query-gpu=name,compute_cap,memory.total", "--format=csv,noheader,nounits"]

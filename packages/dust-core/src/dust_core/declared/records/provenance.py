@@ -22,7 +22,7 @@ FileName = Annotated[
 ]
 
 
-class Device(Frozen):
+class MeasuredDevice(Frozen):
     """Where it ran. Two results with one fingerprint were measured on the same kind of machine."""
 
     kind: Literal["cpu", "cuda"]
@@ -91,7 +91,7 @@ class Provenance(Frozen):
     )
     commit: str = Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$", description="Git commit")
     dirty: bool = Field(description="Whether the working tree differed from the commit")
-    device: Device
+    device: MeasuredDevice
     runtime: Runtime | None = Field(description="null where the task ran no network")
     versions: Versions = Field(description="Versions of Python and of the packages that matter")
     baselines: dict[str, BaselineRef] = Field(
