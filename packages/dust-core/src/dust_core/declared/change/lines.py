@@ -1,42 +1,23 @@
-"""Success lines that a change loosens or tightens, seen from the tasks that are held to them.
+"""Success lines that a change loosens or tightens, each once, with the tasks it concerns."""
 
-A line can be loosened at gates.yaml, where its value stands, and at a task, which can name a laxer
-gate or none: both let more through, so both are found here, once, with the tasks they concern.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
-from dust_core.declared.specs.models import Gate, Waiver
+from dust_core.declared.agreed.design import AgreedLine, agreed_lines
+from dust_core.declared.agreed.lines import (
+    LETS_MORE_THROUGH,
+    Direction,
+    HeldLine,
+    LineDifference,
+    held_to,
+    line_differences,
+)
+from dust_core.declared.specs.models import Gate, Task, Waiver
 
 if TYPE_CHECKING:
     from dust_core.declared.change.snapshot import Snapshot
-
-Direction = Literal["loosened", "tightened", "moved", "dropped", "added"]
-
-NEEDS_WAIVER: frozenset[Direction] = frozenset({"loosened", "moved", "dropped"})
-"""Directions that let something through which the base stops. A line against another baseline is
-another line, however strict its number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A gate with its name."""
-
-    name: str
-    gate: Gate
-
-    @property
-    def text(self) -> str:
-        """`delta1_drop <= 1 % of P0-2`."""
-        gate = self.gate
-        against = f" against {gate.baseline}" if gate.baseline else ""
-        return f"{gate.metric} {gate.op} {gate.value:g} {gate.unit}{against}"
-
-
-_Change = tuple[Direction, Line | None, Line | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +27,19 @@ class LineChange:
     Attributes:
         direction: loosened and tightened by the line's operator; moved to another baseline;
             dropped from a task or from gates.yaml; added.
-        old: the line at the base; None where there is none.
+        old: the line at the base, or as agreed for a task that is new; None where there is none.
         new: the line at the head; None where there is none.
         tasks: the tasks whose line it is; empty for a line that no task names.
-        waiver: the waiver that covers a loosened line today; None without one.
+        waiver: the waiver that permits a loosened line today; None without one.
+        refused: whether it lets more through, and no waiver that holds today permits that.
     """
 
     direction: Direction
-    old: Line | None
-    new: Line | None
+    old: HeldLine | AgreedLine | None
+    new: HeldLine | None
     tasks: tuple[str, ...]
     waiver: Waiver | None
-
-    @property
-    def refused(self) -> bool:
-        """Whether it loosens a line and no waiver that holds today says why."""
-        return self.direction in NEEDS_WAIVER and self.waiver is None
+    refused: bool
 
     @property
     def refusal(self) -> str:
@@ -69,7 +47,9 @@ class LineChange:
         line = self.new or self.old
         name = line.name if line else ""
         held = f" ({', '.join(self.tasks)})" if self.tasks else ""
-        return f"the line {name} is {self.direction}{held} and no valid waiver says why"
+        if self.direction == "loosened":
+            return f"the line {name} is loosened{held} and no valid waiver says why"
+        return f"the line {name} is {self.direction}{held}, which no waiver permits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +72,46 @@ def line_changes(
         today: the day on which waivers are judged.
         renamed: tasks that only have another id: the new one -> the old one.
     """
-    concerned: dict[_Change, list[str]] = {}
+    concerned: dict[LineDifference[HeldLine | AgreedLine], list[str]] = {}
     for task_id, task in new.tasks.items():
         former = old.tasks.get(renamed.get(task_id, task_id))
-        if former is not None:
-            before = _held_to(old.gates, former.gate)
-            for change in _compare(before, _held_to(new.gates, task.gate)):
-                concerned.setdefault(change, []).append(task_id)
-    seen = {line.name for _, *lines in concerned for line in lines if line is not None}
+        after = held_to(new.gates, task.gate)
+        for difference in line_differences(_before(old, former, task_id, task), after):
+            # A new task's lines are its own: only what it lacks of those agreed is told.
+            if former is not None or difference.direction in LETS_MORE_THROUGH:
+                concerned.setdefault(difference, []).append(task_id)
+    seen = {
+        line.name
+        for difference in concerned
+        for line in (difference.old, difference.new)
+        if line is not None
+    }
     for name in new.gates:
         if name in old.gates and name not in seen:
             # No task of both sides is held to it: the next one that names it would be.
-            for change in _compare(_held_to(old.gates, [name]), _held_to(new.gates, [name])):
-                concerned.setdefault(change, [])
+            unused: list[HeldLine | AgreedLine] = [HeldLine(name, old.gates[name])]
+            for difference in line_differences(unused, held_to(new.gates, [name])):
+                concerned.setdefault(difference, [])
     return tuple(
-        LineChange(direction, former_line, line, tuple(tasks), _waiver(direction, line, today))
-        for (direction, former_line, line), tasks in concerned.items()
+        LineChange(
+            difference.direction,
+            difference.old,
+            difference.new,
+            tuple(tasks),
+            difference.waiver_on(today),
+            difference.refused_on(today),
+        )
+        for difference, tasks in concerned.items()
     )
+
+
+def _before(
+    old: "Snapshot", former: Task | None, task_id: str, task: Task
+) -> list[HeldLine | AgreedLine]:
+    """The lines that a task's are compared with: the base's, or for a new one its kind's."""
+    if former is not None:
+        return [*held_to(old.gates, former.gate)]
+    return [*(agreed_lines(task_id, task.model_dump()) or ())]
 
 
 def waiver_changes(old: "Snapshot", new: "Snapshot", today: date) -> tuple[WaiverChange, ...]:
@@ -118,58 +121,6 @@ def waiver_changes(old: "Snapshot", new: "Snapshot", today: date) -> tuple[Waive
         for name in dict.fromkeys((*new.gates, *old.gates))
         for change in _waiver_events(name, old.gates.get(name), new.gates.get(name), today)
     )
-
-
-def _held_to(gates: Mapping[str, Gate], names: Iterable[str]) -> list[Line]:
-    return [Line(name, gates[name]) for name in names if name in gates]
-
-
-def _compare(old: list[Line], new: list[Line]) -> Iterator[_Change]:
-    """The changes among the lines of one task, metric by metric, the strictest line deciding."""
-    metrics = dict.fromkeys(line.gate.metric for line in (*old, *new))
-    for metric in metrics:
-        before, after = _by_baseline(old, metric), _by_baseline(new, metric)
-        lost = [before[one] for one in before if one not in after]
-        gained = [after[one] for one in after if one not in before]
-        for baseline in (one for one in before if one in after):
-            direction = _direction(before[baseline].gate, after[baseline].gate)
-            if direction:
-                yield direction, before[baseline], after[baseline]
-        while lost and gained:
-            yield "moved", lost.pop(0), gained.pop(0)
-        yield from (("dropped", line, None) for line in lost)
-        yield from (("added", None, line) for line in gained)
-
-
-def _by_baseline(lines: list[Line], metric: str) -> dict[str | None, Line]:
-    """The strictest line on a metric, for each baseline that it is taken against."""
-    found: dict[str | None, Line] = {}
-    for line in lines:
-        if line.gate.metric == metric:
-            rival = found.setdefault(line.gate.baseline, line)
-            if _direction(rival.gate, line.gate) == "tightened":
-                found[line.gate.baseline] = line
-    return found
-
-
-def _direction(old: Gate, new: Gate) -> Direction | None:
-    """Whether `new`, on the metric and baseline of `old`, lets more or less through."""
-    if new.value == old.value:
-        return None
-    match new.op:
-        case "<=":
-            return "loosened" if new.value > old.value else "tightened"
-        case ">=":
-            return "loosened" if new.value < old.value else "tightened"
-        case "==":
-            # Another exact value is met by what the old one refuses.
-            return "loosened"
-
-
-def _waiver(direction: Direction, line: Line | None, today: date) -> Waiver | None:
-    if direction not in NEEDS_WAIVER or line is None or line.gate.waiver is None:
-        return None
-    return line.gate.waiver if line.gate.waiver.expires >= today else None
 
 
 def _waiver_events(

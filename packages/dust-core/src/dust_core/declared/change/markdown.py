@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from dust_core.declared.agreed.design import AgreedLine
+from dust_core.declared.agreed.lines import LETS_MORE_THROUGH, HeldLine
 from dust_core.declared.change.diff import Difference, FileChange, TaskChange
-from dust_core.declared.change.lines import NEEDS_WAIVER, Line, LineChange
+from dust_core.declared.change.lines import LineChange
 from dust_core.declared.change.stale import Stale
 from dust_core.declared.change.text import code, codes, counted, hours, signed, table
 from dust_core.declared.change.values import FieldChange
@@ -44,7 +46,7 @@ def _summary(found: Difference) -> Iterator[str]:
         for event in ("added", "removed", "renamed", "changed")
         if event in events
     )
-    loosened = sum(line.direction in NEEDS_WAIVER for line in found.lines)
+    loosened = sum(line.direction in LETS_MORE_THROUGH for line in found.lines)
     rows = [
         ("tasks", tasks or "none"),
         ("success lines", _counts(len(found.lines) - loosened, loosened)),
@@ -70,7 +72,7 @@ def _lines(found: Difference) -> Iterator[str]:
         yield "### Success lines"
         rows = (
             (_name(line), f"**{line.direction}**", _text(line.old), _text(line.new),
-             codes(line.tasks) or "no task", _leave(line))
+             codes(line.tasks) or "no task", _permission(line))
             for line in found.lines
         )  # fmt: skip
         yield table(("line", "direction", "was", "is", "held to it", "waiver"), rows)
@@ -80,15 +82,17 @@ def _name(line: LineChange) -> str:
     return codes(dict.fromkeys(one.name for one in (line.old, line.new) if one is not None))
 
 
-def _text(line: Line | None) -> str:
+def _text(line: HeldLine | AgreedLine | None) -> str:
     return code(line.text) if line else "—"
 
 
-def _leave(line: LineChange) -> str:
+def _permission(line: LineChange) -> str:
     if line.waiver is not None:
         waiver = line.waiver
         return f"until {waiver.expires}, {code(waiver.owner)}: {code(waiver.reason)}"
-    return "**missing**" if line.refused else "not needed"
+    if not line.refused:
+        return "not needed"
+    return "**missing**" if line.direction == "loosened" else "**not possible**"
 
 
 def _tasks(found: Difference) -> Iterator[str]:

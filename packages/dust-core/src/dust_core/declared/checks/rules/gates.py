@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from dust_core.declared.agreed.design import LINES, AgreedLine, agreed_failure, agreed_lines
+from dust_core.declared.agreed.lines import (
+    Direction,
+    HeldLine,
+    LineDifference,
+    held_to,
+    line_differences,
+)
 from dust_core.declared.checks.finding import Finding, one_of
 from dust_core.declared.checks.rules.base import FileRule, ModelRule, TreeRule
-from dust_core.declared.checks.rules.reference_lines import (
-    ON_FAILURE,
-    TASK_LINES,
-    Line,
-    agreed_lines,
-)
-from dust_core.declared.checks.subjects import SpecTree, YamlFile
+from dust_core.declared.checks.subjects import SpecTree, TaskEntry, YamlFile
 from dust_core.declared.reading.faults import ModelFault
 from dust_core.declared.specs.models import METRICS, Gate
 
@@ -28,11 +30,12 @@ class LoosenedLine(TreeRule):
     fix = "restore the agreed value, or add waiver: {reason, owner, expires}"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for name, gate, line in _agreed(subject):
-            if line.loosened_by(gate) and gate.waiver is None:
-                file, _ = subject.gates[name]
-                place = file.place(("spec", "gates", name, "value"))
-                yield self.finding(place, f"{name}: {gate.value:g} {gate.unit}", str(line))
+        for agreed, held in _lines_that(subject, "loosened"):
+            if held.gate.waiver is None:  # GATE002 judges its date
+                file, gate = subject.gates[held.name]
+                place = file.place(("spec", "gates", held.name, "value"))
+                found = f"{held.name}: {gate.value:g} {gate.unit}"
+                yield self.finding(place, found, str(agreed))
 
 
 class WaiverExpired(FileRule):
@@ -81,7 +84,7 @@ class WaiverNeedless(TreeRule):
     severity = "warning"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        loosened = {name for name, gate, line in _agreed(subject) if line.loosened_by(gate)}
+        loosened = {held.name for _, held in _lines_that(subject, "loosened")}
         for name, (file, gate) in subject.gates.items():
             if gate.waiver and name not in loosened:
                 place = file.place(("spec", "gates", name, "waiver"), of_key=True)
@@ -89,8 +92,8 @@ class WaiverNeedless(TreeRule):
 
 
 class LineDropped(TreeRule):
-    """A task of the design names a gate for each of its agreed lines. Leaving one out lets
-    everything through.
+    """A task names a gate for each line that was agreed for what it does, whatever its id. Leaving
+    one out lets everything through.
     """
 
     id = "GATE005"
@@ -99,17 +102,16 @@ class LineDropped(TreeRule):
     requires = ("SPEC001", "SPEC004", "REF004")
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        if not subject.gates:
-            return
+        for task, difference in _differences(subject):
+            if difference.direction == "dropped":
+                names = ", ".join(name for _, name in task.texts("gate"))
+                found = f"{task.id}: {names or 'no gate'}"
+                place = task.place("gate", of_key=True)
+                yield self.finding(place, found, str(difference.old))
         for task in subject.tasks:
-            if not isinstance(task.raw.get("gate"), list):
-                continue
-            names = [name for _, name in task.texts("gate")]
-            bound = {subject.gates[name][1].metric for name in names if name in subject.gates}
-            for line in TASK_LINES.get(task.id, ()):
-                if line.metric not in bound:
-                    found = f"{task.id}: {', '.join(names) or 'no gate'}"
-                    yield self.finding(task.place("gate", of_key=True), found, str(line))
+            if task.model and agreed_lines(task.id, task.raw) is None:
+                place, fix = task.place("does"), "agree on its lines before it runs"
+                yield self.finding(place, task.raw["does"], one_of(LINES), choices=LINES, fix=fix)
 
 
 class FailureIgnored(TreeRule):
@@ -124,11 +126,11 @@ class FailureIgnored(TreeRule):
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
         for task in subject.tasks:
-            agreed, found = ON_FAILURE.get(task.id), task.raw.get("on_failure")
-            if isinstance(found, dict):
-                found = f"escalate: {found.get('escalate')}"
-            if agreed and isinstance(found, str) and found != agreed:
-                yield self.finding(task.place("on_failure"), found, agreed)
+            agreed, action = agreed_failure(task.id, task.raw), task.raw.get("on_failure")
+            if isinstance(action, dict):
+                action = f"escalate: {action.get('escalate')}"
+            if agreed and isinstance(action, str) and action != agreed:
+                yield self.finding(task.place("on_failure"), action, agreed)
 
 
 class OtherBaseline(TreeRule):
@@ -141,13 +143,11 @@ class OtherBaseline(TreeRule):
     fix = "write the expected task as the baseline"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for name, gate, line in _agreed(subject):
-            if line.baselines and gate.baseline not in line.baselines:
-                file, _ = subject.gates[name]
-                place = file.place(("spec", "gates", name, "baseline"))
-                yield self.finding(
-                    place, gate.baseline, " or ".join(line.baselines), choices=line.baselines
-                )
+        for agreed, held in _lines_that(subject, "moved"):
+            file, gate = subject.gates[held.name]
+            place = file.place(("spec", "gates", held.name, "baseline"))
+            expected = " or ".join(agreed.baselines)
+            yield self.finding(place, gate.baseline, expected, choices=agreed.baselines)
 
 
 class UnusedLine(TreeRule):
@@ -202,19 +202,25 @@ def _gates_of(file: YamlFile) -> Iterator[tuple[str, Gate]]:
         yield from file.model.spec.gates.items()
 
 
-def _agreed(tree: SpecTree) -> Iterator[tuple[str, Gate, Line]]:
-    """Each line that tasks use, with the strictest agreed line on its metric among those tasks."""
-    for name, (_, gate) in tree.gates.items():
-        candidates = [
-            line
-            for task in tree.tasks
-            if any(used == name for _, used in task.texts("gate"))
-            for line in agreed_lines(task.id)
-            if line.metric == gate.metric
-        ]
-        if candidates:
-            at_most = METRICS[gate.metric].op == "<="
-            yield name, gate, min(candidates, key=lambda one: one.value if at_most else -one.value)
+def _differences(tree: SpecTree) -> Iterator[tuple[TaskEntry, LineDifference[AgreedLine]]]:
+    """How the lines of each task differ from those that were agreed for it."""
+    gates = {name: gate for name, (_, gate) in tree.gates.items()}
+    for task in tree.tasks if gates else ():
+        if isinstance(task.raw.get("gate"), list):
+            agreed = agreed_lines(task.id, task.raw) or ()
+            held = held_to(gates, (name for _, name in task.texts("gate")))
+            for difference in line_differences(agreed, held):
+                yield task, difference
+
+
+def _lines_that(tree: SpecTree, direction: Direction) -> Iterator[tuple[AgreedLine, HeldLine]]:
+    """The lines of gates.yaml that differ so from an agreed one, each once."""
+    seen: set[str] = set()
+    for _, difference in _differences(tree):
+        agreed, held = difference.old, difference.new
+        if difference.direction == direction and agreed and held and held.name not in seen:
+            seen.add(held.name)
+            yield agreed, held
 
 
 RULES = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dust_core.declared.checks.finding import Finding
+from dust_core.declared.checks.finding import Finding, one_of
 from dust_core.declared.checks.rules.provenance import ProvenanceRule
 from dust_core.declared.checks.subjects import ResultJson
 
@@ -28,7 +28,11 @@ class VerdictAgainstValue(ProvenanceRule):
     def check(self, subject: ResultJson) -> Iterator[Finding]:
         for index, verdict in enumerate(subject.model.verdicts if subject.model else ()):
             meets = _OPERATORS.get(verdict.op)
-            if meets is None or verdict.value is None or verdict.line is None:
+            if meets is None:
+                place = subject.place(("verdicts", index, "op"))
+                yield self.finding(place, verdict.op, one_of(_OPERATORS), choices=_OPERATORS)
+                continue
+            if verdict.value is None:
                 continue
             met = meets(verdict.value, verdict.line)
             if (verdict.status, met) in (("pass", False), ("fail", True)):

@@ -1,0 +1,97 @@
+"""The success lines as the design agreed on them, for each kind of task.
+
+gates.yaml declares the lines in force. It may tighten these, and loosen them only under a waiver.
+They are repeated here because what is judged cannot be its own judge: docs/adr/019.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dust_core.declared.specs.models import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedLine:
+    """One agreed line: the metric, the value in the metric's unit, and the baselines it allows."""
+
+    metric: str
+    value: float
+    baselines: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What messages call it: it has no name of its own."""
+        return str(self)
+
+    @property
+    def text(self) -> str:
+        """`delta1_drop <= 1 % against P0-2`."""
+        return f"{self} against {' or '.join(self.baselines)}" if self.baselines else str(self)
+
+    def __str__(self) -> str:
+        metric = METRICS[self.metric]
+        return f"{self.metric} {metric.op} {self.value:g} {metric.unit}"
+
+
+TEACHER = ("P0-2",)
+STUDENT = ("K-4", "KQ-1")
+
+_KEPT = AgreedLine("delta1_drop", 1.0, TEACHER)
+_PRUNED = AgreedLine("delta1_drop", 3.0, TEACHER)
+_STABLE = AgreedLine("validation_loss_rise", 10.0)
+_FINITE = AgreedLine("nan_count", 0.0)
+_EVIDENCE = AgreedLine("missing_variants", 0.0)
+_HALVED = AgreedLine("t_pair_p50_down", 50.0, STUDENT)
+
+LINES: dict[str, tuple[AgreedLine, ...]] = {
+    "freeze-workload": (AgreedLine("missing_pairs", 0.0),),
+    "train-teacher": (_FINITE,),
+    "evaluate-teacher": (_FINITE, AgreedLine("missing_fields", 0.0)),
+    "distill": (_KEPT,),
+    "select-student": (_KEPT,),
+    "ptq": (_KEPT,),
+    "qat": (_KEPT,),
+    "build-engine": (AgreedLine("engine_built", 1.0),),
+    "evaluate-quant": (AgreedLine("t_pair_p50_down", 50.0, TEACHER),),
+    "choose-student": (AgreedLine("quality_rank", 1.0),),
+    "qat-student": (_KEPT, _HALVED),
+    "evaluate-kq": (_KEPT, _HALVED),
+    "prune": (_PRUNED,),
+    "evaluate-pruned": (_PRUNED, AgreedLine("size_or_params_down", 25.0, TEACHER)),
+    "ablate-keep": (_EVIDENCE,),
+    "ablate-calibration": (_EVIDENCE,),
+    "ablate-loss": (_EVIDENCE,),
+}
+"""The lines of each task by what it does, so that a new task has those of its kind."""
+
+ON_FAILURE: dict[str, str] = {"distill": "stop", "ptq": "escalate: Q-2", "prune": "stop"}
+"""What a missed line must lead to, by what the task does, where the design says so."""
+
+SCHEDULED = "K-3"
+"""The student with a schedule that the design holds to a stable curve alone; K-4 judges its
+quality, and its failure is evidence."""
+
+
+def agreed_lines(task_id: str, task: Mapping[str, Any]) -> tuple[AgreedLine, ...] | None:
+    """The lines that a task must be held to; None where nothing was agreed for what it does.
+
+    Args:
+        task_id: the task's id.
+        task: its fields as they are written.
+    """
+    lines = LINES.get(str(task.get("does")))
+    if lines is None or not _has_schedule(task):
+        return lines
+    return (_STABLE,) if task_id == SCHEDULED else (*lines, _STABLE)
+
+
+def agreed_failure(task_id: str, task: Mapping[str, Any]) -> str | None:
+    """What a missed line of a task must lead to; None where the task is free to say."""
+    if task_id == SCHEDULED and _has_schedule(task):
+        return None
+    return ON_FAILURE.get(str(task.get("does")))
+
+
+def _has_schedule(task: Mapping[str, Any]) -> bool:
+    return task.get("does") == "distill" and task.get("beta_schedule") is not None

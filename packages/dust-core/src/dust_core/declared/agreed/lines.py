@@ -1,0 +1,156 @@
+"""When a success line lets more through than another: the one answer of validator and diff.
+
+The validator compares with what the design agreed on (agreed/design.py), `dust diff` with the base.
+A line can be loosened at gates.yaml, where its value is, and at a task, which can name a laxer gate
+or none. So lines are compared as the tasks have them, whatever their names.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Generic, Literal, Protocol, TypeVar
+
+from dust_core.declared.specs.models import METRICS, Gate, Waiver
+
+Direction = Literal["loosened", "tightened", "moved", "dropped", "added"]
+
+LETS_MORE_THROUGH: frozenset[Direction] = frozenset({"loosened", "moved", "dropped"})
+"""What is refused. A waiver permits a laxer value, which it can be weighed by; a line against
+another baseline is another line, however strict its number, and a dropped one has no value."""
+
+
+class Bound(Protocol):
+    """What a line asks: a value of a metric, against one of some baselines."""
+
+    @property
+    def metric(self) -> str: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def baselines(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLine:
+    """A line that a task is held to: a gate with its name."""
+
+    name: str
+    gate: Gate
+
+    @property
+    def metric(self) -> str:
+        """The quantity that it binds."""
+        return self.gate.metric
+
+    @property
+    def value(self) -> float:
+        """The line, in the metric's unit."""
+        return self.gate.value
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The task that it is taken against; none for an absolute quantity."""
+        return (self.gate.baseline,) if self.gate.baseline else ()
+
+    @property
+    def text(self) -> str:
+        """`delta1_drop <= 1 % against P0-2`."""
+        gate = self.gate
+        against = f" against {gate.baseline}" if gate.baseline else ""
+        return f"{gate.metric} {gate.op} {gate.value:g} {gate.unit}{against}"
+
+    def waiver_on(self, day: date) -> Waiver | None:
+        """The waiver beside the line, where it holds on that day."""
+        waiver = self.gate.waiver
+        return waiver if waiver is not None and waiver.expires >= day else None
+
+
+B = TypeVar("B", bound=Bound)
+
+
+@dataclass(frozen=True, slots=True)
+class LineDifference(Generic[B]):
+    """How a task's line differs from the one it is compared with; None on a side without."""
+
+    direction: Direction
+    old: B | None
+    new: HeldLine | None
+
+    def waiver_on(self, day: date) -> Waiver | None:
+        """The waiver that permits it on that day."""
+        loosened = self.direction == "loosened" and self.new is not None
+        return self.new.waiver_on(day) if loosened and self.new else None
+
+    def refused_on(self, day: date) -> bool:
+        """Whether it lets more through, and nothing permits that."""
+        return self.direction in LETS_MORE_THROUGH and self.waiver_on(day) is None
+
+
+def held_to(gates: Mapping[str, Gate], names: Iterable[str]) -> list[HeldLine]:
+    """The lines of a task by the names that it lists; names without a gate are left out."""
+    return [HeldLine(name, gates[name]) for name in names if name in gates]
+
+
+def line_differences(old: Sequence[B], new: Sequence[HeldLine]) -> Iterator[LineDifference[B]]:
+    """The differences among the lines of one task, metric by metric, the strictest deciding.
+
+    Args:
+        old: the lines it is compared with, at the base or as agreed.
+        new: the lines that it is held to.
+    """
+    metrics = [*(line.metric for line in old), *(held.metric for held in new)]
+    for metric in dict.fromkeys(metrics):
+        before = _strictest([line for line in old if line.metric == metric])
+        after = _strictest([line for line in new if line.metric == metric])
+        lost: list[B] = []
+        kept: set[tuple[str, ...]] = set()
+        for line in before:
+            same = [held for held in after if _on_one_baseline(line, held)]
+            kept.update(held.baselines for held in same)
+            if not same:
+                lost.append(line)
+            elif direction := _direction(line, strictest := _strictest_of(same)):
+                yield LineDifference(direction, line, strictest)
+        gained = [held for held in after if held.baselines not in kept]
+        for line, held in zip(lost, gained, strict=False):
+            yield LineDifference("moved", line, held)
+        for line in lost[len(gained) :]:
+            yield LineDifference("dropped", line, None)
+        for held in gained[len(lost) :]:
+            yield LineDifference("added", None, held)
+
+
+def _on_one_baseline(line: Bound, held: HeldLine) -> bool:
+    if not line.baselines or not held.baselines:
+        return line.baselines == held.baselines
+    return bool(set(line.baselines) & set(held.baselines))
+
+
+def _strictest(lines: Sequence[B]) -> list[B]:
+    """Of lines on one metric the strictest on each choice of baselines."""
+    choices = dict.fromkeys(line.baselines for line in lines)
+    return [
+        _strictest_of([line for line in lines if line.baselines == choice]) for choice in choices
+    ]
+
+
+def _strictest_of(lines: Sequence[B]) -> B:
+    strictest = lines[0]
+    for line in lines[1:]:
+        if _direction(strictest, line) == "tightened":
+            strictest = line
+    return strictest
+
+
+def _direction(old: Bound, new: Bound) -> Direction | None:
+    """Whether `new` lets more or less through than `old`, on the same metric and baseline."""
+    if new.value == old.value:
+        return None
+    match METRICS[old.metric].op:
+        case "<=":
+            return "loosened" if new.value > old.value else "tightened"
+        case ">=":
+            return "loosened" if new.value < old.value else "tightened"
+        case "==":
+            # Another exact value is met by what the old one refuses.
+            return "loosened"
