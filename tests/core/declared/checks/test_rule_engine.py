@@ -7,8 +7,8 @@ import pytest
 
 from dust_core.declared.checks import Finding, Place, Rule, all_rules, catalogue, validate
 from dust_core.declared.checks.engine import judge
-from dust_core.declared.checks.finding import nearest, one_of, quote
 from dust_core.declared.checks.select import choose
+from dust_core.declared.reading.wording import nearest, one_of, quote
 from dust_core.errors import DustError
 
 
@@ -157,6 +157,6 @@ def test_two_rules_of_one_id_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_catalogue_is_the_committed_page() -> None:
     pytest.importorskip("dust_compress", reason="the page has the rules of every package")
-    page = examples.EXAMPLES.parents[2] / "docs" / "rules.md"
+    page = examples.EXAMPLES.parents[1] / "docs" / "rules.md"
     committed = page.read_text(encoding="utf-8")
     assert catalogue(all_rules()) == committed, "write it again: dust rules > docs/rules.md"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import FileRule, ModelRule, TreeRule
 from dust_core.declared.checks.rules.reference_lines import (
     ON_FAILURE,
@@ -13,6 +13,7 @@ from dust_core.declared.checks.rules.reference_lines import (
 )
 from dust_core.declared.checks.subjects import SpecTree, YamlFile
 from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.reading.wording import one_of
 from dust_core.declared.specs.models import METRICS, Gate
 
 
