@@ -7,8 +7,8 @@ import pytest
 
 from dust_core.declared.checks import Finding, Place, Rule, all_rules, catalogue, validate
 from dust_core.declared.checks.engine import judge
-from dust_core.declared.checks.finding import nearest, one_of, quote
 from dust_core.declared.checks.select import choose
+from dust_core.declared.reading.wording import nearest, one_of, quote
 from dust_core.errors import DustError
 
 

@@ -41,10 +41,32 @@ def test_a_changed_or_new_source_is_dirty(repository: Path) -> None:
     assert environment_fingerprint(repository=repository).dirty
 
 
-def test_the_lock_that_running_stages_rewrite_is_no_change(repository: Path) -> None:
-    (repository / "dvc.lock").write_text("stages: {k: 1}\n")
+@pytest.mark.parametrize("tracked", [True, False])
+@pytest.mark.parametrize(
+    ("lock", "dirty"),
+    [
+        ("dvc.lock", False),
+        ("pipelines/full/dvc.lock", False),
+        ("pipelines/my-own/dvc.lock", False),
+        ("pipelines/full/dvc.yaml", True),
+        ("pipelines/full/old/dvc.lock", True),
+        ("pipelines/dvc.lock", True),
+        ("data/dvc.lock", True),
+        ("data/workload/dvc.lock.dvc", True),
+    ],
+)
+def test_only_the_locks_that_running_stages_write_are_no_change(
+    repository: Path, lock: str, *, dirty: bool, tracked: bool
+) -> None:
+    path = repository / lock
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if tracked:
+        path.write_text("stages: {}\n")
+        git(repository, "add", ".")
+        git(repository, "commit", "-q", "--allow-empty", "-m", "Lock")
+    path.write_text("stages: {k: 1}\n")
     (repository / "below").mkdir()
-    assert not environment_fingerprint(repository=repository / "below").dirty
+    assert environment_fingerprint(repository=repository / "below").dirty is dirty
 
 
 def test_one_machine_has_one_fingerprint(repository: Path) -> None:

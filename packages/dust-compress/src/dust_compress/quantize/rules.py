@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dust_compress.quantize.origin import Origin
-from dust_core.declared.checks.finding import Finding, Place
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.subjects import Graph
+from dust_core.declared.reading.place import Place
 from dust_core.declared.specs.names import KEEP_FAMILIES
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Where the things of a project are: specs, artifacts, pipelines, and the result of a task."""
+"""Where the things of a project are: specs, artifacts, pipelines, a task's files and result."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
-    from dust_core.declared.records import ResultFile
+    from dust_core.declared.records.result import ResultFile
     from dust_core.declared.specs import ResolvedTask
 
 ARTIFACTS = Path("artifacts")
 SPECS = Path("specs")
+
+LOCK = ARTIFACTS / ".lock"
+"""What a run holds, so that there is no second one beside it."""
 
 EMBEDDED_PROFILE = "small"
 """The profile that `dvc repro` computes; the others have their pipelines in pipelines/."""
@@ -23,6 +26,51 @@ def pipeline_path(profile: str) -> Path:
     """Where the pipeline of a profile is, relative to the repository."""
     folder = Path() if profile == EMBEDDED_PROFILE else Path("pipelines", profile)
     return folder / "dvc.yaml"
+
+
+def profile_path(profile: str) -> Path:
+    """Where a profile is declared."""
+    return SPECS / "profiles" / f"{profile}.yaml"
+
+
+def log_path(task: "ResolvedTask", rank: int = 0) -> Path:
+    """Where the run of a task writes its log; each rank but the first has one of its own."""
+    suffix = f".rank{rank}" if rank else ""
+    return ARTIFACTS / task.profile_name / "logs" / f"{task.id}{suffix}.log"
+
+
+def require_inputs(task: "ResolvedTask") -> None:
+    """Check that what a task reads is there.
+
+    Raises:
+        DustError: it is not; the message names the files and the tasks that write them.
+    """
+    folder = ARTIFACTS / task.profile_name
+    missing = [name for name in task.task.inputs if not (folder / name).exists()]
+    if missing:
+        raise DustError(
+            f"{task.id} reads {', '.join(missing)}, which is not there yet",
+            where=str(folder),
+            fix=f"fetch it with 'dvc pull', or run what {task.id} needs first: "
+            f"{', '.join(task.task.needs)}",
+        )
+
+
+def require_outputs(task: "ResolvedTask") -> None:
+    """Check that what a task declares as written, its result included, is there.
+
+    Raises:
+        DustError: it is not; the message names the files.
+    """
+    folder = ARTIFACTS / task.profile_name
+    declared = {*task.task.outputs, result_path(task).name}
+    missing = sorted(name for name in declared if not (folder / name).exists())
+    if missing:
+        raise DustError(
+            f"{task.id} ended without writing {', '.join(missing)}",
+            where=str(folder),
+            fix=f"the executor of {task.task.does} is at fault: report it",
+        )
 
 
 def result_path(task: "ResolvedTask", of: str | None = None) -> Path:
@@ -50,7 +98,7 @@ def result_of(task: "ResolvedTask", other: str) -> "ResultFile":
     Raises:
         DustError: it has none yet, or the file cannot be read.
     """
-    from dust_core.declared.records import read_result_file
+    from dust_core.declared.records.storage import read_result_file
 
     path = result_path(task, other)
     if not path.is_file():

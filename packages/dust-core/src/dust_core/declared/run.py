@@ -1,36 +1,35 @@
 """The verb `dust run`: execute one task of the specs, whatever package knows how.
 
-Packages offer executors in the entry-point group `dust.tasks`: the name is the task's `does`, the
-value a function that takes the resolved task. It writes the task's outputs, among them a result
-file with verdicts, and returns: a line that is missed is an outcome of the run, no failure of it.
-
-Under `torchrun` every rank calls the executor; the first one alone holds the lock and sees that the
-outputs are there. The others end where the training does.
+Under `torchrun` every rank calls the executor; the first one alone holds the lock and checks that
+the outputs are there. The others end where the training does.
 """
 
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dust_core.cli import plugins
+from dust_core.declared.executors import load_executor, require_executors
 from dust_core.declared.locks import only_run
+from dust_core.declared.logs import logging_to
 from dust_core.declared.options import ProfileOption, SpecsOption
-from dust_core.declared.project import ARTIFACTS, SPECS, result_path
+from dust_core.declared.project import (
+    LOCK,
+    SPECS,
+    log_path,
+    profile_path,
+    require_inputs,
+    require_outputs,
+    result_path,
+)
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import ResolvedTask
-
-TASK_GROUP = "dust.tasks"
-
-Executor = Callable[["ResolvedTask"], None]
 
 _log = logging.getLogger("dust")
 
@@ -46,50 +45,18 @@ def run(
     resolved = resolve(load_specs(specs), task, profile)
     require_executors({resolved.id: resolved.task.does})
     _require_filled(resolved)
-    folder = ARTIFACTS / profile
-    _require_inputs(resolved, folder)
+    require_inputs(resolved)
     _start_ranks(resolved, specs)
     rank = int(os.environ.get("RANK", "0"))
     if rank > 0:
-        with _logging_to(folder / "logs" / f"{task}.rank{rank}.log", shown=False):
+        with logging_to(log_path(resolved, rank), shown=False):
             _execute(resolved)
         return
-    with only_run(ARTIFACTS / ".lock", f"dust run {task} --profile {profile}"):
-        with _logging_to(folder / "logs" / f"{task}.log"):
+    with only_run(LOCK, f"dust run {task} --profile {profile}"):
+        with logging_to(log_path(resolved)):
             _execute(resolved)
-        _require_outputs(resolved, folder)
-    for line in verdict_lines(folder, [task]):
-        typer.echo(line)
-
-
-def require_executors(tasks: Mapping[str, str]) -> None:
-    """Check that installed packages execute every task of `tasks`, id -> `does`.
-
-    Raises:
-        DustError: some have no executor; the message names all of them.
-    """
-    known = plugins(TASK_GROUP)
-    missing = [f"{does} (task {task})" for task, does in tasks.items() if does not in known]
-    if missing:
-        raise DustError(
-            f"no installed package executes {', '.join(missing)}",
-            where="dust.tasks",
-            fix="install the packages that do (dust-eval measures, dust-compress trains and "
-            f"compresses); installed now: {', '.join(sorted(known)) or 'no executor at all'}",
-        )
-
-
-def verdict_lines(folder: Path, tasks: Iterable[str]) -> Iterator[str]:
-    """One line for each verdict that the result files in `folder` hold on `tasks`."""
-    from dust_core.declared.records import read_result_folder
-
-    wanted = set(tasks)
-    for file in read_result_folder(folder).values():
-        for verdict in file.verdicts if file.task in wanted else ():
-            value = "no value" if verdict.value is None else f"{verdict.value:.4g} {verdict.unit}"
-            line = f"{verdict.task} {verdict.gate}: {verdict.status} ({value}"
-            line += f", line {verdict.op} {verdict.line:g} {verdict.unit})"
-            yield f"{line}: {verdict.reason}" if verdict.reason else line
+        require_outputs(resolved)
+    _print_verdicts(resolved)
 
 
 def _start_ranks(resolved: "ResolvedTask", specs: Path) -> None:
@@ -110,7 +77,7 @@ def _start_ranks(resolved: "ResolvedTask", specs: Path) -> None:
 
 
 def _execute(resolved: "ResolvedTask") -> None:
-    executor: Executor = plugins(TASK_GROUP)[resolved.task.does].load()
+    executor = load_executor(resolved.task.does)
     _log.info(
         "%s: %s starts with profile %s", resolved.id, resolved.task.does, resolved.profile_name
     )
@@ -139,55 +106,19 @@ def _require_filled(resolved: "ResolvedTask") -> None:
         )
     raise DustError(
         f"the profile {resolved.profile_name} awaits {', '.join(awaited)}",
-        where=f"specs/profiles/{resolved.profile_name}.yaml",
+        where=str(profile_path(resolved.profile_name)),
         fix=fix,
     )
 
 
-def _require_inputs(resolved: "ResolvedTask", folder: Path) -> None:
-    missing = [name for name in resolved.task.inputs if not (folder / name).exists()]
-    if missing:
-        raise DustError(
-            f"{resolved.id} reads {', '.join(missing)}, which is not there yet",
-            where=str(folder),
-            fix=f"fetch it with 'dvc pull', or run what {resolved.id} needs first: "
-            f"{', '.join(resolved.task.needs)}",
-        )
+def _print_verdicts(resolved: "ResolvedTask") -> None:
+    """Print a line for each verdict in the task's own result, if its executor writes any."""
+    from dust_core.declared.records import read_result_folder
 
-
-def _require_outputs(resolved: "ResolvedTask", folder: Path) -> None:
-    expected = {*resolved.task.outputs, result_path(resolved).name}
-    missing = sorted(name for name in expected if not (folder / name).exists())
-    if missing:
-        raise DustError(
-            f"{resolved.id} ended without writing {', '.join(missing)}",
-            where=str(folder),
-            fix=f"the executor of {resolved.task.does} is at fault: report it",
-        )
-
-
-@contextmanager
-def _logging_to(path: Path, *, shown: bool = True) -> Iterator[None]:
-    """Write what happens, warnings included, to `path` anew; the main steps are shown as well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    file = logging.FileHandler(path, mode="w", encoding="utf-8")
-    file.setFormatter(form)
-    terminal = logging.StreamHandler()
-    terminal.setFormatter(logging.Formatter("%(message)s"))
-    terminal.addFilter(lambda record: record.name.startswith("dust"))
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    handlers = (file, terminal) if shown else (file,)
-    for handler in handlers:
-        root.addHandler(handler)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            root.removeHandler(handler)
-            handler.close()
-        logging.captureWarnings(False)
-        root.setLevel(level)
+    path = result_path(resolved)
+    file = read_result_folder(path.parent).get(path)
+    for verdict in file.verdicts if file else ():
+        value = "no value" if verdict.value is None else f"{verdict.value:.4g} {verdict.unit}"
+        line = f"{verdict.task} {verdict.gate}: {verdict.status} ({value}"
+        line += f", line {verdict.op} {verdict.line:g} {verdict.unit})"
+        typer.echo(f"{line}: {verdict.reason}" if verdict.reason else line)

@@ -6,9 +6,10 @@ from pathlib import Path
 from dust_core.declared.checks.catalogue import all_rules, catalogue
 from dust_core.declared.checks.discover import discover
 from dust_core.declared.checks.engine import Report, Skipped, judge
-from dust_core.declared.checks.finding import Finding, Place
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.select import choose
+from dust_core.declared.reading.place import Place
 
 __all__ = [
     "Finding",

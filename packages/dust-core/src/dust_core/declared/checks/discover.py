@@ -8,6 +8,7 @@ from pathlib import Path
 from dust_core.declared.checks.engine import Subject
 from dust_core.declared.checks.subjects import (
     Artifacts,
+    ExecutedSpecs,
     Graph,
     ResultJson,
     SpecTree,
@@ -95,7 +96,9 @@ class _Discovery:
                     "file",
                 )
         for tree in self._trees.values():
-            self._project.subjects += [*tree.parts, tree]
+            results = tuple(_results(tree.folder.parent / "artifacts"))
+            executed = [ExecutedSpecs(tree, results)] if results else []
+            self._project.subjects += [*tree.parts, tree, *executed]
         for artifacts in self._artifacts.values():
             self._project.subjects += [*artifacts.parts, artifacts]
         self._project.subjects += self._single.values()
@@ -161,8 +164,7 @@ class _Discovery:
             for name in SPEC_FOLDERS:
                 files += _spec_files(root / name)
             parts = tuple(YamlFile(shown(file), file) for file in files)
-            executed = tuple(_results(root.parent / "artifacts"))
-            self._trees[root] = SpecTree(shown(root), root, parts, executed)
+            self._trees[root] = SpecTree(shown(root), root, parts)
         return self._trees[root]
 
     def _artifact_folder(self, folder: Path) -> Artifacts:

@@ -5,7 +5,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
-from dust_core.declared.checks.finding import Finding, Place, Severity, nearest, quote
+from dust_core.declared.checks.finding import Finding, Severity
+from dust_core.declared.reading.place import Place
+from dust_core.declared.reading.wording import nearest, quote
 
 S = TypeVar("S")
 

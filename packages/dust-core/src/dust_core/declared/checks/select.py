@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dust_core.declared.checks.finding import nearest
 from dust_core.declared.checks.rule import Rule
+from dust_core.declared.reading.wording import nearest
 from dust_core.errors import DustError
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dust_core.declared.executors import require_executors
 from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.pipeline.reproduce import judge, run_dvc
 from dust_core.declared.pipeline.stages import dvc_yaml
@@ -15,7 +16,6 @@ from dust_core.declared.project import (
     SPECS,
     pipeline_path,
 )
-from dust_core.declared.run import require_executors
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 

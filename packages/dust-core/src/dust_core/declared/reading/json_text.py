@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dust_core.declared.checks.finding import Place
+from dust_core.declared.reading.place import Place
 
 MAX_BYTES = 16_000_000
 MAX_VALUES = 1_000_000

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from dust_core.declared.project import EMBEDDED_PROFILE, pipeline_path
 from dust_core.declared.records.provenance import MeasuredDevice
 from dust_core.errors import DustError
 
@@ -81,8 +82,12 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _is_dirty(folder: Path) -> bool:
-    # dvc writes dvc.lock while the stages run, so a lock that moved is no change of the sources.
-    return bool(_git(folder, "status", "--porcelain", "--", ":/", ":(top,exclude)dvc.lock"))
+    # DVC writes the lock beside a pipeline while its stages run: that changes no source.
+    locks = {pipeline_path(profile).with_name("dvc.lock") for profile in (EMBEDDED_PROFILE, "*")}
+    without = (f":(top,glob,exclude){lock.as_posix()}" for lock in sorted(locks))
+    return bool(
+        _git(folder, "status", "--porcelain", "--untracked-files=all", "--", ":/", *without)
+    )
 
 
 def _git(folder: Path, *arguments: str) -> str:

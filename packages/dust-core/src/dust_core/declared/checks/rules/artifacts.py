@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from dust_core.declared.checks.finding import Finding, Place
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import WHOLE_RESULT, ArtifactsRule
 from dust_core.declared.checks.subjects import Artifacts, ResultJson
+from dust_core.declared.reading.place import Place
 from dust_core.declared.specs.names import parse_file_name
 from dust_core.errors import DustError
 from dust_core.files import sha256_file

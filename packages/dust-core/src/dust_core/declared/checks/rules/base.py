@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.subjects import Artifacts, ResultJson, SpecTree, Table, YamlFile
 from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.reading.wording import one_of
 
 _TYPES = {
     "bool_": "true or false",

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dust_core.declared.checks.finding import Finding, Place
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import TreeRule
 from dust_core.declared.checks.subjects import SpecTree, YamlFile
+from dust_core.declared.reading.place import Place
 from dust_core.declared.specs.models import DataSplits
 from dust_core.declared.specs.models.profile import OpenSplits
 from dust_core.errors import DustError

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dust_core.declared.checks.finding import Finding, Place, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import FileRule, TreeRule
 from dust_core.declared.checks.subjects import SpecTree, YamlFile
+from dust_core.declared.reading.place import Place
+from dust_core.declared.reading.wording import one_of
 from dust_core.declared.reading.yaml_text import SpecSyntaxError
 from dust_core.declared.reference.schema import schema_modeline
 from dust_core.declared.specs.models import KINDS

@@ -11,10 +11,11 @@ from dust_core.declared.agreed.lines import (
     held_to,
     line_differences,
 )
-from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import FileRule, ModelRule, TreeRule
 from dust_core.declared.checks.subjects import SpecTree, TaskEntry, YamlFile
 from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.reading.wording import one_of
 from dust_core.declared.specs.models import METRICS, Gate
 
 

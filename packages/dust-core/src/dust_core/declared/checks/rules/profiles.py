@@ -6,10 +6,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import FileRule, ModelRule
 from dust_core.declared.checks.subjects import YamlFile
 from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.reading.wording import one_of
 from dust_core.declared.specs.models import KINDS, Profile, ProfileSpec
 
 

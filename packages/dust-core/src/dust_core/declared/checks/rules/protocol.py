@@ -1,9 +1,10 @@
 """PROT: the protocol that every experiment shares, so that figures can be compared."""
 
-from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import ModelRule
 from dust_core.declared.checks.subjects import YamlFile
 from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.reading.wording import one_of
 
 
 class StaticShape(ModelRule):

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from dust_core.declared.checks.finding import Finding, Place, one_of
-from dust_core.declared.checks.rules.base import WHOLE_RESULT, ResultRule, TreeRule
-from dust_core.declared.checks.subjects import ResultJson, SpecTree
+from dust_core.declared.checks.finding import Finding
+from dust_core.declared.checks.rule import Rule
+from dust_core.declared.checks.rules.base import WHOLE_RESULT, ResultRule
+from dust_core.declared.checks.subjects import ExecutedSpecs, ResultJson, SpecTree
+from dust_core.declared.reading.place import Place
+from dust_core.declared.reading.wording import one_of
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
@@ -124,13 +127,11 @@ class DirtyTree(ResultRule):
                 return
 
 
-class ExecutedRule(TreeRule):
+class ExecutedRule(Rule[ExecutedSpecs]):
     """A rule that compares specs with the results that lie beside them."""
 
+    subject = ExecutedSpecs
     requires = ("SPEC", "PROT", "NAME", "REF", "GATE009", "GATE010")
-
-    def applies(self, subject: SpecTree) -> bool:
-        return bool(subject.executed)
 
 
 class ExecutedImmutable(ExecutedRule):
@@ -143,12 +144,12 @@ class ExecutedImmutable(ExecutedRule):
     title = "an executed task was changed"
     fix = "restore the task, or write the next run and its exp_id"
 
-    def check(self, subject: SpecTree) -> Iterator[Finding]:
+    def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
         for result, provenance, task in _executed(subject):
             if provenance.workload_sha256 != task.workload_digest or task.exp_id is None:
                 continue
             if provenance.spec_digest != task.digest:
-                entry = subject.by_id[task.id]
+                entry = subject.tree.by_id[task.id]
                 yield self.finding(
                     entry.place(),
                     f"{task.exp_id}, executed: {result.place(('task',))}",
@@ -165,11 +166,11 @@ class WorkloadImmutable(ExecutedRule):
     title = "the workload was changed after tasks were executed on it"
     fix = "restore workload.yaml, or run every task again under the next run"
 
-    def check(self, subject: SpecTree) -> Iterator[Finding]:
+    def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
         others: dict[Place, list[str]] = {}
         for result, provenance, task in _executed(subject):
             if provenance.workload_sha256 != task.workload_digest:
-                place = self._decided_at(subject, task)
+                place = self._decided_at(subject.tree, task)
                 others.setdefault(place, []).append(result.path)
         for place, results in others.items():
             more = f" and {len(results) - 1} more" if len(results) > 1 else ""
@@ -216,16 +217,16 @@ def _is_of(task: "ResolvedTask", file: "ResultFile") -> bool:
     return task.exp_id is None or task.exp_id in {one.exp_id for one in file.candidates}
 
 
-def _executed(tree: SpecTree) -> "Iterator[tuple[ResultJson, Provenance, ResolvedTask]]":
+def _executed(specs: ExecutedSpecs) -> "Iterator[tuple[ResultJson, Provenance, ResolvedTask]]":
     """Each faultless result file of a task's present run, with its candidate's provenance.
 
     Results that may not be quoted, as those of the profile ci, hold no task to its spec.
     """
-    for result in tree.executed:
+    for result in specs.results:
         if result.model is None:
             continue
         provenance = result.model.candidates[0].provenance
-        task = _resolve(tree, result.model.task, provenance.profile)
+        task = _resolve(specs.tree, result.model.task, provenance.profile)
         if task and task.profile.quotable and _is_of(task, result.model):
             yield result, provenance, task
 

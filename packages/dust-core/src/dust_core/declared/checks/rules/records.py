@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import ResultRule, expectation
 from dust_core.declared.checks.subjects import ResultJson
 from dust_core.declared.reading.faults import ModelFault
 from dust_core.declared.reading.json_text import JsonFault
+from dust_core.declared.reading.wording import one_of
 
 API_VERSION = "dust/v1"
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import TreeRule
 from dust_core.declared.checks.subjects import SpecTree, TaskEntry
+from dust_core.declared.reading.wording import one_of
 from dust_core.declared.specs.names import stage_of
 
 

@@ -1,10 +1,11 @@
 """SPEC010 to SPEC013: keys and values, where no rule with a reason of its own answers for them."""
 
-from dust_core.declared.checks.finding import Finding, nearest, one_of
+from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules import gates, names, profiles, protocol
 from dust_core.declared.checks.rules.base import ModelRule, expectation
 from dust_core.declared.checks.subjects import YamlFile
 from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.reading.wording import nearest, one_of
 
 _WITH_REASONS = tuple(
     rule

@@ -5,13 +5,10 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dust_core.declared.checks.finding import Place
 from dust_core.declared.checks.subjects.results import ResultJson
-
-if TYPE_CHECKING:
-    from dust_core.declared.checks.subjects.specs import SpecTree
+from dust_core.declared.checks.subjects.specs import SpecTree
+from dust_core.declared.reading.place import Place
 
 MAX_TABLE_BYTES = 16_000_000
 
@@ -104,7 +101,7 @@ class Artifacts:
     folder: Path
     results: tuple[ResultJson, ...]
     files: tuple[str, ...] = ()
-    specs: "SpecTree | None" = None
+    specs: SpecTree | None = None
 
     @property
     def parts(self) -> tuple[ResultJson, ...]:

@@ -5,11 +5,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dust_core.declared.checks.finding import Place
+from dust_core.declared.checks.subjects.specs import SpecTree
 from dust_core.declared.reading.json_text import JsonFault, JsonText, Loc, read_json
+from dust_core.declared.reading.place import Place
 
 if TYPE_CHECKING:
-    from dust_core.declared.checks.subjects.specs import SpecTree
     from dust_core.declared.reading.faults import ModelFault
     from dust_core.declared.records import ResultFile
 
@@ -26,7 +26,7 @@ class ResultJson:
 
     path: str
     file: Path
-    specs: "SpecTree | None" = None
+    specs: SpecTree | None = None
     parts: tuple[()] = ()
 
     @cached_property

@@ -1,16 +1,15 @@
 """Spec files as rules see them: text, places, models; and the tree that they form."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from dust_core.declared.checks.finding import Place
-from dust_core.declared.checks.subjects.results import ResultJson
 from dust_core.declared.reading.faults import Loc, ModelFault, model_faults
+from dust_core.declared.reading.place import Place
 from dust_core.declared.reading.yaml_text import (
     MAX_BYTES,
     Document,
@@ -149,13 +148,11 @@ class SpecTree:
         path: the folder's name in messages.
         folder: the folder that holds `v1` and `profiles`, or the files themselves.
         parts: its files, in reading order.
-        executed: result files beside the specs, for what was executed already.
     """
 
     path: str
     folder: Path
     parts: tuple[YamlFile, ...]
-    executed: tuple[ResultJson, ...] = field(default=())
 
     def of_kind(self, kind: str) -> tuple[YamlFile, ...]:
         """The files of a kind."""

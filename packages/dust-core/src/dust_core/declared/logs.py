@@ -1,0 +1,37 @@
+"""The log of a run: everything goes to a file, the main steps to the terminal as well."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def logging_to(path: Path, *, shown: bool = True) -> Iterator[None]:
+    """Write what happens in the block, warnings included, to `path` anew.
+
+    Args:
+        path: the log file; its folder is made.
+        shown: show what DUST itself logs on the terminal too.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    terminal = logging.StreamHandler()
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.addFilter(lambda record: record.name.startswith("dust"))
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    handlers = (file, terminal) if shown else (file,)
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+        logging.captureWarnings(False)
+        root.setLevel(level)
