@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from miniature import SIDE, pair
 from PIL import Image
 
 from dust_core.cli import main
@@ -15,10 +16,6 @@ from dust_core.pairs.feed.order import Augmentation
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import encode
 from dust_core.pairs.shards.tars import write_shards
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from miniature import SIDE, pair
 
 COUNT = 9
 

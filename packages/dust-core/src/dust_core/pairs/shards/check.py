@@ -68,18 +68,19 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
         try:
             verify_shard(folder, shard)
             verify_index(folder / shard.index, folder / shard.name)
-            found = 0
+            pairs = 0
             for key, members in read_shard(folder / shard.name):
                 _check_sample(members, f"{folder / shard.name}:{key}", report, scenes)
-                found += 1
+                pairs += 1
                 on_pair()
-            if found != shard.pairs:
+            if pairs != shard.pairs:
                 raise DustError(
-                    f"holds {found} pairs, the manifest says {shard.pairs}",
+                    f"holds {pairs} pairs, the manifest says {shard.pairs}",
                     where=str(folder / shard.name),
                 )
         except DustError as error:
             report.faults.append(_one_line(error))
+    report.faults.extend(_strays(folder, report.manifest))
     if not report.faults:
         report.faults.extend(_faults_of_manifest(folder, report.manifest, scenes))
     return report
@@ -132,6 +133,14 @@ def _faults_of_manifest(folder: Path, manifest: Manifest, scenes: set[str]) -> I
     pairs = sum(shard.pairs for shard in manifest.shards)
     if pairs != manifest.pairs:
         yield f"{folder}: its shards hold {pairs} pairs, the manifest says {manifest.pairs}"
+
+
+def _strays(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Tars and indices of another set: whoever reads all `*.tar` of the folder reads them too."""
+    named = {name for shard in manifest.shards for name in (shard.name, shard.index)}
+    for path in sorted((*folder.glob("*.tar"), *folder.glob("*.idx"))):
+        if path.name not in named:
+            yield f"{path}: the manifest does not name it"
 
 
 def _disagreements(sample: PairSample, manifest: Manifest, where: str) -> Iterator[str]:

@@ -1,5 +1,4 @@
 import io
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -10,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from miniature import SIDE, pair
 from PIL import Image
 
 from dust_core.errors import DustError
@@ -19,10 +19,6 @@ from dust_core.pairs.geometry import seen, warp
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import Members, encode
 from dust_core.pairs.shards.tars import write_shards
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from miniature import SIDE, pair
 
 COUNT = 10
 

@@ -1,9 +1,8 @@
 """Squares made of pictures, and pairs chosen of frames."""
 
 import math
-import sys
-from pathlib import Path
 
+import adapter_room as room
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,10 +12,6 @@ from PIL import Image
 from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode, place
 from dust_core.pairs.importing.choose import Selection, View, covisibility, select
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import adapter_room as room
 
 SIDES = st.integers(8, 90)
 

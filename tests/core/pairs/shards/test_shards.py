@@ -11,6 +11,7 @@ import pytest
 import webdataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from miniature import pair
 
 from dust_core.cli import main
 from dust_core.errors import DustError
@@ -20,10 +21,6 @@ from dust_core.pairs.shards.check import check_set, pair_errors
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import Members, decode, encode
 from dust_core.pairs.shards.tars import MANIFEST, read_manifest, write_shards
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from miniature import pair
 
 
 def members(count: int) -> list[Members]:
@@ -89,7 +86,7 @@ def test_an_interrupted_writer_goes_on_to_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         write(folder, interrupted())
     assert not (folder / MANIFEST).exists()
-    assert not list(folder.glob(".*")), "no unfinished file is left"
+    assert not list(folder.rglob("*.part")), "no half-written file is left"
     assert files(write(folder, iter(members(7)))) == whole
 
 
@@ -157,6 +154,12 @@ def of_another_tar(folder: Path) -> Path:
     return folder
 
 
+def of_an_earlier_set(folder: Path) -> Path:
+    write(folder, members(3))
+    (folder / "pairs-000001.tar").write_bytes((folder / "pairs-000000.tar").read_bytes())
+    return folder
+
+
 def without_index(folder: Path) -> Path:
     (write(folder, members(3)) / "pairs-000000.idx").unlink()
     return folder
@@ -167,6 +170,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "half-fetched tar": (half_fetched, "pairs-000000.tar: the tar cannot be read: it has no end"),
     "foreign index": (of_another_tar, "pairs-000000.idx: the index does not say where"),
     "no index": (without_index, "pairs-000000.idx: the index is absent"),
+    "stray tar": (of_an_earlier_set, "pairs-000001.tar: the manifest does not name it"),
     "other bytes": (exchanged, "pairs-000000.tar: its SHA-256 is .*, the manifest says"),
     "missing member": (
         changed(lambda m: m.pop("2.depth.png")),
