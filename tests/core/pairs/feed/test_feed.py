@@ -180,6 +180,12 @@ def test_a_restored_feed_counts_and_logs_each_damaged_sample_once(
     assert caplog.text.count("a damaged sample") == 2
 
 
+def test_a_damaged_sample_counts_from_its_turn_on(tmp_path: Path) -> None:
+    """It may be known before: batches are prepared ahead."""
+    source = feed(write(tmp_path, spoil), batch=2, shuffle=False, tolerate_damage=True)
+    assert skips(source, 6) == [0, 1, 1, 2, 2, 2]
+
+
 def test_ranks_count_their_own_damaged_samples(tmp_path: Path) -> None:
     write(tmp_path, spoil)
     ranks = [

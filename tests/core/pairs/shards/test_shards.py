@@ -38,9 +38,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
     write(tmp_path, members(7))
-    found = list(read_samples(tmp_path, verify=True))
-    assert len(found) == 7
-    for n, sample in enumerate(found):
+    samples = list(read_samples(tmp_path, verify=True))
+    assert len(samples) == 7
+    for n, sample in enumerate(samples):
         original = pair(n, n + 1)
         assert np.array_equal(sample.images[0], original.images[0])
         np.testing.assert_allclose(sample.depths[1], original.depths[1], atol=0.000501)
@@ -53,9 +53,9 @@ def test_a_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_other_tools_read_the_tars(tmp_path: Path) -> None:
     write(tmp_path, members(4))
     tars = [str(path) for path in sorted(tmp_path.glob("*.tar"))]
-    found = list(webdataset.WebDataset(tars, shardshuffle=False))
-    assert [sample["__key__"] for sample in found] == [f"{n:07d}" for n in range(4)]
-    assert json.loads(found[3]["json"])["scene"] == "room1"
+    samples = list(webdataset.WebDataset(tars, shardshuffle=False))
+    assert [sample["__key__"] for sample in samples] == [f"{n:07d}" for n in range(4)]
+    assert json.loads(samples[3]["json"])["scene"] == "room1"
 
 
 def test_the_index_points_at_every_member(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def half_fetched(folder: Path) -> Path:
 
 def of_another_tar(folder: Path) -> Path:
     """An index with right counts whose offsets are those of other pictures."""
-    other = write(folder.with_name("other"), [encode(pair(n, 9)) for n in range(3)])
+    foreign = write(folder.with_name("other"), [encode(pair(n, 9)) for n in range(3)])
     write(folder, members(3))
-    (folder / "pairs-000000.idx").write_bytes((other / "pairs-000000.idx").read_bytes())
+    (folder / "pairs-000000.idx").write_bytes((foreign / "pairs-000000.idx").read_bytes())
     return folder
 
 
@@ -254,9 +254,9 @@ def test_covisibility_of_a_view_with_itself_is_everything_and_behind_it_nothing(
 @given(st.integers(0, 30), st.integers(0, 30), st.sampled_from(["jpg", "png"]))
 def test_a_sample_survives_its_encoding(first: int, second: int, picture: str) -> None:
     original = pair(first, second)
-    found = decode(encode(original, picture=picture), "here")
-    for a, b in zip(found.images, original.images, strict=True):
+    decoded = decode(encode(original, picture=picture), "here")
+    for a, b in zip(decoded.images, original.images, strict=True):
         assert np.abs(a.astype(int) - b.astype(int)).mean() < (1 if picture == "png" else 4)
-    for a, b in zip(found.depths, original.depths, strict=True):
+    for a, b in zip(decoded.depths, original.depths, strict=True):
         np.testing.assert_allclose(a, b, atol=0.000501)
-    assert np.array_equal(found.intrinsics[1], original.intrinsics[1])
+    assert np.array_equal(decoded.intrinsics[1], original.intrinsics[1])

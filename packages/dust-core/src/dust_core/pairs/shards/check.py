@@ -89,17 +89,17 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
 def pair_errors(sample: PairSample) -> PairErrors:
     """Warp view 1 into view 2 by the stated depth and cameras, and compare."""
     depth_1, depth_2 = sample.depths
-    found = warp(
+    warped = warp(
         depth_1, *sample.intrinsics, sample.view1_from_view2, depth_2.shape[:2], step=_STEP
     )
     known = int((depth_1[::_STEP, ::_STEP] > 0).sum())
-    visible = seen(found, depth_2)
-    nearest = np.rint(found.pixels_2).astype(np.int64)
+    visible = seen(warped, depth_2)
+    nearest = np.rint(warped.pixels_2).astype(np.int64)
     own = depth_2[nearest[:, 1], nearest[:, 0]]
     # What lies behind view 2's surface is hidden; what lies in front of it would be a wrong pose.
-    facing = (own > 0) & (found.depth_2 < 1.05 * own)
-    relative = np.abs(own - found.depth_2)[facing] / found.depth_2[facing]
-    first = sample.images[0][found.pixels_1[:, 1], found.pixels_1[:, 0]].astype(np.float64)
+    facing = (own > 0) & (warped.depth_2 < 1.05 * own)
+    relative = np.abs(own - warped.depth_2)[facing] / warped.depth_2[facing]
+    first = sample.images[0][warped.pixels_1[:, 1], warped.pixels_1[:, 0]].astype(np.float64)
     second = sample.images[1][nearest[:, 1], nearest[:, 0]].astype(np.float64)
     colour = np.abs(first - second).mean(1)[visible]
     return PairErrors(

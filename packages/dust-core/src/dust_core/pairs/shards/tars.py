@@ -153,12 +153,12 @@ def verify_shard(folder: Path, shard: Shard) -> None:
     Raises:
         DustError: it is absent or has others.
     """
-    found = sha256_file(folder / shard.name)
-    if found != shard.sha256:
+    sha256 = sha256_file(folder / shard.name)
+    if sha256 != shard.sha256:
         with reading(folder / shard.name):
             pass  # a tar without an end is better called truncated than of another sum
         raise DustError(
-            f"its SHA-256 is {found}, the manifest says {shard.sha256}",
+            f"its SHA-256 is {sha256}, the manifest says {shard.sha256}",
             where=str(folder / shard.name),
             fix="pull the data again: `dvc pull`",
             exit_code=1,
