@@ -72,18 +72,18 @@ def report(order: Order, seconds: float, out: Path) -> None:
 
 def disagreement(sample: PairSample) -> tuple[float, float]:
     """Median differences of colour (of 255) and depth (relative) where both see a point."""
-    found = warp(
+    warped = warp(
         sample.depths[0],
         *sample.intrinsics,
         sample.view1_from_view2,
         sample.depths[1].shape,
         step=3,
     )
-    both = seen(found, sample.depths[1])
-    column, row = found.pixels_1[both].T
-    column_2, row_2 = np.rint(found.pixels_2[both]).astype(int).T
+    both = seen(warped, sample.depths[1])
+    column, row = warped.pixels_1[both].T
+    column_2, row_2 = np.rint(warped.pixels_2[both]).astype(int).T
     colour = sample.images[0][row, column].astype(float) - sample.images[1][row_2, column_2]
-    depth = sample.depths[1][row_2, column_2] / found.depth_2[both] - 1
+    depth = sample.depths[1][row_2, column_2] / warped.depth_2[both] - 1
     return float(np.median(np.abs(colour).mean(axis=1))), float(np.median(np.abs(depth)))
 
 

@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,8 @@ def _asked(root: Path) -> Iterator[tuple[str, str]]:
             *(asked for extra, asked in extras.items() if extra != "tensorrt"),
             *content.get("dependency-groups", {}).values(),
         ]
-        for asked in (one for group in groups for one in group if isinstance(one, str)):
-            name = NAME.match(asked)
+        for asked in chain.from_iterable(groups):
+            name = NAME.match(asked) if isinstance(asked, str) else None
             if name is not None:
                 yield path.relative_to(root).as_posix(), name[0]
 
@@ -104,9 +105,9 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["requirements"] and len(arguments) == 2:
         print(requirements_without_provided(ROOT, arguments[1]), end="")
         return 0
-    found = faults(ROOT)
-    print("\n".join(found) or "all pins agree")
-    return 1 if found else 0
+    broken = faults(ROOT)
+    print("\n".join(broken) or "all pins agree")
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

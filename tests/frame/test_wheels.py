@@ -57,8 +57,8 @@ def test_the_packages_ask_for_each_other_in_one_version() -> None:
         project = tomllib.loads(path.read_text())["project"]
         assert project["version"] == dust_core.__version__
         groups = [project["dependencies"], *project["optional-dependencies"].values()]
-        ours = [one for group in groups for one in group if one.startswith("dust-")]
-        assert all(one.endswith(f"=={dust_core.__version__}") for one in ours), ours
+        ours = [asked for group in groups for asked in group if asked.startswith("dust-")]
+        assert all(asked.endswith(f"=={dust_core.__version__}") for asked in ours), ours
 
 
 @pytest.mark.slow

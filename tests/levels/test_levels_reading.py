@@ -74,9 +74,9 @@ def test_a_surface_takes_the_first_picture_that_exists(tmp_path: Path) -> None:
         archive.writestr("textures/a/wall.png", picture_bytes((10, 20, 30), 0))
         archive.writestr("textures/a/plain.jpg", b"no picture at all")
     archives, shaders = Archives([path]), dict(parse(SCRIPT))
-    found = material("textures/a/wall", shaders["textures/a/wall"], archives)
-    assert found.picture is not None and found.picture.size == (64, 64)
-    assert found.repeat == (2.0, 0.5)
+    wall = material("textures/a/wall", shaders["textures/a/wall"], archives)
+    assert wall.picture is not None and wall.picture.size == (64, 64)
+    assert wall.repeat == (2.0, 0.5)
     assert material("textures/a/plain", shaders["textures/a/mist"], archives).picture is None
 
 

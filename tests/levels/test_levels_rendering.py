@@ -150,8 +150,8 @@ def test_a_flat_wall_alone_is_noticed(tmp_path: Path, opengl: None) -> None:
 
 def test_colours_agree_where_two_views_see_the_same_point(renderer: Renderer) -> None:
     first = renderer.render(CAMERAS[0], 256)
-    other = Camera.at(np.array([0.5, 1.3, 1.6]), yaw=0.2, pitch=-0.15, roll=0.1, fov_deg=70.0)
-    second = renderer.render(other, 256)
+    moved = Camera.at(np.array([0.5, 1.3, 1.6]), yaw=0.2, pitch=-0.15, roll=0.1, fov_deg=70.0)
+    second = renderer.render(moved, 256)
     here, there = correspondences(first, second, step=3)
     colour_here = first.colour[here[:, 0], here[:, 1]].astype(float)
     colour_there = second.colour[there[:, 0], there[:, 1]].astype(float)
@@ -201,6 +201,6 @@ def test_exposure_is_one_for_all_views_and_makes_dark_ones_bright(renderer: Rend
 
 
 def test_the_same_camera_gives_the_same_picture_again(game: Miniature, opengl: None) -> None:
-    with Renderer(game.scene()) as one, Renderer(game.scene()) as other:
-        first, second = (r.render(CAMERAS[1], 96) for r in (one, other))
+    with Renderer(game.scene()) as renderer_1, Renderer(game.scene()) as renderer_2:
+        first, second = (r.render(CAMERAS[1], 96) for r in (renderer_1, renderer_2))
     assert (first.colour == second.colour).all() and (first.depth == second.depth).all()

@@ -63,8 +63,8 @@ def render(
     from levels.library import Library
     from levels.produce import Order, produce
 
-    found = cache or default_cache()
-    levels = _levels(Library(found).levels(), split, level)
+    data = cache or default_cache()
+    levels = _levels(Library(data).levels(), split, level)
     order = Order(
         levels=tuple(levels),
         split=split,
@@ -73,7 +73,7 @@ def render(
         seed=seed,
         storage=_storage(picture, jpeg_quality, depth_unit, png_effort),
     )
-    produce(order, out, found, shard=shard, jobs=jobs, say=typer.echo)
+    produce(order, out, data, shard=shard, jobs=jobs, say=typer.echo)
 
 
 @app.command()
@@ -98,9 +98,9 @@ def clique(
     from levels.sampler import Limits
     from levels.samples import LICENCE
 
-    found = cache or default_cache()
+    data = cache or default_cache()
     order = Cliques(
-        levels=tuple(_levels(Library(found).levels(), split, level)),
+        levels=tuple(_levels(Library(data).levels(), split, level)),
         split=split,
         views=views,
         size=size,
@@ -109,7 +109,7 @@ def clique(
         limits=Limits(least=0.25, most=0.85),
     )
     refuse_to_overwrite(out)
-    samples = draw_cliques(order, found)
+    samples = draw_cliques(order, data)
     write_shards(samples, out, split=split, licence=LICENCE, pairs_per_shard=1000)
 
 

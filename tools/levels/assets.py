@@ -67,15 +67,15 @@ def archives(game: Game, cache: Path) -> list[Path]:
     Raises:
         DustError: the game's data has not been fetched into `cache`.
     """
-    found = sorted((cache / game.data).glob("*.pk3"))
-    if not found:
+    packs = sorted((cache / game.data).glob("*.pk3"))
+    if not packs:
         raise DustError(
             f"the data of {game.name} is not in the cache",
             where=str(cache),
             fix=f"run `python -m levels fetch`, or name the folder that holds {game.data} "
             f"in {CACHE_VARIABLE}",
         )
-    return found
+    return packs
 
 
 def fetch(game: Game, cache: Path) -> None:

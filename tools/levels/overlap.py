@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 
 from dust_core.pairs import geometry
 from levels.camera import first_from_second
-from levels.render import View
+from levels.render import Rendering
 
 
 def correspondences(
-    first: View, second: View, step: int = 1
+    first: Rendering, second: Rendering, step: int = 1
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pixels of `first` that `second` sees, and the nearest pixels at which it sees them.
 
@@ -19,7 +19,7 @@ def correspondences(
     Returns:
         (N, 2) rows and columns in `first`, (N, 2) rows and columns in `second`.
     """
-    found = geometry.warp(
+    warped = geometry.warp(
         first.depth,
         first.camera.intrinsics(first.size),
         second.camera.intrinsics(second.size),
@@ -27,18 +27,18 @@ def correspondences(
         (second.size, second.size),
         step,
     )
-    seen = geometry.seen(found, second.depth)
-    there = np.rint(found.pixels_2[seen]).astype(np.int64)
-    return found.pixels_1[seen][:, ::-1], there[:, ::-1]
+    seen = geometry.seen(warped, second.depth)
+    there = np.rint(warped.pixels_2[seen]).astype(np.int64)
+    return warped.pixels_1[seen][:, ::-1], there[:, ::-1]
 
 
-def covisibility(first: View, second: View, step: int = 1) -> float:
+def covisibility(first: Rendering, second: Rendering, step: int = 1) -> float:
     """The smaller of the shares that two views see of one another, 0 ... 1."""
     share = _share(first, second, step)
     return min(share, _share(second, first, step)) if share else 0.0
 
 
-def _share(first: View, second: View, step: int) -> float:
+def _share(first: Rendering, second: Rendering, step: int) -> float:
     return geometry.covisibility(
         first.depth,
         second.depth,

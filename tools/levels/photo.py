@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from levels.render import View
+from levels.render import Rendering
 
 FARTHEST_M = 65.5
 """Depth beyond this does not fit into 16 bits of a millimetre and is stored as unknown."""
@@ -20,7 +20,7 @@ _MIN_DETAIL = 2.5
 _MIN_RELIEF = 0.1
 
 
-def exposure(views: Sequence[View]) -> float:
+def exposure(views: Sequence[Rendering]) -> float:
     """One gain for pictures of one place, so that a surface looks alike in all of them.
 
     It brings the 90th percentile of brightness, sky aside, to 80 % of white, by a factor of
@@ -46,7 +46,7 @@ def _some(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels[::step, ::step]
 
 
-def fault(view: View) -> str:
+def fault(view: Rendering) -> str:
     """Why the view is not worth keeping, or nothing if it is.
 
     Meant for small previews too: all measures are shares, percentiles and means.
@@ -68,7 +68,7 @@ def fault(view: View) -> str:
     return ""
 
 
-def detail(view: View) -> float:
+def detail(view: Rendering) -> float:
     """Mean absolute difference of neighbouring pixels, of 255, after exposure, sky aside."""
     grey = expose(view.colour, exposure([view])).mean(axis=2)
     known = view.depth > 0
@@ -78,13 +78,13 @@ def detail(view: View) -> float:
     return float(both.mean()) if len(both) else 0.0
 
 
-def colourfulness(view: View) -> float:
+def colourfulness(view: Rendering) -> float:
     """How much hue varies over the view: the spread of red and blue against green, of 255."""
     red, green, blue = np.moveaxis(view.colour[view.depth > 0].astype(np.float32), -1, 0)
     return float((np.std(red - green) + np.std(blue - green)) / 2) if len(red) else 0.0
 
 
-def relief(view: View) -> float:
+def relief(view: Rendering) -> float:
     """How far the view is from one plane: in a picture of a plane 1/depth is affine in the pixels.
 
     Returns:

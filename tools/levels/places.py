@@ -29,12 +29,12 @@ class Places:
             DustError: there is nowhere to stand.
         """
         self._level = level
-        found = [
+        spots = [
             origin(entity) * UNIT_M
             for entity in level.entities
             if _WALKED.match(entity.get("classname", "")) and "origin" in entity
         ]
-        self._spots = np.array(found, dtype=np.float64).reshape(-1, 3)
+        self._spots = np.array(spots, dtype=np.float64).reshape(-1, 3)
         open_leaves = level.space.leaves[level.space.leaves["cluster"] > SOLID]
         self._boxes = open_leaves["box"].astype(np.float64).reshape(-1, 2, 3) * UNIT_M
         # A leaf of a hundred times the volume is not a hundred times as interesting.

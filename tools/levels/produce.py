@@ -21,7 +21,7 @@ import numpy as np
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_core.pairs.shards.sample import Members
-from dust_core.pairs.shards.tars import write_shards
+from dust_core.pairs.shards.tars import MANIFEST, write_shards
 from levels.library import Library
 from levels.parts import Part, is_whole, write_part
 from levels.photo import exposure
@@ -85,7 +85,7 @@ def refuse_to_overwrite(out: Path) -> None:
     Raises:
         DustError: there is one.
     """
-    if any(out.glob("*.tar")):
+    if (out / MANIFEST).exists() or any(out.glob("*.tar")):
         raise DustError(
             "the folder holds a finished set",
             where=str(out),

@@ -61,7 +61,7 @@ _DRAWN = 64
 
 
 @dataclass(frozen=True)
-class View:
+class Rendering:
     """What a camera saw.
 
     Attributes:
@@ -116,7 +116,7 @@ class Renderer:
         self._context.gc()
         self._context.release()
 
-    def render(self, camera: Camera, size: int) -> View:
+    def render(self, camera: Camera, size: int) -> Rendering:
         """What `camera` sees, in `size` x `size` pixels."""
         target = self._target(size)
         target.use()
@@ -130,7 +130,7 @@ class Renderer:
         pixels = _read(target, 0, np.uint8, size, 4)
         signed_depth = _read(target, 1, np.float32, size, 1)[..., 0]
         behind = signed_depth < 0
-        return View(
+        return Rendering(
             camera=camera,
             colour=pixels[..., :3].copy(),
             depth=np.where(behind, np.float32(0), signed_depth),

@@ -15,7 +15,7 @@ from levels.camera import Camera, heading
 from levels.overlap import covisibility
 from levels.photo import fault
 from levels.places import Places
-from levels.render import Renderer, View
+from levels.render import Renderer, Rendering
 
 PREVIEW = 64
 
@@ -46,12 +46,12 @@ class Pair:
         covisibility: the smaller of the shares that they see of one another, 0 ... 1.
     """
 
-    first: View
-    second: View
+    first: Rendering
+    second: Rendering
     covisibility: float
 
     @classmethod
-    def of(cls, first: View, second: View) -> "Pair":
+    def of(cls, first: Rendering, second: Rendering) -> "Pair":
         """The pair of two views; their covisibility is measured on about 100 x 100 pixels."""
         return cls(first, second, covisibility(first, second, max(1, first.size // 96)))
 
@@ -78,7 +78,7 @@ class Sampler:
             if limits.allow(pair.covisibility):
                 yield pair
 
-    def cliques(self, views: int, size: int, limits: Limits) -> Iterator[tuple[View, ...]]:
+    def cliques(self, views: int, size: int, limits: Limits) -> Iterator[tuple[Rendering, ...]]:
         """Cliques without end: `views` views of which every two overlap within `limits`.
 
         Raises:
@@ -89,7 +89,7 @@ class Sampler:
             if all(limits.allow(Pair.of(a, b).covisibility) for a, b in combinations(clique, 2)):
                 yield tuple(clique)
 
-    def anchor(self) -> View:
+    def anchor(self) -> Rendering:
         """A preview from anywhere in the level that is worth keeping.
 
         Raises:
@@ -109,7 +109,7 @@ class Sampler:
                 return view
         raise self._barren("view", _ANCHOR_TRIES)
 
-    def neighbour(self, of: View) -> View | None:
+    def neighbour(self, of: Rendering) -> Rendering | None:
         """A preview from somewhere near `of` that looks at what `of` sees; None if it is poor."""
         random = self._random
         distance = float(np.median(of.depth[of.depth > 0]))
@@ -162,11 +162,11 @@ class Sampler:
         for _ in range(_CLIQUE_TRIES):
             clique = [self.anchor()]
             for _ in range(_NEIGHBOURS_PER_CLIQUE):
-                other = self.neighbour(clique[self._random.integers(len(clique))])
-                if other is not None and all(
-                    careful.allow(covisibility(other, member, 2)) for member in clique
+                candidate = self.neighbour(clique[self._random.integers(len(clique))])
+                if candidate is not None and all(
+                    careful.allow(covisibility(candidate, member, 2)) for member in clique
                 ):
-                    clique.append(other)
+                    clique.append(candidate)
                 if len(clique) == views:
                     return [member.camera for member in clique]
         raise self._barren(f"clique of {views} views", _CLIQUE_TRIES)
@@ -176,7 +176,7 @@ class Sampler:
         spread = 0.35 if self._random.random() < 0.05 else 0.06
         return float(self._random.normal(0.0, spread))
 
-    def _point_seen(self, view: View) -> NDArray[np.float64]:
+    def _point_seen(self, view: Rendering) -> NDArray[np.float64]:
         """(3,) a point of the world that `view` sees, away from the edge of its picture."""
         known = np.argwhere(view.depth > 0)
         middle = known[np.all(np.abs(known - view.size / 2) < 0.35 * view.size, axis=1)]

@@ -82,10 +82,10 @@ def build_scene(name: str, level: Level, shaders: dict[str, Shader], archives: A
             continue
         if _is_tool(texture) and not shader.stages:
             continue
-        found = material(texture, shader, archives)
-        if found.picture is None and not shader.is_sky:
+        surfacing = material(texture, shader, archives)
+        if surfacing.picture is None and not shader.is_sky:
             missing.append(texture)
-        batches.append(_batch(surfaces, shader, found, sheet))
+        batches.append(_batch(surfaces, shader, surfacing, sheet))
     return Scene(name, level, tuple(batches), sheet.picture, tuple(missing))
 
 
@@ -95,13 +95,13 @@ def _is_tool(texture: str) -> bool:
 
 
 def _batch(
-    surfaces: list[Surface], shader: Shader, found: Material, sheet: "_LightmapSheet"
+    surfaces: list[Surface], shader: Shader, surfacing: Material, sheet: "_LightmapSheet"
 ) -> Batch:
     vertices, triangles, faces, start = [], [], [], 0
     for surface in surfaces:
         own = np.empty((len(surface.vertices), VERTEX_FLOATS), dtype=np.float32)
         own[:, 0:3] = surface.vertices["position"] * UNIT_M
-        own[:, 3:5] = surface.vertices["uv"] * np.array(found.repeat, dtype=np.float32)
+        own[:, 3:5] = surface.vertices["uv"] * np.array(surfacing.repeat, dtype=np.float32)
         own[:, 5:7] = sheet.coordinates(surface.vertices["lightmap_uv"], surface.lightmap)
         own[:, 7:10] = surface.vertices["colour"][:, :3] / np.float32(255)
         vertices.append(own)
@@ -111,14 +111,14 @@ def _batch(
     if shader.is_sky:
         style = Style.SKY
     else:
-        style = Style.CUT_OUT if found.cut_out else Style.SOLID
+        style = Style.CUT_OUT if surfacing.cut_out else Style.SOLID
     return Batch(
         np.concatenate(vertices),
         np.concatenate(triangles).astype(np.int32),
         np.concatenate(faces),
-        _pixels(found.picture, _SKY if shader.is_sky else _GREY),
+        _pixels(surfacing.picture, _SKY if shader.is_sky else _GREY),
         style,
-        shader.two_sided or found.cut_out,
+        shader.two_sided or surfacing.cut_out,
     )
 
 

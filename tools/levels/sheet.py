@@ -11,7 +11,7 @@ from dust_core.errors import DustError
 from dust_core.files import atomic_path
 from levels.library import Library
 from levels.photo import colourfulness, detail, expose, exposure, relief
-from levels.render import Renderer, View
+from levels.render import Renderer, Rendering
 from levels.sampler import Sampler
 
 _CAPTION = 14
@@ -31,7 +31,7 @@ def write_sheet(
 
 
 def _row(library: Library, name: str, views: int, size: int, seed: int) -> NDArray[np.uint8]:
-    shown: list[View] = []
+    shown: list[Rendering] = []
     try:
         with Renderer(library.scene(name)) as renderer:
             sampler = Sampler(renderer, np.random.default_rng(seed))

@@ -7,18 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from miniature import AUGMENTATION, SIDE, pair
 from PIL import Image
 
 from dust_core.cli import main
 from dust_core.pairs.feed.feed import FeedOptions, PairFeed
-from dust_core.pairs.feed.order import Augmentation
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import encode
 from dust_core.pairs.shards.tars import write_shards
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from miniature import SIDE, pair
 
 COUNT = 9
 
@@ -98,12 +94,13 @@ def test_dalis_own_reader_takes_tars_and_indices_as_they_are(folder: Path) -> No
 _RANK = """
 import json, sys
 from pathlib import Path
+sys.path.insert(0, sys.argv[5])
 from dust_core.pairs.feed.feed import FeedOptions, PairFeed
-from dust_core.pairs.feed.order import Augmentation
+from miniature import AUGMENTATION
 from dust_core.files import atomic_write_text
 
-folder, state, rank, count = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
-options = FeedOptions(batch=2, side=48, rank=rank, world=2, augmentation=Augmentation())
+folder, state, rank, count = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:5])
+options = FeedOptions(batch=2, side=48, rank=rank, world=2, augmentation=AUGMENTATION)
 feed = PairFeed(folder, options)
 if state.exists():
     feed.load_state_dict(json.loads(state.read_text()))
@@ -116,6 +113,7 @@ while feed.position < count:
 
 def start_rank(folder: Path, state: Path, rank: int, count: int) -> "subprocess.Popen[str]":
     words = [sys.executable, "-c", _RANK, str(folder), str(state), str(rank), str(count)]
+    words.append(str(Path(__file__).parent))
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
@@ -135,7 +133,7 @@ def test_a_rank_that_is_killed_and_started_again_goes_on_with_the_sequence(
     before = printed[: json.loads((tmp_path / "state").read_text())["position"]]
     after = lines(start_rank(folder, tmp_path / "state", 1, len(before) + 3))
     assert len(after) == 3
-    options = FeedOptions(batch=2, side=48, rank=1, world=2, augmentation=Augmentation())
+    options = FeedOptions(batch=2, side=48, rank=1, world=2, augmentation=AUGMENTATION)
     undisturbed = PairFeed(folder, options)
     for position, sums in before + after:
         assert [float(part.double().sum()) for part in next(undisturbed)] == sums

@@ -27,6 +27,10 @@ from dust_eval.quality import PairTruth, depth_quality
 
 _VALIDATED_TOGETHER = 8
 
+_AUGMENTATION = Augmentation(
+    smallest_crop=0.8, flip=0.5, brightness=1.3, contrast=1.2, saturation=1.3
+)
+
 
 def work_folder(task: ResolvedTask) -> Path:
     """Where a training keeps its state: of its own for all that decides it, so that a finished or
@@ -95,7 +99,7 @@ def open_feed(task: ResolvedTask, profiled: Profiled, *, augment: bool = True) -
         FeedOptions(
             batch=profiled.batch // world.size,
             side=profiled.side,
-            augmentation=Augmentation() if augment else None,
+            augmentation=_AUGMENTATION if augment else None,
             tolerate_damage=True,
             seed=task.workload.seed,
             rank=world.rank,

@@ -90,12 +90,12 @@ def warp(
     return Warp(pixels_1[inside], pixels_2[inside], depth_2[inside])
 
 
-def seen(found: Warp, depth_2: Floats) -> NDArray[np.bool_]:
+def seen(warped: Warp, depth_2: Floats) -> NDArray[np.bool_]:
     """Which of the warped pixels view 2 really sees: its own depth there agrees."""
-    nearest = np.rint(found.pixels_2).astype(np.int64)
+    nearest = np.rint(warped.pixels_2).astype(np.int64)
     own = depth_2[nearest[:, 1], nearest[:, 0]]
-    bound = _RELATIVE_DEPTH * found.depth_2 + _ABSOLUTE_DEPTH_M
-    return np.asarray((own > 0) & (np.abs(own - found.depth_2) < bound))
+    bound = _RELATIVE_DEPTH * warped.depth_2 + _ABSOLUTE_DEPTH_M
+    return np.asarray((own > 0) & (np.abs(own - warped.depth_2) < bound))
 
 
 def covisibility(
@@ -110,8 +110,8 @@ def covisibility(
     known = int((depth_1[::step, ::step] > 0).sum())
     if not known:
         return 0.0
-    found = warp(depth_1, intrinsics_1, intrinsics_2, view1_from_view2, depth_2.shape[:2], step)
-    return float(seen(found, depth_2).sum()) / known
+    warped = warp(depth_1, intrinsics_1, intrinsics_2, view1_from_view2, depth_2.shape[:2], step)
+    return float(seen(warped, depth_2).sum()) / known
 
 
 def is_rigid(pose: Floats, tolerance: float = 1e-3) -> bool:

@@ -51,18 +51,18 @@ def find_photographs(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise DustError("no such folder", where=str(folder), fix="name a folder of photographs")
-    found = sorted(
+    paths = sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
     )
-    if len(found) < 2:
+    if len(paths) < 2:
         raise DustError(
-            f"{len(found)} photographs, at least 2 are needed",
+            f"{len(paths)} photographs, at least 2 are needed",
             where=str(folder),
             fix=f"put pictures of one place there ({', '.join(sorted(_SUFFIXES))})",
         )
-    return found
+    return paths
 
 
 def read_photograph(path: Path, side: int, mode: Mode = Mode.CROP) -> Photograph:

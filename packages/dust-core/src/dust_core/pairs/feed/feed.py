@@ -1,8 +1,9 @@
 """The feed: batches of pairs, decoded and augmented by NVIDIA DALI."""
 
+import logging
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,27 +12,15 @@ import torch
 from torch import Tensor
 
 from dust_core.errors import DustError
-from dust_core.pairs.feed.order import (
-    Augmentation,
-    View,
-    cut_intrinsics,
-    draw_views,
-    indices,
-    mirror_pose,
-)
-from dust_core.pairs.shards.sample import (
-    CAMERAS,
-    DEPTHS,
-    Members,
-    decode,
-    picture_members,
-    read_cameras,
-    require_size,
-)
+from dust_core.pairs.feed.order import Adjustment, Augmentation, draw_adjustments, indices
+from dust_core.pairs.feed.prepare import PreparedBatch
+from dust_core.pairs.shards.sample import Members, decode, require_size
 from dust_core.pairs.shards.store import SampleStore
 
 if TYPE_CHECKING:
     from nvidia.dali import Pipeline
+
+_log = logging.getLogger("dust.feed")
 
 
 class PairBatch(NamedTuple):
@@ -65,7 +54,7 @@ class FeedOptions:
         last_batch: `wrap` fills a batch from the next pass and never ends; `partial` ends after one
             pass with a batch that may be smaller.
         copy: whether a batch outlives the next one; without, its tensors are written over then.
-        tolerate_damage: skip and count damaged samples instead of stopping.
+        tolerate_damage: skip, log and count damaged samples instead of stopping.
         seed: of order and augmentation.
         rank, world: this process's share.
         threads: decoding threads.
@@ -86,15 +75,6 @@ class FeedOptions:
     device_id: int | None = None
 
 
-@dataclass
-class _Prepared:
-    """One batch on its way through the pipeline: what DALI reads, and the cameras beside it."""
-
-    columns: dict[str, list[Any]] = field(default_factory=dict)
-    units: list[tuple[float, float]] = field(default_factory=list)
-    cameras: list[tuple[np.ndarray[Any, Any], ...]] = field(default_factory=list)
-
-
 class PairFeed:
     """An iterator of batches whose position can be saved and restored.
 
@@ -103,7 +83,8 @@ class PairFeed:
 
     Attributes:
         position: batches given so far.
-        damaged: messages of the samples that were skipped, by their number.
+        damaged: messages of the samples that were skipped in these batches, by their number in the
+            set; each is logged once. The next whole sample took the place of each.
     """
 
     def __init__(self, folder: Path, options: FeedOptions) -> None:
@@ -111,7 +92,8 @@ class PairFeed:
         self.options = options
         self.position = 0
         self.damaged: dict[int, str] = {}
-        self._ahead: deque[_Prepared] = deque()
+        self._known = self.damaged.copy()  # with those of batches that are prepared ahead
+        self._ahead: deque[PreparedBatch] = deque()
         self._next = 0
         self._pipeline: Pipeline | None = None
         stored = (self.store.manifest.height, self.store.manifest.width)
@@ -132,12 +114,18 @@ class PairFeed:
                 break
             except (RuntimeError, DustError) as error:
                 self._stop()
-                self._skip_damaged(error)
+                self._find_damage(error)
+        self._note_skipped()
         self.position += 1
         return batch
 
+    @property
+    def skipped(self) -> int:
+        """How many damaged samples this rank has skipped; it follows from the position alone."""
+        return len(self.damaged)
+
     def state_dict(self) -> dict[str, Any]:
-        """The position, and what was found damaged on the way."""
+        """The position, and the damaged samples on the way to it."""
         return {"position": self.position, "damaged": dict(self.damaged)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -145,6 +133,7 @@ class PairFeed:
         self._stop()
         self.position = state["position"]
         self.damaged = {int(number): why for number, why in state["damaged"].items()}
+        self._known = self.damaged.copy()
 
     def close(self) -> None:
         """Let the pipeline and the shards go."""
@@ -160,17 +149,20 @@ class PairFeed:
             return list(places)
         return [place for place in places if place < len(self.store)]
 
-    def _prepare(self, position: int) -> _Prepared:
+    def _drawn(self, position: int) -> list[tuple[int, int]]:
+        """Place and number of each sample of a batch, damaged or not."""
         o = self.options
-        prepared = _Prepared()
-        places = self._places(position)
         numbers = indices(
             position, o.batch, len(self.store),
             seed=o.seed, rank=o.rank, world=o.world, shuffle=o.shuffle,
         )  # fmt: skip
-        for place, drawn in zip(places, numbers, strict=False):
-            members, where = self._read(self._undamaged(drawn))
-            self._add(prepared, members, where, place)
+        return list(zip(self._places(position), numbers, strict=False))
+
+    def _prepare(self, position: int) -> PreparedBatch:
+        prepared = PreparedBatch(self.options.side)
+        for place, number in self._drawn(position):
+            members, where = self._read(self._undamaged(number))
+            prepared.add(members, where, self._adjustments(place))
         return prepared
 
     def _read(self, number: int) -> tuple[Members, str]:
@@ -179,38 +171,13 @@ class PairFeed:
         require_size(members, (self.store.manifest.height, self.store.manifest.width), where)
         return members, where
 
-    def _add(self, prepared: _Prepared, members: Members, where: str, place: int) -> None:
-        o, manifest = self.options, self.store.manifest
-        views = (View((0.0, 0.0), (float(manifest.height), float(manifest.width))),) * 2
-        if o.augmentation is not None:
-            size = (manifest.height, manifest.width)
-            views = draw_views(o.augmentation, size, seed=o.seed, place=place)
-        numbers = read_cameras(members[CAMERAS], where)
-        pose = numbers[18:34].reshape(4, 4)
-        k1, k2 = (numbers[start : start + 9].reshape(3, 3) for start in (0, 9))
-        prepared.units.append((float(numbers[34]), float(numbers[35])))
-        prepared.cameras.append(
-            (
-                cut_intrinsics(k1, views[0], o.side),
-                cut_intrinsics(k2, views[1], o.side),
-                mirror_pose(pose) if views[0].mirror else pose,
-            )
-        )
-        for index, (picture, depth, view) in enumerate(
-            zip(picture_members(members), DEPTHS, views, strict=True)
-        ):
-            row = {
-                "picture": np.frombuffer(members[picture], np.uint8),
-                "depth": np.frombuffer(members[depth], np.uint8),
-                "start": np.array(view.start, np.float32),
-                "end": np.array(view.end, np.float32),
-                "mirror": np.int32(view.mirror),
-                "brightness": np.float32(view.brightness),
-                "contrast": np.float32(view.contrast),
-                "saturation": np.float32(view.saturation),
-            }
-            for name, value in row.items():
-                prepared.columns.setdefault(f"{name}{index}", []).append(value)
+    def _adjustments(self, place: int) -> tuple[Adjustment, Adjustment]:
+        manifest, bounds = self.store.manifest, self.options.augmentation
+        size = (manifest.height, manifest.width)
+        if bounds is not None:
+            return draw_adjustments(bounds, size, seed=self.options.seed, place=place)
+        whole = Adjustment((0.0, 0.0), (float(size[0]), float(size[1])))
+        return whole, whole
 
     def _source(self) -> tuple[list[Any], ...]:
         """What DALI asks for, ahead of the consumer."""
@@ -260,32 +227,34 @@ class PairFeed:
         """The sample itself, or the next one that is whole in its place."""
         for offset in range(len(self.store)):
             candidate = (number + offset) % len(self.store)
-            if candidate not in self.damaged:
+            if candidate not in self._known:
                 return candidate
         raise DustError("every sample is damaged", where=str(self.store.folder), fix="`dvc pull`")
 
-    def _skip_damaged(self, error: Exception) -> None:
-        """Find what the pipeline stumbled over in the batches it was given, or raise.
+    def _find_damage(self, error: Exception) -> None:
+        """Learn what the pipeline stumbled over in the batches it was given, or raise.
 
         Raises:
             DustError: damage is not tolerated; it names the first damaged sample.
             Exception: `error` itself, if every sample is whole.
         """
-        found = {}
-        o = self.options
+        damaged = {}
         for position in range(self.position, self._next + 1):
-            numbers = indices(
-                position, o.batch, len(self.store),
-                seed=o.seed, rank=o.rank, world=o.world, shuffle=o.shuffle,
-            )  # fmt: skip
-            for _, drawn in zip(self._places(position), numbers, strict=False):
+            for _, drawn in self._drawn(position):
                 number = self._undamaged(drawn)
                 try:
                     decode(*self._read(number))
                 except DustError as fault:
-                    if not o.tolerate_damage:
+                    if not self.options.tolerate_damage:
                         raise
-                    found[number] = str(fault)
-        if not found:
+                    damaged[number] = f"{fault.where}: {fault.what}"
+        if not damaged:
             raise error
-        self.damaged |= found
+        self._known |= damaged
+
+    def _note_skipped(self) -> None:
+        """Log and count the damaged samples of the batch at hand, each at its first turn."""
+        for _, number in self._drawn(self.position) if self._known else ():
+            if number in self._known and number not in self.damaged:
+                self.damaged[number] = self._known[number]
+                _log.warning("skipped %s", self.damaged[number])

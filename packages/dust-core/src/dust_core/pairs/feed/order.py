@@ -22,15 +22,15 @@ class Augmentation:
         brightness, contrast, saturation: the largest change, as a factor, of either view.
     """
 
-    smallest_crop: float = 0.8
-    flip: float = 0.5
-    brightness: float = 1.3
-    contrast: float = 1.2
-    saturation: float = 1.3
+    smallest_crop: float
+    flip: float
+    brightness: float
+    contrast: float
+    saturation: float
 
 
 @dataclass(frozen=True)
-class View:
+class Adjustment:
     """How one view is cut and coloured; without augmentation the whole view as it is.
 
     Attributes:
@@ -56,26 +56,26 @@ def indices(
     a batch `world` times as large. Each pass over the set has its own order.
     """
     first = position * batch * world
-    found = []
+    numbers = []
     for place in range(first + rank, first + batch * world, world):
         turn, offset = divmod(place, count)
-        found.append(int(_permutation(turn, count, seed)[offset]) if shuffle else offset)
-    return found
+        numbers.append(int(_permutation(turn, count, seed)[offset]) if shuffle else offset)
+    return numbers
 
 
-def draw_views(
+def draw_adjustments(
     bounds: Augmentation, size: tuple[int, int], *, seed: int, place: int
-) -> tuple[View, View]:
-    """The two views of the sample at a place of the stream; the mirror is common to both."""
+) -> tuple[Adjustment, Adjustment]:
+    """How the views of the sample at a place of the stream change; both are mirrored or neither."""
     rng = np.random.default_rng([seed, 1, place])
     mirror = int(rng.random() < bounds.flip)
-    views = []
+    adjustments = []
     for _ in range(2):
         sides = np.array(size) * rng.uniform(bounds.smallest_crop, 1)
         start = (np.array(size) - sides) / 2
         end = start + sides
-        views.append(
-            View(
+        adjustments.append(
+            Adjustment(
                 (float(start[0]), float(start[1])),
                 (float(end[0]), float(end[1])),
                 mirror,
@@ -84,17 +84,17 @@ def draw_views(
                 _factor(rng, bounds.saturation),
             )
         )
-    return views[0], views[1]
+    return adjustments[0], adjustments[1]
 
 
-def cut_intrinsics(intrinsics: Floats, view: View, side: int) -> Floats:
+def cut_intrinsics(intrinsics: Floats, adjustment: Adjustment, side: int) -> Floats:
     """K (3, 3) of a view after it is cut, scaled to `side` x `side` and mirrored."""
     k = intrinsics.astype(np.float64)
     for axis, index in ((0, 1), (1, 0)):  # row 0 of K is x, which runs along columns
-        scale = side / (view.end[index] - view.start[index])
+        scale = side / (adjustment.end[index] - adjustment.start[index])
         k[axis] *= scale
-        k[axis, 2] = (intrinsics[axis, 2] + 0.5 - view.start[index]) * scale - 0.5
-    if view.mirror:
+        k[axis, 2] = (intrinsics[axis, 2] + 0.5 - adjustment.start[index]) * scale - 0.5
+    if adjustment.mirror:
         k[0, 1] *= -1
         k[0, 2] = side - 1 - k[0, 2]
     return k

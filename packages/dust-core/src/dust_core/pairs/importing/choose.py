@@ -13,7 +13,7 @@ _STEP = 4
 
 
 @dataclass(frozen=True)
-class View:
+class PosedDepth:
     """What one frame knows of the scene's geometry.
 
     Attributes:
@@ -58,22 +58,22 @@ class Chosen:
     """A pair of frames: their positions, what was loaded of them, the covisibility measured."""
 
     positions: tuple[int, int]
-    views: tuple[View, View]
+    views: tuple[PosedDepth, PosedDepth]
     covisibility: float
 
 
-def view1_from_view2(first: View, second: View) -> Floats:
+def view1_from_view2(first: PosedDepth, second: PosedDepth) -> Floats:
     """The (4, 4) pose that takes points of the second camera to the first."""
     return np.asarray(np.linalg.inv(first.cam_to_world) @ second.cam_to_world)
 
 
-def covisibility(first: View, second: View) -> float:
+def covisibility(first: PosedDepth, second: PosedDepth) -> float:
     """The smaller of the shares that two views see of one another, 0 ... 1."""
 
-    def share(one: View, other: View) -> float:
-        pose = view1_from_view2(one, other)
-        cameras = (one.intrinsics, other.intrinsics)
-        return geometry.covisibility(one.depth, other.depth, *cameras, pose, _STEP)
+    def share(seer: PosedDepth, seen: PosedDepth) -> float:
+        pose = view1_from_view2(seer, seen)
+        cameras = (seer.intrinsics, seen.intrinsics)
+        return geometry.covisibility(seer.depth, seen.depth, *cameras, pose, _STEP)
 
     forward = share(first, second)
     return min(forward, share(second, first)) if forward else 0.0
@@ -81,7 +81,7 @@ def covisibility(first: View, second: View) -> float:
 
 def select(
     count: int,
-    view: Callable[[int], View],
+    view: Callable[[int], PosedDepth],
     selection: Selection,
     on_measured: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Chosen]:
@@ -89,11 +89,11 @@ def select(
 
     Args:
         view: loads one frame; it is called once for each, and a window of them is held.
-        on_measured: told every covisibility that was measured, taken or not.
+        on_measured: gets every covisibility that was measured, taken or not.
     """
-    held: dict[int, View] = {}
+    held: dict[int, PosedDepth] = {}
 
-    def at(position: int) -> View:
+    def at(position: int) -> PosedDepth:
         if position not in held:
             held[position] = view(position)
         return held[position]

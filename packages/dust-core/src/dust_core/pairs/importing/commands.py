@@ -127,7 +127,7 @@ def _run(
     from dust_core.pairs.shards.tars import write_shards
 
     request = _request(settings, given, pairs_per_shard)
-    skip = _finished(folder, request)
+    skip = _finished(folder, request, pairs_per_shard)
     tally = Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     counted = TextColumn("{task.fields[pairs]} pairs")
@@ -167,7 +167,7 @@ def _layout(name: str, given: dict[str, Any]) -> "Layout":
     if name not in LAYOUTS:
         raise DustError(f"the layout {name} is not known", fix=f"one of {', '.join(LAYOUTS)}")
     kind = LAYOUTS[name]
-    known: set[str] = {one.name for one in fields(kind)} if is_dataclass(kind) else set()
+    known: set[str] = {option.name for option in fields(kind)} if is_dataclass(kind) else set()
     for option in given:
         if option not in known:
             flag = f"--{option.replace('_', '-')}"
@@ -202,7 +202,7 @@ def _noted(
         yield members
 
 
-def _finished(folder: Path, request: dict[str, Any]) -> int:
+def _finished(folder: Path, request: dict[str, Any], pairs_per_shard: int) -> int:
     """How many pairs an interrupted call for the same has finished.
 
     Raises:
@@ -210,26 +210,22 @@ def _finished(folder: Path, request: dict[str, Any]) -> int:
     """
     import json
 
-    tars = sorted(folder.glob("pairs-*.tar"))
-    if not tars:
+    from dust_core.pairs.shards.tars import unfinished_pairs
+
+    finished = unfinished_pairs(folder, pairs_per_shard)
+    if not finished and not any(folder.glob("pairs-*.tar")):
         return 0
     try:
         before = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = {}
-    other = sorted(key for key in request if before.get(key) != request[key])
-    if other:
+    differing = sorted(key for key in request if before.get(key) != request[key])
+    if differing:
         raise DustError(
-            f"it holds shards that were made otherwise (differing: {', '.join(other)})",
+            f"it holds shards made with other options (differing: {', '.join(differing)})",
             where=str(folder),
             fix="repeat the options to go on, or name an empty folder",
         )
-    finished = 0
-    for tar in tars:
-        index = tar.with_suffix(".idx")
-        if not index.is_file():
-            break
-        finished += int(index.read_text(encoding="utf-8").split(maxsplit=2)[1])
     return finished
 
 

@@ -12,7 +12,7 @@ from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode, place
 from dust_core.pairs.importing.adapters import Frame, Layout, Recording
 from dust_core.pairs.importing.adapters.files import open_image, read_image
-from dust_core.pairs.importing.choose import Chosen, Selection, View, select, view1_from_view2
+from dust_core.pairs.importing.choose import Chosen, PosedDepth, Selection, select, view1_from_view2
 from dust_core.pairs.shards.sample import Members, PairSample, encode
 
 
@@ -78,16 +78,16 @@ def samples(
     Args:
         tally: is kept up to date.
         skip: for so many pairs at the beginning an empty sample is given, as the writer has them.
-        on_frame: told the recording, how many of its frames are done, and the tally.
+        on_frame: gets the recording, how many of its frames are done, and the tally.
 
     Raises:
         DustError: a file is missing or unreadable, a pose is wrong, or nothing overlaps.
     """
-    found = False
+    any_scene = False
     for recording in layout.recordings(source):
         if settings.scenes and not _matches(recording.scene, settings.scenes):
             continue
-        found = True
+        any_scene = True
         tally.frames += len(recording.frames)
         before = tally.pairs
         for pair in _pairs(recording, settings, tally):
@@ -98,7 +98,7 @@ def samples(
         on_frame(recording, len(recording.frames), tally)
         (tally.scenes if tally.pairs > before else tally.without).add(recording.scene)
     tally.without -= tally.scenes
-    if not found:
+    if not any_scene:
         raise DustError(
             f"no scene matches {', '.join(settings.scenes)}" if settings.scenes else "no scene",
             where=str(source),
@@ -111,7 +111,7 @@ def samples(
 def _pairs(recording: Recording, settings: Settings, tally: Tally) -> Iterator[Chosen]:
     bounds = settings.selection
 
-    def load(position: int) -> View:
+    def load(position: int) -> PosedDepth:
         return _view(recording.frames[position], settings)
 
     def note(measured: float) -> None:
@@ -126,7 +126,7 @@ def _pairs(recording: Recording, settings: Settings, tally: Tally) -> Iterator[C
     return select(len(recording.frames), load, bounds, note)
 
 
-def _view(frame: Frame, settings: Settings) -> View:
+def _view(frame: Frame, settings: Settings) -> PosedDepth:
     depth = frame.read_depth()
     with open_image(frame.image) as picture:
         width, height = picture.size
@@ -138,7 +138,7 @@ def _view(frame: Frame, settings: Settings) -> View:
         )
     placement = place(width, height, settings.side, settings.mode)
     intrinsics = placement.intrinsics(frame.intrinsics)
-    return View(placement.depth(depth), intrinsics, frame.cam_to_world)
+    return PosedDepth(placement.depth(depth), intrinsics, frame.cam_to_world)
 
 
 def _sample(recording: Recording, pair: Chosen, settings: Settings) -> Members:

@@ -68,18 +68,19 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
         try:
             verify_shard(folder, shard)
             verify_index(folder / shard.index, folder / shard.name)
-            found = 0
+            pairs = 0
             for key, members in read_shard(folder / shard.name):
                 _check_sample(members, f"{folder / shard.name}:{key}", report, scenes)
-                found += 1
+                pairs += 1
                 on_pair()
-            if found != shard.pairs:
+            if pairs != shard.pairs:
                 raise DustError(
-                    f"holds {found} pairs, the manifest says {shard.pairs}",
+                    f"holds {pairs} pairs, the manifest says {shard.pairs}",
                     where=str(folder / shard.name),
                 )
         except DustError as error:
             report.faults.append(_one_line(error))
+    report.faults.extend(_strays(folder, report.manifest))
     if not report.faults:
         report.faults.extend(_faults_of_manifest(folder, report.manifest, scenes))
     return report
@@ -88,17 +89,17 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
 def pair_errors(sample: PairSample) -> PairErrors:
     """Warp view 1 into view 2 by the stated depth and cameras, and compare."""
     depth_1, depth_2 = sample.depths
-    found = warp(
+    warped = warp(
         depth_1, *sample.intrinsics, sample.view1_from_view2, depth_2.shape[:2], step=_STEP
     )
     known = int((depth_1[::_STEP, ::_STEP] > 0).sum())
-    visible = seen(found, depth_2)
-    nearest = np.rint(found.pixels_2).astype(np.int64)
+    visible = seen(warped, depth_2)
+    nearest = np.rint(warped.pixels_2).astype(np.int64)
     own = depth_2[nearest[:, 1], nearest[:, 0]]
     # What lies behind view 2's surface is hidden; what lies in front of it would be a wrong pose.
-    facing = (own > 0) & (found.depth_2 < 1.05 * own)
-    relative = np.abs(own - found.depth_2)[facing] / found.depth_2[facing]
-    first = sample.images[0][found.pixels_1[:, 1], found.pixels_1[:, 0]].astype(np.float64)
+    facing = (own > 0) & (warped.depth_2 < 1.05 * own)
+    relative = np.abs(own - warped.depth_2)[facing] / warped.depth_2[facing]
+    first = sample.images[0][warped.pixels_1[:, 1], warped.pixels_1[:, 0]].astype(np.float64)
     second = sample.images[1][nearest[:, 1], nearest[:, 0]].astype(np.float64)
     colour = np.abs(first - second).mean(1)[visible]
     return PairErrors(
@@ -132,6 +133,14 @@ def _faults_of_manifest(folder: Path, manifest: Manifest, scenes: set[str]) -> I
     pairs = sum(shard.pairs for shard in manifest.shards)
     if pairs != manifest.pairs:
         yield f"{folder}: its shards hold {pairs} pairs, the manifest says {manifest.pairs}"
+
+
+def _strays(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Tars and indices of another set: whoever reads all `*.tar` of the folder reads them too."""
+    named = {name for shard in manifest.shards for name in (shard.name, shard.index)}
+    for path in sorted((*folder.glob("*.tar"), *folder.glob("*.idx"))):
+        if path.name not in named:
+            yield f"{path}: the manifest does not name it"
 
 
 def _disagreements(sample: PairSample, manifest: Manifest, where: str) -> Iterator[str]:

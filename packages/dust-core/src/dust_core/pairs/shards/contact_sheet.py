@@ -46,10 +46,10 @@ def depth_picture(depth: Floats, like: Floats | None = None) -> Colour:
 def warped_view(sample: PairSample) -> Colour:
     """View 2's colours at the pixels of view 1 that it sees."""
     depth_1, depth_2 = sample.depths
-    found = warp(depth_1, *sample.intrinsics, sample.view1_from_view2, depth_2.shape[:2])
-    visible = seen(found, depth_2)
-    target = found.pixels_1[visible]
-    source = np.rint(found.pixels_2[visible]).astype(np.int64)
+    warped = warp(depth_1, *sample.intrinsics, sample.view1_from_view2, depth_2.shape[:2])
+    visible = seen(warped, depth_2)
+    target = warped.pixels_1[visible]
+    source = np.rint(warped.pixels_2[visible]).astype(np.int64)
     picture = np.zeros_like(sample.images[0])
     picture[target[:, 1], target[:, 0]] = sample.images[1][source[:, 1], source[:, 0]]
     return picture

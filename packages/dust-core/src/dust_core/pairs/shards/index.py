@@ -64,9 +64,9 @@ def verify_index(path: Path, tar: Path) -> None:
         DustError: it is absent or says something else, or the tar cannot be read.
     """
     expected = make_index(tar).encode("utf-8", "surrogateescape")
-    found = path.read_bytes() if path.is_file() else None
-    if found != expected:
-        what = "is absent" if found is None else "does not say where the members of its tar are"
+    present = path.read_bytes() if path.is_file() else None
+    if present != expected:
+        what = "is absent" if present is None else "does not say where the members of its tar are"
         raise DustError(
             f"the index {what}",
             where=str(path),

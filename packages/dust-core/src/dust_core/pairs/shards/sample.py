@@ -132,8 +132,8 @@ def read_size(members: Members, where: str) -> tuple[int, int]:
     expected = sizes[pictures[0]]
     for name, (height, width) in sizes.items():
         if (height, width) != expected:
-            found = f"{name} is {height}x{width}, {pictures[0]} is {expected[0]}x{expected[1]}"
-            raise _damaged(found, where)
+            what = f"{name} is {height}x{width}, {pictures[0]} is {expected[0]}x{expected[1]}"
+            raise _damaged(what, where)
     return expected
 
 
@@ -143,9 +143,9 @@ def require_size(members: Members, size: tuple[int, int], where: str) -> None:
     Raises:
         DustError: as `read_size`, or the pictures are of another size.
     """
-    found = read_size(members, where)
-    if found != size:
-        sizes = f"{found[0]}x{found[1]}, the manifest says {size[0]}x{size[1]}"
+    present = read_size(members, where)
+    if present != size:
+        sizes = f"{present[0]}x{present[1]}, the manifest says {size[0]}x{size[1]}"
         raise _damaged(f"its images are {sizes}", where)
 
 
@@ -171,8 +171,8 @@ def read_cameras(content: bytes, where: str) -> NDArray[np.float32]:
         DustError: they are not 36 finite numbers, or no cameras.
     """
     if len(content) != 4 * _CAMERA_NUMBERS:
-        found = f"{len(content)} bytes, expected {4 * _CAMERA_NUMBERS}"
-        raise _damaged(f"{CAMERAS} has {found}", where)
+        length = f"{len(content)} bytes, expected {4 * _CAMERA_NUMBERS}"
+        raise _damaged(f"{CAMERAS} has {length}", where)
     numbers = np.frombuffer(content, "<f4").astype(np.float32)
     if not np.isfinite(numbers).all():
         raise _damaged(f"{CAMERAS} holds NaN or infinity", where)

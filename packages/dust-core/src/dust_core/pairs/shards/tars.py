@@ -6,9 +6,12 @@ is what DALI's webdataset reader takes (its format v1.2); the manifest freezes t
 
 import io
 import json
+import os
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, count, islice, takewhile, zip_longest
 from pathlib import Path
 
 from dust_core.errors import DustError
@@ -18,6 +21,10 @@ from dust_core.pairs.shards.sample import Members, read_about
 
 MANIFEST = "manifest.json"
 _FORMAT = "dust/pairs/v1"
+# New shards lie in the first folder until all are written, and in the second while they take the
+# place of an earlier set, so that the manifest names whole tars at every moment.
+_UNFINISHED, _FINISHED = ".unfinished", ".finished"
+_WRITTEN_HERE = ("pairs-*.tar", "pairs-*.idx", ".pairs-*.part", f".{MANIFEST}.*.part")
 
 
 @dataclass(frozen=True)
@@ -64,22 +71,32 @@ def write_shards(
     """Write samples, in order, as a folder of shards; memory holds one sample at a time.
 
     Every tar is written whole or not at all. Called again after it was interrupted, with the same
-    samples, it keeps the tars that are there and goes on; the manifest comes last.
+    samples, it keeps the tars that are finished and goes on. When all are written, they take the
+    place of an earlier set in the folder, and nothing of that one remains. Whenever this is
+    interrupted, the folder holds the earlier set or the new one, and both can be read.
+
+    Args:
+        samples: an empty one says that a finished tar of an interrupted call holds it.
 
     Raises:
-        DustError: a file cannot be written, or there is no sample.
+        DustError: a file cannot be written, there is no sample, or an interrupted call wrote
+            other samples.
     """
+    _settle(folder)
+    unfinished = folder / _UNFINISHED
     stream = iter(samples)
     shards: list[Shard] = []
     facts = _Facts()
-    while True:
-        name = f"pairs-{len(shards):06d}.tar"
-        shard = _kept(folder / name, stream, facts) or _written(
-            folder / name, stream, facts, len(shards) * pairs_per_shard, pairs_per_shard
-        )
-        if shard is None:
+    for start in count(step=pairs_per_shard):
+        first = next(stream, None)
+        if first is None:
             break
-        shards.append(shard)
+        part = chain([first], islice(stream, pairs_per_shard - 1))
+        path = unfinished / f"pairs-{len(shards):06d}.tar"
+        if _is_full(path, pairs_per_shard):
+            shards.append(_kept(path, part, facts))
+        else:
+            shards.append(_written(path, part, facts, start))
     if facts.size is None:
         raise DustError("there is no pair to write", where=str(folder), fix="check the source")
     manifest = Manifest(
@@ -92,9 +109,17 @@ def write_shards(
         picture=facts.picture,
         shards=tuple(shards),
     )
-    content = {"format": _FORMAT, **asdict(manifest)}
-    atomic_write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
+    unfinished.replace(folder / _FINISHED)
+    _write_manifest(folder, _moved(manifest, f"{_FINISHED}/"))
+    _settle(folder)
     return manifest
+
+
+def unfinished_pairs(folder: Path, pairs_per_shard: int) -> int:
+    """How many pairs `write_shards` keeps of a call that was interrupted."""
+    paths = (folder / _UNFINISHED / f"pairs-{number:06d}.tar" for number in count())
+    full = takewhile(lambda path: _is_full(path, pairs_per_shard), paths)
+    return pairs_per_shard * sum(1 for _ in full)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -128,12 +153,12 @@ def verify_shard(folder: Path, shard: Shard) -> None:
     Raises:
         DustError: it is absent or has others.
     """
-    found = sha256_file(folder / shard.name)
-    if found != shard.sha256:
+    sha256 = sha256_file(folder / shard.name)
+    if sha256 != shard.sha256:
         with reading(folder / shard.name):
             pass  # a tar without an end is better called truncated than of another sum
         raise DustError(
-            f"its SHA-256 is {found}, the manifest says {shard.sha256}",
+            f"its SHA-256 is {sha256}, the manifest says {shard.sha256}",
             where=str(folder / shard.name),
             fix="pull the data again: `dvc pull`",
             exit_code=1,
@@ -182,36 +207,86 @@ class _Facts:
         self.scenes.add(read_about(members, "the sample to write")["scene"])
 
 
-def _kept(path: Path, stream: Iterator[Members], facts: _Facts) -> Shard | None:
-    """A finished tar of an earlier call, after its samples are taken from the stream."""
+def _is_full(path: Path, pairs: int) -> bool:
+    """Whether a tar was finished with so many pairs: its index is written after it."""
     index = path.with_suffix(".idx")
-    if not index.is_file():
-        return None
+    return index.is_file() and index.read_bytes().startswith(f"v1.2 {pairs}\n".encode())
+
+
+def _kept(path: Path, part: Iterator[Members], facts: _Facts) -> Shard:
+    """A finished tar of an earlier call, compared with its samples in the stream."""
     pairs = 0
-    for _, members in read_shard(path):
+    for (_, members), sample in zip_longest(read_shard(path), part):
+        if sample is None or (sample and sample != members):
+            raise DustError(
+                "an interrupted call wrote other samples into it",
+                where=str(path),
+                fix=f"delete {path.parent} and write the set from its start",
+            )
         facts.note(members)
-        next(stream, None)
         pairs += 1
     return Shard(path.name, pairs, sha256_file(path))
 
 
-def _written(
-    path: Path, stream: Iterator[Members], facts: _Facts, start: int, most: int
-) -> Shard | None:
+def _written(path: Path, part: Iterator[Members], facts: _Facts, start: int) -> Shard:
     pairs = 0
     with atomic_path(path) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            while pairs < most and (members := next(stream, None)) is not None:
+            for members in part:
                 facts.note(members)
                 _append(tar, f"{start + pairs:07d}", members)
                 pairs += 1
         index, sha256 = make_index(temporary), sha256_file(temporary)
-    if not pairs:
-        path.unlink()
-        return None
     # The index comes last: a tar without one was interrupted and is written anew.
     atomic_write_text(path.with_suffix(".idx"), index)
     return Shard(path.name, pairs, sha256)
+
+
+def _settle(folder: Path) -> None:
+    """Bring a new set from `_FINISHED` to its place, also after an interruption at any step."""
+    try:
+        if (folder / _FINISHED).is_dir():
+            _bring_into_place(folder)
+            shutil.rmtree(folder / _FINISHED)
+    except OSError as error:
+        raise DustError(
+            f"the new shards cannot take their place: {error.strerror or error}",
+            where=str(folder),
+            fix="free some space or allow writing; the set is whole and the next call goes on",
+        ) from error
+
+
+def _bring_into_place(folder: Path) -> None:
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
+    prefix = f"{_FINISHED}/"
+    if manifest is None or not manifest.shards[0].name.startswith(prefix):
+        return  # interrupted before the manifest named the new set, or after it was in place
+    for pattern in _WRITTEN_HERE:
+        for earlier in folder.glob(pattern):
+            earlier.unlink()
+    for shard in manifest.shards:
+        for path in (folder / shard.name, folder / shard.index):
+            _also_at(path, folder / path.name)
+    _write_manifest(folder, _moved(manifest, ""))
+
+
+def _also_at(path: Path, second: Path) -> None:
+    try:
+        os.link(path, second)
+    except OSError:  # a file system without hard links
+        with atomic_path(second) as temporary:
+            shutil.copyfile(path, temporary)
+
+
+def _moved(manifest: Manifest, prefix: str) -> Manifest:
+    """The same set, its tars in another folder."""
+    shards = (replace(shard, name=f"{prefix}{Path(shard.name).name}") for shard in manifest.shards)
+    return replace(manifest, shards=tuple(shards))
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    content = {"format": _FORMAT, **asdict(manifest)}
+    atomic_write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
 
 
 def _append(tar: tarfile.TarFile, key: str, members: Members) -> None:

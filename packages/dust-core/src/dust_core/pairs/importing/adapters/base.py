@@ -71,14 +71,14 @@ def folders_with(source: Path, pattern: str, what: str) -> Iterator[Path]:
     """
     if not source.is_dir():
         raise DustError("there is no such folder", where=str(source), fix="check the path")
-    found = sorted({path.parent for path in source.rglob(pattern)})
-    if not found:
+    folders = sorted({path.parent for path in source.rglob(pattern)})
+    if not folders:
         raise DustError(
             f"no folder in it holds {pattern}, which marks {what}",
             where=str(source),
             fix="check the path and the layout's name",
         )
-    yield from found
+    yield from folders
 
 
 def require_file(path: Path, what: str) -> Path:

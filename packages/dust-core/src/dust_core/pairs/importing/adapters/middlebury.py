@@ -98,14 +98,14 @@ def _read_calibration(path: Path) -> _Calibration:
     values = {key.strip(): value for key, _, value in (line.partition("=") for _, line in lines)}
 
     def numbers(key: str, count: int) -> Floats:
-        found = parse_numbers(values.get(key, "").strip().strip("[]"), f"{path}: {key}")
-        if found.size != count or not np.isfinite(found).all():
+        row = parse_numbers(values.get(key, "").strip().strip("[]"), f"{path}: {key}")
+        if row.size != count or not np.isfinite(row).all():
             raise DustError(
-                f"{key} must be {count} numbers, found {found.size}",
+                f"{key} must be {count} numbers, found {row.size}",
                 where=str(path),
                 fix="cam0, cam1, doffs and baseline are as Middlebury 2014 writes them",
             )
-        return found
+        return row
 
     cameras = [camera_matrix(numbers(key, 9), f"{path}: {key}") for key in ("cam0", "cam1")]
     return _Calibration(

@@ -11,6 +11,7 @@ import pytest
 import webdataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from miniature import pair
 
 from dust_core.cli import main
 from dust_core.errors import DustError
@@ -20,10 +21,6 @@ from dust_core.pairs.shards.check import check_set, pair_errors
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import Members, decode, encode
 from dust_core.pairs.shards.tars import MANIFEST, read_manifest, write_shards
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from miniature import pair
 
 
 def members(count: int) -> list[Members]:
@@ -41,9 +38,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
     write(tmp_path, members(7))
-    found = list(read_samples(tmp_path, verify=True))
-    assert len(found) == 7
-    for n, sample in enumerate(found):
+    samples = list(read_samples(tmp_path, verify=True))
+    assert len(samples) == 7
+    for n, sample in enumerate(samples):
         original = pair(n, n + 1)
         assert np.array_equal(sample.images[0], original.images[0])
         np.testing.assert_allclose(sample.depths[1], original.depths[1], atol=0.000501)
@@ -56,9 +53,9 @@ def test_a_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_other_tools_read_the_tars(tmp_path: Path) -> None:
     write(tmp_path, members(4))
     tars = [str(path) for path in sorted(tmp_path.glob("*.tar"))]
-    found = list(webdataset.WebDataset(tars, shardshuffle=False))
-    assert [sample["__key__"] for sample in found] == [f"{n:07d}" for n in range(4)]
-    assert json.loads(found[3]["json"])["scene"] == "room1"
+    samples = list(webdataset.WebDataset(tars, shardshuffle=False))
+    assert [sample["__key__"] for sample in samples] == [f"{n:07d}" for n in range(4)]
+    assert json.loads(samples[3]["json"])["scene"] == "room1"
 
 
 def test_the_index_points_at_every_member(tmp_path: Path) -> None:
@@ -89,7 +86,7 @@ def test_an_interrupted_writer_goes_on_to_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         write(folder, interrupted())
     assert not (folder / MANIFEST).exists()
-    assert not list(folder.glob(".*")), "no unfinished file is left"
+    assert not list(folder.rglob("*.part")), "no half-written file is left"
     assert files(write(folder, iter(members(7)))) == whole
 
 
@@ -151,9 +148,15 @@ def half_fetched(folder: Path) -> Path:
 
 def of_another_tar(folder: Path) -> Path:
     """An index with right counts whose offsets are those of other pictures."""
-    other = write(folder.with_name("other"), [encode(pair(n, 9)) for n in range(3)])
+    foreign = write(folder.with_name("other"), [encode(pair(n, 9)) for n in range(3)])
     write(folder, members(3))
-    (folder / "pairs-000000.idx").write_bytes((other / "pairs-000000.idx").read_bytes())
+    (folder / "pairs-000000.idx").write_bytes((foreign / "pairs-000000.idx").read_bytes())
+    return folder
+
+
+def of_an_earlier_set(folder: Path) -> Path:
+    write(folder, members(3))
+    (folder / "pairs-000001.tar").write_bytes((folder / "pairs-000000.tar").read_bytes())
     return folder
 
 
@@ -167,6 +170,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "half-fetched tar": (half_fetched, "pairs-000000.tar: the tar cannot be read: it has no end"),
     "foreign index": (of_another_tar, "pairs-000000.idx: the index does not say where"),
     "no index": (without_index, "pairs-000000.idx: the index is absent"),
+    "stray tar": (of_an_earlier_set, "pairs-000001.tar: the manifest does not name it"),
     "other bytes": (exchanged, "pairs-000000.tar: its SHA-256 is .*, the manifest says"),
     "missing member": (
         changed(lambda m: m.pop("2.depth.png")),
@@ -250,9 +254,9 @@ def test_covisibility_of_a_view_with_itself_is_everything_and_behind_it_nothing(
 @given(st.integers(0, 30), st.integers(0, 30), st.sampled_from(["jpg", "png"]))
 def test_a_sample_survives_its_encoding(first: int, second: int, picture: str) -> None:
     original = pair(first, second)
-    found = decode(encode(original, picture=picture), "here")
-    for a, b in zip(found.images, original.images, strict=True):
+    decoded = decode(encode(original, picture=picture), "here")
+    for a, b in zip(decoded.images, original.images, strict=True):
         assert np.abs(a.astype(int) - b.astype(int)).mean() < (1 if picture == "png" else 4)
-    for a, b in zip(found.depths, original.depths, strict=True):
+    for a, b in zip(decoded.depths, original.depths, strict=True):
         np.testing.assert_allclose(a, b, atol=0.000501)
-    assert np.array_equal(found.intrinsics[1], original.intrinsics[1])
+    assert np.array_equal(decoded.intrinsics[1], original.intrinsics[1])

@@ -1,5 +1,5 @@
 import io
-import sys
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -10,19 +10,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from miniature import AUGMENTATION, SIDE, pair
 from PIL import Image
 
 from dust_core.errors import DustError
 from dust_core.pairs.feed.feed import FeedOptions, PairBatch, PairFeed
-from dust_core.pairs.feed.order import Augmentation, View, cut_intrinsics, indices
+from dust_core.pairs.feed.order import Adjustment, Augmentation, cut_intrinsics, indices
 from dust_core.pairs.geometry import seen, warp
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import Members, encode
 from dust_core.pairs.shards.tars import write_shards
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from miniature import SIDE, pair
 
 COUNT = 10
 
@@ -58,14 +55,14 @@ def stream(source: PairFeed, count: int) -> list[list[float]]:
 def test_evaluation_reads_every_pair_once_and_exactly(folder: Path) -> None:
     batches = list(feed(folder, shuffle=False, last_batch="partial"))
     assert [len(batch.image1) for batch in batches] == [4, 4, 2]
-    found = [torch.cat(column) for column in zip(*batches, strict=True)]
+    columns = [torch.cat(column) for column in zip(*batches, strict=True)]
     for n, sample in enumerate(read_samples(folder)):
         for view in (0, 1):
-            image = (found[view][n].permute(1, 2, 0).numpy() + 1) * 127.5
+            image = (columns[view][n].permute(1, 2, 0).numpy() + 1) * 127.5
             np.testing.assert_allclose(image, sample.images[view], atol=1e-4)
-            assert np.array_equal(found[2 + view][n].numpy(), sample.depths[view])
-            np.testing.assert_allclose(found[4 + view][n].numpy(), sample.intrinsics[view])
-        assert np.array_equal(found[6][n].numpy(), sample.view1_from_view2)
+            assert np.array_equal(columns[2 + view][n].numpy(), sample.depths[view])
+            np.testing.assert_allclose(columns[4 + view][n].numpy(), sample.intrinsics[view])
+        assert np.array_equal(columns[6][n].numpy(), sample.view1_from_view2)
 
 
 def test_jpegs_are_decoded_as_the_oracle_decodes_them(tmp_path: Path) -> None:
@@ -77,7 +74,7 @@ def test_jpegs_are_decoded_as_the_oracle_decodes_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [SIDE, SIDE // 2, 48])
-@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+@pytest.mark.parametrize("augmentation", [None, AUGMENTATION])
 def test_geometry_stays_exact_through_scaling_and_augmentation(
     side: int, augmentation: Augmentation | None, folder: Path
 ) -> None:
@@ -86,32 +83,32 @@ def test_geometry_stays_exact_through_scaling_and_augmentation(
         batch = next(source)
         for n in range(4):
             depth_1, depth_2 = batch.depth1[n].numpy(), batch.depth2[n].numpy()
-            found = warp(
+            warped = warp(
                 depth_1,
                 batch.intrinsics1[n].double().numpy(),
                 batch.intrinsics2[n].double().numpy(),
                 batch.view1_from_view2[n].double().numpy(),
                 depth_2.shape,
             )
-            nearest = np.rint(found.pixels_2).astype(int)
+            nearest = np.rint(warped.pixels_2).astype(int)
             own = depth_2[nearest[:, 1], nearest[:, 0]]
             # Nearest sampling is off by half a pixel at most: on flat walls that is under 3 %.
-            assert np.median(np.abs(own - found.depth_2) / own) < 0.03
-            assert seen(found, depth_2).mean() > 0.5
+            assert np.median(np.abs(own - warped.depth_2) / own) < 0.03
+            assert seen(warped, depth_2).mean() > 0.5
 
 
 def test_augmentation_changes_colours_and_crops_but_nothing_without_it(folder: Path) -> None:
-    plain, varied = (next(feed(folder, augmentation=a)) for a in (None, Augmentation()))
+    plain, varied = (next(feed(folder, augmentation=a)) for a in (None, AUGMENTATION))
     assert names(plain) != names(varied) or not torch.equal(plain.image1, varied.image1)
-    again = next(feed(folder, augmentation=Augmentation()))
+    again = next(feed(folder, augmentation=AUGMENTATION))
     assert all(torch.equal(a, b) for a, b in zip(varied, again, strict=True))
 
 
-def test_two_ranks_read_disjoint_halves_of_what_one_reads(folder: Path) -> None:
+def test_two_ranks_read_disjoint_halves_of_a_single_rank_s_batches(folder: Path) -> None:
     whole = stream(feed(folder, batch=4), 5)
     halves = [stream(feed(folder, batch=2, rank=rank, world=2), 5) for rank in (0, 1)]
-    for one, first, second in zip(whole, *halves, strict=True):
-        assert one == [first[0], second[0], first[1], second[1]]
+    for together, first, second in zip(whole, *halves, strict=True):
+        assert together == [first[0], second[0], first[1], second[1]]
     assert not set(halves[0][0]) & set(halves[1][0])
 
 
@@ -126,18 +123,17 @@ def test_each_pass_reads_everything_in_an_order_of_its_own(folder: Path) -> None
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 4])
 def test_a_restored_feed_goes_on_where_the_saved_one_stood(stop: int, folder: Path) -> None:
-    options = {"batch": 3, "augmentation": Augmentation()}
+    options = {"batch": 3, "augmentation": AUGMENTATION}
     source = feed(folder, **options)
     for _ in range(stop):
         next(source)
     state = source.state_dict()
     expected = [next(source) for _ in range(3)]
-    other = feed(folder, **options)
-    next(other)
-    other.load_state_dict(state)
+    restored = feed(folder, **options)
+    next(restored)
+    restored.load_state_dict(state)
     for batch in expected:
-        found = next(other)
-        assert all(torch.equal(a, b) for a, b in zip(found, batch, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(next(restored), batch, strict=True))
 
 
 def spoil(n: int, members: Members) -> None:
@@ -154,6 +150,49 @@ def test_training_skips_and_counts_damaged_samples(tmp_path: Path) -> None:
     assert sorted(source.damaged) == [3, 7]
     assert "0000003: a damaged sample: 1.png cannot be decoded" in source.damaged[3]
     assert "cam.bin holds NaN" in source.damaged[7]
+
+
+def skips(source: PairFeed, count: int) -> list[int]:
+    """The number of skipped samples after each of the next batches."""
+    counts = []
+    for _ in range(count):
+        next(source)
+        counts.append(source.skipped)
+    return counts
+
+
+@pytest.mark.parametrize("stop", range(1, 8))
+def test_a_restored_feed_counts_and_logs_each_damaged_sample_once(
+    stop: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"batch": 2, "tolerate_damage": True}
+    write(tmp_path, spoil)
+    undisturbed = skips(feed(tmp_path, **options), 10)
+    assert undisturbed == sorted(undisturbed) and undisturbed[-1] == 2
+    assert caplog.text.count("pairs-000000.tar:0000003: a damaged sample: 1.png cannot") == 1
+    assert caplog.text.count("pairs-000001.tar:0000007: a damaged sample: cam.bin holds") == 1
+
+    caplog.clear()
+    before, after = feed(tmp_path, **options), feed(tmp_path, **options)
+    counts = skips(before, stop)
+    after.load_state_dict(json.loads(json.dumps(before.state_dict())))
+    assert [*counts, *skips(after, 10 - stop)] == undisturbed
+    assert caplog.text.count("a damaged sample") == 2
+
+
+def test_a_damaged_sample_counts_from_its_turn_on(tmp_path: Path) -> None:
+    """It may be known before: batches are prepared ahead."""
+    source = feed(write(tmp_path, spoil), batch=2, shuffle=False, tolerate_damage=True)
+    assert skips(source, 6) == [0, 1, 1, 2, 2, 2]
+
+
+def test_ranks_count_their_own_damaged_samples(tmp_path: Path) -> None:
+    write(tmp_path, spoil)
+    ranks = [
+        feed(tmp_path, batch=1, rank=rank, world=2, shuffle=False, tolerate_damage=True)
+        for rank in (0, 1)
+    ]
+    assert [skips(rank, 5)[-1] for rank in ranks] == [0, 2]
 
 
 def shrunk(members: Members) -> None:
@@ -177,7 +216,7 @@ SILENT: dict[str, tuple[Callable[[Members], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", SILENT)
-@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+@pytest.mark.parametrize("augmentation", [None, AUGMENTATION])
 def test_damage_that_would_decode_is_noticed(
     damage: str, augmentation: Augmentation | None, tmp_path: Path
 ) -> None:
@@ -231,13 +270,13 @@ def test_intrinsics_follow_a_cut_exactly(
     pixel: tuple[float, float],
 ) -> None:
     k = np.array([[300.0, 0, 250], [0, 310, 260], [0, 0, 1]])
-    view = View(start, (start[0] + size[0], start[1] + size[1]), mirror)
+    adjustment = Adjustment(start, (start[0] + size[0], start[1] + size[1]), mirror)
     x, y = pixel
     point = np.linalg.inv(k) @ [x, y, 1]
     if mirror:
         point[0] *= -1
-    found = cut_intrinsics(k, view, side) @ point
+    moved = cut_intrinsics(k, adjustment, side) @ point
     # Pixel edges, not centres, are what a cut scales: the first pixel spans -0.5 to 0.5.
     scaled = (x + 0.5 - start[1]) / size[1] * side - 0.5
-    assert found[0] == pytest.approx(side - 1 - scaled if mirror else scaled, abs=1e-6)
-    assert found[1] == pytest.approx((y + 0.5 - start[0]) / size[0] * side - 0.5, abs=1e-6)
+    assert moved[0] == pytest.approx(side - 1 - scaled if mirror else scaled, abs=1e-6)
+    assert moved[1] == pytest.approx((y + 0.5 - start[0]) / size[0] * side - 0.5, abs=1e-6)

@@ -2,24 +2,20 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import adapter_room as room
 import numpy as np
 import pytest
+from adapter_room import Miniature
 
 from dust_core.cli import main
 from dust_core.errors import DustError
 from dust_core.pairs.importing.commands import import_
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.tars import read_manifest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import adapter_room as room
-from adapter_room import Miniature
 
 Spoil = Callable[[Path], None]
 
@@ -258,31 +254,30 @@ def test_an_interrupted_import_goes_on_and_ends_the_same(tmp_path: Path) -> None
     with pytest.raises(DustError, match="the image cannot be read"):
         run(made, halted, pairs_per_shard=2)
     picture.write_bytes(kept)
-    finished = {path: path.stat().st_mtime_ns for path in halted.glob("*.tar")}
+    finished = {path.name: path.stat().st_mtime_ns for path in halted.rglob("*.tar")}
     assert len(finished) == 1
 
+    # The pictures of pairs that are written already are not even opened for reading.
+    cut("frame-000000.color.png", 700)(made.source)
     run(made, halted, pairs_per_shard=2)
     assert content(halted) == content(whole)
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert {name: (halted / name).stat().st_mtime_ns for name in finished} == finished
 
 
-def test_finished_tars_are_not_made_again(tmp_path: Path) -> None:
-    """The pictures of pairs that are already written are not even opened for reading."""
-    made = room.seven_scenes(tmp_path / "set")
-    into = tmp_path / "shards"
+def test_a_set_is_imported_anew_from_a_source_that_shrank(tmp_path: Path) -> None:
+    made, into = room.seven_scenes(tmp_path / "set"), tmp_path / "shards"
     run(made, into, pairs_per_shard=2)
-    before = content(into)
-    for name in ("manifest.json", "pairs-000003.tar", "pairs-000003.idx"):
-        (into / name).unlink()
-    cut("frame-000000.color.png", 700)(made.source)
+    for path in made.source.rglob("frame-00000[34].*"):
+        path.unlink()
     run(made, into, pairs_per_shard=2)
-    assert content(into) == before
+    run(made, tmp_path / "fresh", pairs_per_shard=2)
+    assert content(into) == content(tmp_path / "fresh")
 
 
 def test_a_folder_of_other_shards_is_left_alone(tmp_path: Path) -> None:
     made = room.seven_scenes(tmp_path / "set")
     run(made, tmp_path / "shards")
     before = content(tmp_path / "shards")
-    with pytest.raises(DustError, match=r"made otherwise \(differing: selection, side\)"):
+    with pytest.raises(DustError, match=r"made with other options \(differing: selection, side\)"):
         run(made, tmp_path / "shards", side=64, seed=1)
     assert content(tmp_path / "shards") == before

@@ -1,9 +1,8 @@
 """Squares made of pictures, and pairs chosen of frames."""
 
 import math
-import sys
-from pathlib import Path
 
+import adapter_room as room
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,11 +11,7 @@ from PIL import Image
 
 from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode, place
-from dust_core.pairs.importing.choose import Selection, View, covisibility, select
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import adapter_room as room
+from dust_core.pairs.importing.choose import PosedDepth, Selection, covisibility, select
 
 SIDES = st.integers(8, 90)
 
@@ -70,14 +65,14 @@ def test_stripes_finer_than_a_pixel_become_grey() -> None:
     assert np.abs(square[:, 4:-4].astype(int) - 127).max() <= 2
 
 
-def views(count: int, turn: float) -> list[View]:
+def views(count: int, turn: float) -> list[PosedDepth]:
     """Views of one wall, each turned further to the right by `turn` radians."""
     result = []
     for n in range(count):
         pose = np.eye(4)
         c, s = math.cos(n * turn), math.sin(n * turn)
         pose[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
-        result.append(View(room.view(pose)[1], room.K, pose))
+        result.append(PosedDepth(room.view(pose)[1], room.K, pose))
     return result
 
 
@@ -102,9 +97,11 @@ def test_pairs_are_those_within_the_bounds() -> None:
 
 
 def test_covisibility_is_the_smaller_of_both_shares() -> None:
-    """A camera with a long lens sees a quarter of what a wide one sees, which sees all of that."""
+    """A camera with a long lens sees a quarter of what a wide lens sees, which sees all of that."""
     k = np.diag([2, 2, 1]) @ room.K - [[0, 0, room.WIDTH / 2], [0, 0, room.HEIGHT / 2], [0, 0, 0]]
-    wide, long = (View(room.view(np.eye(4), lens)[1], lens, np.eye(4)) for lens in (room.K, k))
+    wide, long = (
+        PosedDepth(room.view(np.eye(4), lens)[1], lens, np.eye(4)) for lens in (room.K, k)
+    )
     assert covisibility(wide, long) == covisibility(long, wide) == pytest.approx(0.25, abs=0.07)
 
 
@@ -113,7 +110,7 @@ def test_the_work_grows_with_the_frames_and_not_their_square() -> None:
     loaded: list[int] = []
     measured: list[float] = []
 
-    def load(position: int) -> View:
+    def load(position: int) -> PosedDepth:
         loaded.append(position)
         return few[position % 3]
 

@@ -1,23 +1,19 @@
 """Every layout, imported from a miniature whose truth is known, and from real photographs."""
 
 import os
-import sys
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
+import adapter_room as room
 import numpy as np
 import pytest
+from adapter_room import MINIATURES, Miniature
 
 from dust_core.pairs.importing.commands import import_
 from dust_core.pairs.shards.check import check_set, pair_errors
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.tars import read_manifest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import adapter_room as room
-from adapter_room import MINIATURES, Miniature
 
 SIDE = 64
 REAL = Path(os.environ.get("DUST_REAL_DIR", Path(__file__).parents[3] / ".." / "shared" / "real"))
