@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from tiny_networks import images, make, policy, run, without
+from tiny_networks import DPT, images, make, policy, run, without
 
-from dust_compress.engine.half import half_precision
+from dust_compress.engine.half import write_half
 from dust_compress.quantize.checkpoint import load_quantized, save_quantized
 from dust_compress.quantize.export import export_int8, read_origin
 from dust_compress.quantize.network import quantize, quantizers
@@ -17,6 +17,7 @@ from dust_compress.quantize.origin import Origin
 from dust_compress.quantize.rules import RULES
 from dust_core.declared.checks.subjects import Graph
 from dust_core.errors import DustError
+from dust_core.network.onnx.export import export_onnx
 
 PRODUCTS = {"attention_products": True}
 LESS_KEPT = {"keep_list": without("patch_embed", "head_last")}
@@ -145,6 +146,20 @@ def product_inputs(graph: onnx.GraphProto) -> list[tuple[str, str]]:
     return [(kind(one.input[0]), kind(one.input[1])) for one in products]
 
 
+def test_the_half_variant_of_a_dense_head_keeps_the_scales_of_resizing(tmp_path: Path) -> None:
+    network, graph, half = make(DPT), tmp_path / "float.onnx", tmp_path / "half.onnx"
+    export_onnx(network, graph, height=64, width=64)
+    write_half(graph, half)
+    session = onnxruntime.InferenceSession(str(half))
+    outputs = session.run(
+        None, dict(zip(("image1", "image2"), map(np.asarray, images()), strict=True))
+    )
+    with torch.no_grad():
+        expected = network(*images())
+    for a, b in zip(map(np.asarray, expected), outputs, strict=True):
+        assert np.linalg.norm(a - b) < 0.01 * np.linalg.norm(a)
+
+
 def test_the_half_variant_and_the_checkpoint_know_the_quantizers_of_attention(
     tmp_path: Path,
 ) -> None:
@@ -156,11 +171,10 @@ def test_the_half_variant_and_the_checkpoint_know_the_quantizers_of_attention(
         expected = network(*images())
         for a, b in zip(expected, again(*images()), strict=True):
             assert torch.equal(a, b)
-    graph = tmp_path / "int8.onnx"
+    graph, half = tmp_path / "int8.onnx", tmp_path / "half.onnx"
     export_int8(again, graph, Origin("Q_PTQ_keepLN_run1"), height=64, width=64)
-    model = onnx.load(graph)
-    half_precision(model)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    write_half(graph, half)
+    session = onnxruntime.InferenceSession(str(half))
     found = session.run(
         None, dict(zip(("image1", "image2"), map(np.asarray, images()), strict=True))
     )

@@ -8,36 +8,41 @@ and FP16 are the scales too, which opset 19 allows.
 from pathlib import Path
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+import onnx_ir as ir
 
 from dust_core.errors import DustError
-from dust_core.files import atomic_path
+from dust_core.network.onnx.graph import (
+    DEQUANTIZE,
+    QUANTIZE,
+    add_constant,
+    constant,
+    insert,
+    read_graph,
+    set_integer,
+    simplify,
+    write_graph,
+    writer,
+)
 
 _LARGEST = float(np.finfo(np.float16).max)
 _FINEST_SCALE = float(np.finfo(np.float16).smallest_normal)
-_SCALED = ("QuantizeLinear", "DequantizeLinear")
+_ALWAYS_FLOAT = {"Resize": (1, 2)}  # inputs that ONNX has in float32 alone: region and scales
+_FLOAT, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 
 
 def write_half(graph: Path, path: Path) -> None:
     """Write the FP16 variant of the graph to `path`; see `half_precision`.
 
     Raises:
-        DustError: the graph has no FP16 variant, or the file cannot be written.
+        DustError: the file is no graph, the graph has no FP16 variant, or the file cannot be
+            written.
     """
-    try:
-        model = onnx.load(graph)
-    except DecodeError as error:
-        raise DustError(
-            "this is no ONNX graph", where=str(graph), fix="export it again", exit_code=1
-        ) from error
+    model = read_graph(graph)
     half_precision(model, where=str(graph))
-    with atomic_path(path) as temporary:
-        onnx.save(model, temporary)
+    write_graph(model, path)
 
 
-def half_precision(model: onnx.ModelProto, *, where: str = "") -> None:
+def half_precision(model: ir.Model, *, where: str = "") -> None:
     """Turn float32 into float16 in place, all but inputs, outputs and post-processing.
 
     Post-processing is what follows the last cast to float32 before each output; it stays in float32
@@ -51,131 +56,92 @@ def half_precision(model: onnx.ModelProto, *, where: str = "") -> None:
     Raises:
         DustError: nothing marks off post-processing, or a weight is beyond FP16's range.
     """
-    graph = model.graph
-    nodes = _without_constants(graph)
-    values = {one.name: one for one in graph.initializer if one.data_type == TensorProto.FLOAT}
-    wide = _postprocessing(graph, nodes, where)
-    wide |= {node.output[0] for node in nodes if _too_fine(node, values)}
-    renamed = {name: f"{name}.half" for name in _names(graph.input)}
-    changed = [_cast(name, to, TensorProto.FLOAT16) for name, to in renamed.items()]
-    renamed |= _halve_weights(graph, nodes, values, wide, where)
+    simplify(model)
+    nodes = list(model.graph)
+    wide = _postprocessing(model.graph, where) | {node for node in nodes if _too_fine(node)}
+    narrowed: dict[ir.Value, ir.Value] = {}
     for node in nodes:
-        if node.output[0] not in wide:
-            _rename(node, renamed)
-            _cast_to_half(node)
-            changed.append(node)
-        elif node.op_type in _SCALED:
-            changed.extend(_between_casts(node, values))
-        else:
-            changed.append(node)
-    del graph.node[:], graph.value_info[:]
-    graph.node.extend(changed)
+        if node not in wide:
+            _narrow(node, wide, narrowed, where)
+        elif node.op_type == QUANTIZE and writer(node.inputs[0]) not in {None, *wide}:
+            node.replace_input_with(0, _cast(node, node.inputs[0], _FLOAT))
 
 
-def _without_constants(graph: GraphProto) -> list[NodeProto]:
-    """The graph's nodes but for constants, which become initializers."""
-    nodes = []
-    for node in graph.node:
-        value = next((one.t for one in node.attribute if one.name == "value"), None)
-        if node.op_type == "Constant" and value is not None:
-            value.name = node.output[0]
-            graph.initializer.append(value)
-        else:
-            nodes.append(node)
-    return nodes
+def _narrow(
+    node: ir.Node, wide: set[ir.Node], narrowed: dict[ir.Value, ir.Value], where: str
+) -> None:
+    """Make a node compute in FP16: what it reads, casts to, and writes."""
+    for index, value in enumerate(node.inputs):
+        if value is None or not _is_float32(value, wide):
+            continue
+        if index in _ALWAYS_FLOAT.get(node.op_type, ()):
+            continue
+        if value not in narrowed:
+            narrowed[value] = _halved(node, value, where)
+        node.replace_input_with(index, narrowed[value])
+    if _casts_to(node, _FLOAT):
+        set_integer(node, "to", _HALF)
+    for output in node.outputs:
+        if output.dtype == _FLOAT:
+            output.dtype = _HALF
 
 
-def _postprocessing(graph: GraphProto, nodes: list[NodeProto], where: str) -> set[str]:
-    """The nodes from the last casts to float32 to the outputs, by their first output."""
-    producers = {name: node for node in nodes for name in node.output}
-    inputs = set(_names(graph.input))
-    found: set[str] = set()
-    pending = _names(graph.output)
+def _is_float32(value: ir.Value, wide: set[ir.Node]) -> bool:
+    """Whether a value stays in float32 although a narrow node reads it."""
+    node = writer(value)
+    # The type of what wide nodes write is not always known; all of it is float32 but quantizers'.
+    return value.dtype == _FLOAT if node is None else node in wide and node.op_type != QUANTIZE
+
+
+def _halved(node: ir.Node, value: ir.Value, where: str) -> ir.Value:
+    """A value in FP16: a constant rounded, anything else behind a Cast before its first reader."""
+    elements = constant(value)
+    if elements is None:
+        return _cast(node, value, _HALF)
+    assert node.graph is not None
+    largest = float(np.abs(elements).max(initial=0))
+    if largest > _LARGEST:
+        raise DustError(
+            f"{value.name} reaches {largest:.3g}, and FP16 ends at {_LARGEST:.0f}",
+            where=where,
+            fix="compile this network with floats in fp32",
+        )
+    return add_constant(node.graph, f"{value.name}.half", elements.astype(np.float16))
+
+
+def _cast(before: ir.Node, value: ir.Value | None, kind: ir.DataType) -> ir.Value:
+    assert value is not None
+    name = f"{value.name}.{'half' if kind == _HALF else 'float'}"
+    return insert(before, "Cast", name, [value], to=kind)
+
+
+def _postprocessing(graph: ir.Graph, where: str) -> set[ir.Node]:
+    """The nodes from the last casts to float32 to the outputs."""
+    nodes: set[ir.Node] = set()
+    pending = list(graph.outputs)
     while pending:
-        name = pending.pop()
-        if name in inputs:
+        value = pending.pop()
+        if value.is_graph_input():
             raise DustError(
                 "no cast to float32 marks where post-processing begins",
                 where=where,
-                fix="export the network with dust_core.network.model.export_onnx",
+                fix="export the network with dust_core.network.onnx.export.export_onnx",
             )
-        node = producers.get(name)
-        if node is None or node.output[0] in found:
+        node = value.producer()
+        if node is None or node in nodes:
             continue
-        found.add(node.output[0])
-        if not _casts_to(node, TensorProto.FLOAT):
-            pending.extend(node.input)
-    return found
+        nodes.add(node)
+        if not _casts_to(node, _FLOAT):
+            pending.extend(read for read in node.inputs if read is not None)
+    return nodes
 
 
-def _too_fine(node: NodeProto, values: dict[str, TensorProto]) -> bool:
-    if node.op_type not in _SCALED or node.input[1] not in values:
+def _too_fine(node: ir.Node) -> bool:
+    if node.op_type not in (QUANTIZE, DEQUANTIZE):
         return False
-    scale = numpy_helper.to_array(values[node.input[1]])
-    return bool(scale.min() < _FINEST_SCALE)
+    scale = constant(node.inputs[1])
+    return scale is not None and bool(scale.min() < _FINEST_SCALE)
 
 
-def _halve_weights(
-    graph: GraphProto,
-    nodes: list[NodeProto],
-    values: dict[str, TensorProto],
-    wide: set[str],
-    where: str,
-) -> dict[str, str]:
-    """Halve what narrow nodes read; the new names of what wide nodes read as well."""
-    by_wide = {name for node in nodes if node.output[0] in wide for name in node.input}
-    by_narrow = {name for node in nodes if node.output[0] not in wide for name in node.input}
-    renamed = {}
-    for name in sorted(values.keys() & by_narrow):
-        array = numpy_helper.to_array(values[name])
-        if array.size and float(np.abs(array).max()) > _LARGEST:
-            raise DustError(
-                f"{name} reaches {np.abs(array).max():.3g}, and FP16 ends at {_LARGEST:.0f}",
-                where=where,
-                fix="compile this network with floats in fp32",
-            )
-        if name in by_wide:
-            renamed[name] = f"{name}.half"
-            graph.initializer.append(
-                numpy_helper.from_array(array.astype(np.float16), renamed[name])
-            )
-        else:
-            values[name].CopyFrom(numpy_helper.from_array(array.astype(np.float16), name))
-    return renamed
-
-
-def _between_casts(node: NodeProto, values: dict[str, TensorProto]) -> list[NodeProto]:
-    """A (de)quantizer that stays in float32 among narrow nodes."""
-    if node.op_type == "DequantizeLinear":
-        narrow = node.output[0]
-        node.output[0] = f"{narrow}.float"
-        return [node, _cast(node.output[0], narrow, TensorProto.FLOAT16)]
-    source = node.input[0]
-    if source in values:
-        return [node]
-    node.input[0] = f"{node.output[0]}.float"
-    return [_cast(source, node.input[0], TensorProto.FLOAT), node]
-
-
-def _rename(node: NodeProto, renamed: dict[str, str]) -> None:
-    for index, name in enumerate(node.input):
-        node.input[index] = renamed.get(name, name)
-
-
-def _cast_to_half(node: NodeProto) -> None:
-    if _casts_to(node, TensorProto.FLOAT):
-        node.attribute[0].i = TensorProto.FLOAT16
-
-
-def _casts_to(node: NodeProto, kind: int) -> bool:
-    return node.op_type == "Cast" and any(
-        one.name == "to" and one.i == kind for one in node.attribute
-    )
-
-
-def _cast(source: str, target: str, kind: int) -> NodeProto:
-    return helper.make_node("Cast", [source], [target], name=f"{target}/Cast", to=kind)
-
-
-def _names(values: object) -> list[str]:
-    return [one.name for one in values]  # type: ignore[attr-defined]
+def _casts_to(node: ir.Node, kind: ir.DataType) -> bool:
+    return node.op_type == "Cast" and node.attributes.get_int("to") == kind

@@ -3,25 +3,40 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError
+import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from dust_compress.quantize.origin import Origin
 from dust_core.errors import DustError
-from dust_core.files import atomic_path
 from dust_core.network.model import Dust3r
 from dust_core.network.onnx.export import export_onnx
+from dust_core.network.onnx.graph import (
+    OPSET,
+    QUANTIZE,
+    add_constant,
+    constant,
+    insert,
+    integers,
+    only_reader,
+    read_graph,
+    set_integer,
+    write_graph,
+)
 
 _LOWEST, _HIGHEST = -128, 127
 _WORTH_NARROWING = 65_536  # elements
 
 
 def export_int8(
-    network: Dust3r, path: Path, origin: Origin, *, height: int = 512, width: int = 512
+    network: Dust3r,
+    path: Path,
+    origin: Origin,
+    *,
+    height: int = 512,
+    width: int = 512,
+    opset: int = OPSET,
 ) -> None:
-    """Write a network with fake quantizers as a static Q/DQ graph of opset 19.
+    """Write a network with fake quantizers as a static Q/DQ graph.
 
     Activations pass a QuantizeLinear and a DequantizeLinear; weights are stored as INT8 behind a
     DequantizeLinear, and large float weights in 16 bits behind a Cast, so that the file shrinks
@@ -30,14 +45,12 @@ def export_int8(
     Raises:
         DustError: the file cannot be written.
     """
-    export_onnx(network, path, height=height, width=width)
-    model = onnx.load(path)
+    export_onnx(network, path, height=height, width=width, opset=opset)
+    model = read_graph(path)
     fold_weights(model)
     narrow_floats(model)
     origin.write(model)
-    with atomic_path(path) as temporary:
-        onnx.save(model, temporary)
-    path.with_name(path.name + ".data").unlink(missing_ok=True)
+    write_graph(model, path)
 
 
 def read_origin(path: Path) -> Origin:
@@ -46,83 +59,79 @@ def read_origin(path: Path) -> Origin:
     Raises:
         DustError: it is no graph, or none of ours.
     """
-    try:
-        found = Origin.of(onnx.load(path).metadata_props)
-    except (OSError, DecodeError) as error:
-        raise _not_ours(path) from error
-    if found is None:
-        raise _not_ours(path)
-    return found
+    origin = Origin.of(read_graph(path))
+    if origin is None:
+        raise DustError(
+            "this is no graph that a task exported",
+            where=str(path),
+            fix="pull it again, or run the task that writes it",
+        )
+    return origin
 
 
-def _not_ours(path: Path) -> DustError:
-    return DustError(
-        "this is no graph that a task exported",
-        where=str(path),
-        fix="pull it again, or run the task that writes it",
-    )
-
-
-def fold_weights(model: onnx.ModelProto) -> None:
+def fold_weights(model: ir.Model) -> None:
     """Quantize every weight that a QuantizeLinear reads, once and for all, in place.
 
     A Transpose between a weight and its product is carried out as well: what is left is INT8
     weight, DequantizeLinear, product.
     """
-    graph = _Graph(model)
-    for node in list(model.graph.node):
-        if node.op_type == "QuantizeLinear" and node.input[0] in graph.constants:
-            _fold(graph, node)
-    graph.finish()
+    for node in list(model.graph):
+        if node.op_type == QUANTIZE:
+            weight = constant(node.inputs[0])
+            if weight is not None:
+                _fold(model.graph, node, weight)
 
 
-def narrow_floats(model: onnx.ModelProto) -> None:
+def narrow_floats(model: ir.Model) -> None:
     """Store large float weights in FP16, in place; a Cast gives them back as float32.
 
     They are the weights of the keep-list's products, which run in 16 bits anyway. A weight that
     FP16 cannot hold to three digits, because it is too large or too small, stays as it is.
     """
-    casts = []
-    for one in model.graph.initializer:
-        values = numpy_helper.to_array(one)
-        if values.dtype != np.float32 or values.size < _WORTH_NARROWING or values.ndim < 2:
+    graph = model.graph
+    first = graph[0]
+    for weight in list(graph.initializers.values()):
+        values = constant(weight)
+        if values is None or values.dtype != np.float32:
+            continue
+        if values.size < _WORTH_NARROWING or values.ndim < 2 or not weight.uses():
             continue
         with np.errstate(over="ignore"):
             narrow = values.astype(np.float16)
         if not np.allclose(narrow.astype(np.float32), values, rtol=1e-3, atol=1e-6):
             continue
-        casts.append(
-            helper.make_node("Cast", [f"{one.name}.fp16"], [one.name], to=TensorProto.FLOAT)
-        )
-        one.CopyFrom(numpy_helper.from_array(narrow, f"{one.name}.fp16"))
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend([*casts, *nodes])
+        stored = add_constant(graph, f"{weight.name}.fp16", narrow)
+        wide = insert(first, "Cast", f"{weight.name}.fp32", [stored], to=ir.DataType.FLOAT)
+        weight.replace_all_uses_with(wide)
 
 
-def _fold(graph: "_Graph", quantize: NodeProto) -> None:
-    (dequantize,) = graph.readers[quantize.output[0]]
-    axis = next((one.i for one in quantize.attribute if one.name == "axis"), 1)
-    weight = graph.constants[quantize.input[0]]
-    scale = graph.constants[quantize.input[1]]
-    integers = _quantized(weight, scale, axis)
-    readers = graph.readers[dequantize.output[0]]
+def _fold(graph: ir.Graph, quantize: ir.Node, weight: NDArray[np.float32]) -> None:
+    dequantize = only_reader(quantize)
+    axis = quantize.attributes.get_int("axis", 1)
+    scale = constant(quantize.inputs[1])
+    assert scale is not None, "the exporter writes ranges as constants"
+    steps = _quantized(weight, scale, axis)
+    readers = dequantize.outputs[0].consumers()
     if len(readers) == 1 and readers[0].op_type == "Transpose":
-        (transpose,) = readers
-        (order,) = (list(one.ints) for one in transpose.attribute if one.name == "perm")
-        integers, axis = np.ascontiguousarray(integers.transpose(order)), order.index(axis)
-        dequantize.output[0] = transpose.output[0]
-        graph.drop(transpose)
-    name = f"{quantize.input[0]}.int8"
-    graph.add(name, integers)
-    graph.add(f"{name}.scale", scale)
-    graph.add(f"{name}.zero", np.zeros(scale.shape, np.int8))
-    del dequantize.input[:]
-    dequantize.input.extend([name, f"{name}.scale", f"{name}.zero"])
-    del dequantize.attribute[:]
+        order = integers(readers[0], "perm")
+        steps, axis = steps.transpose(order), order.index(axis)
+        readers[0].outputs[0].replace_all_uses_with(dequantize.outputs[0])
+        dequantize.outputs[0].shape = None  # of the weight as it was
+    name = f"{_name(quantize.inputs[0])}.int8"
+    zero = np.zeros(scale.shape, np.int8)
+    for index, (place, elements) in enumerate(
+        ((name, steps), (f"{name}.scale", scale), (f"{name}.zero", zero))
+    ):
+        dequantize.replace_input_with(index, add_constant(graph, place, elements))
     if scale.ndim:
-        dequantize.attribute.append(helper.make_attribute("axis", axis))
-    graph.drop(quantize)
+        set_integer(dequantize, "axis", axis)
+    else:
+        dequantize.attributes.pop("axis", None)
+
+
+def _name(value: ir.Value | None) -> str:
+    assert value is not None and value.name is not None
+    return value.name
 
 
 def _quantized(
@@ -134,43 +143,3 @@ def _quantized(
         shape[axis] = -1
     steps = np.rint(weight / scale.reshape(shape))
     return np.asarray(np.clip(steps, _LOWEST, _HIGHEST), np.int8)
-
-
-class _Graph:
-    """A graph under change: its constants by name, and who reads what."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.graph = model.graph
-        self.constants = {one.name: numpy_helper.to_array(one) for one in self.graph.initializer}
-        self.readers: dict[str, list[NodeProto]] = {}
-        for node in self.graph.node:
-            if node.op_type == "Identity" and node.input[0] in self.constants:
-                # Of a layer that both views use, the exporter names the weight twice.
-                self.constants[node.output[0]] = self.constants[node.input[0]]
-            if node.op_type == "Constant":
-                value = next((one for one in node.attribute if one.name == "value"), None)
-                if value is not None:
-                    self.constants[node.output[0]] = numpy_helper.to_array(value.t)
-            for name in node.input:
-                self.readers.setdefault(name, []).append(node)
-        self._dropped: list[NodeProto] = []
-
-    def add(self, name: str, values: NDArray[np.generic]) -> None:
-        self.graph.initializer.append(numpy_helper.from_array(values, name))
-
-    def drop(self, node: NodeProto) -> None:
-        self._dropped.append(node)
-
-    def finish(self) -> None:
-        """Take out what was dropped, then every constant that nothing reads any more."""
-        dropped = {id(node) for node in self._dropped}
-        kept = [node for node in self.graph.node if id(node) not in dropped]
-        read = {name for node in kept for name in node.input}
-        read |= {output.name for output in self.graph.output}
-        unread = {"Constant", "Identity"}
-        kept = [n for n in kept if n.op_type not in unread or set(n.output) & read]
-        read = {name for node in kept for name in node.input}
-        weights = [one for one in self.graph.initializer if one.name in read]
-        del self.graph.node[:], self.graph.initializer[:]
-        self.graph.node.extend(kept)
-        self.graph.initializer.extend(weights)

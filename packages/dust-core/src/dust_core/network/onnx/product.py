@@ -1,109 +1,115 @@
 """Patch embedding in an exported graph: one matrix product."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
+from dust_core.network.onnx.graph import (
+    DEQUANTIZE,
+    QUANTIZE,
+    add_constant,
+    constant,
+    insert,
+    integers,
+    only_reader,
+    set_integer,
+    writer,
+)
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
-
-_QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
+    import onnx_ir as ir
 
 
-def multiply_patches(model: Any) -> None:
+def multiply_patches(model: "ir.Model") -> None:
     """Turn the convolution that embeds patches into a product of patches and weights, in place.
 
     Its windows tile the image, so both compute the same sums. But a convolution of three channels
-    fills few lanes of OpenVINO's kernels, and a product all of them. Q/DQ nodes at its inputs
-    stand at the product's inputs then.
+    fills few lanes of OpenVINO's kernels, and a product all of them. Q/DQ nodes at the
+    convolution's inputs move to the product's inputs.
 
     Args:
-        model: an `onnx.ModelProto` of ours, with its weights.
+        model: a graph of ours, with its weights.
     """
-    from onnx import helper, numpy_helper
-
-    nodes, weights = model.graph.node, {one.name: one for one in model.graph.initializer}
-    writers = {name: node for node in nodes for name in node.output}
-    convolution = next((node for node in nodes if node.op_type == "Conv" and _tiles(node)), None)
+    convolution = next((node for node in model.graph if _tiles(node)), None)
     if convolution is None:
         return
-    at_image, at_weight = (_quantizers(name, writers) for name in convolution.input[:2])
-    weight = weights[at_weight[0].input[0] if at_weight else convolution.input[1]]
-    filters = numpy_helper.to_array(weight)
-    _, channels, height, width = filters.shape
-    matrix = np.ascontiguousarray(filters.reshape(len(filters), -1).T)
-    weight.CopyFrom(numpy_helper.from_array(matrix, weight.name))
-    for axis in (one for node in at_weight for one in node.attribute if one.name == "axis"):
-        axis.i = 1
-    # Its output (B, C, rows, columns) is flattened and transposed to tokens (B, N, C) next.
-    flatten = _reader(nodes, convolution)
-    transpose = _reader(nodes, flatten)
-    rows, columns = (side // of for side, of in zip(_image(model), (height, width), strict=True))
-    shapes = {
-        "tiles": [-1, channels, rows, height, columns, width],
-        "patches": [-1, rows * columns, channels * height * width],
-    }
-    prefix = convolution.name.removesuffix("Conv")
-    for name, shape in shapes.items():
-        values = numpy_helper.from_array(np.array(shape, np.int64), f"{prefix}{name}.shape")
-        model.graph.initializer.append(values)
-
-    def step(kind: str, name: str, *inputs: str, **attributes: object) -> "NodeProto":
-        return helper.make_node(kind, inputs, [f"{prefix}{name}"], f"{prefix}{name}", **attributes)
-
-    images = at_image[0].input[0] if at_image else convolution.input[0]
-    layout = [
-        step("Reshape", "tiles", images, f"{prefix}tiles.shape"),
-        step("Transpose", "by_patch", f"{prefix}tiles", perm=[0, 2, 4, 1, 3, 5]),
-        step("Reshape", "patches", f"{prefix}by_patch", f"{prefix}patches.shape"),
-    ]
-    patches = layout[-1].output[0]
+    image, weight, bias = convolution.inputs
+    at_image = _quantizers(image)
+    kernel = _weight_as_matrix(model.graph, _quantizers(weight), convolution)
+    prefix = (convolution.name or "patches/Conv").removesuffix("Conv")
     if at_image:
-        at_image[0].input[0], patches = patches, at_image[-1].output[0]
-    product = [
-        step("MatMul", "MatMul", patches, convolution.input[1]),
-        step("Add", "Add", f"{prefix}MatMul", convolution.input[2]),
-    ]
-    product[-1].output[0] = transpose.output[0]
-    _insert(nodes, list(nodes).index(convolution), product)
-    _insert(nodes, list(nodes).index(at_image[0] if at_image else product[0]), layout)
-    for node in (convolution, flatten, transpose):
-        nodes.remove(node)
-    _drop_unread(nodes, flatten.input[1])
+        patches = _patches(model, at_image[0], at_image[0].inputs[0], kernel, prefix)
+        at_image[0].replace_input_with(0, patches)
+    else:
+        convolution.replace_input_with(0, _patches(model, convolution, image, kernel, prefix))
+    product = insert(convolution, "MatMul", f"{prefix}MatMul", convolution.inputs[:2])
+    tokens = insert(convolution, "Add", f"{prefix}Add", [product, bias])
+    # Its output (B, C, rows, columns) is flattened and transposed to tokens (B, N, C) next.
+    flatten = only_reader(convolution)
+    transpose = only_reader(flatten)
+    transpose.outputs[0].replace_all_uses_with(tokens)
+    model.graph.remove([transpose, flatten, convolution], safe=True)
 
 
-def _tiles(convolution: "NodeProto") -> bool:
-    """Whether its windows lie side by side; a pointwise one is a product already."""
-    sides = {one.name: list(one.ints) for one in convolution.attribute}
-    kernel = sides["kernel_shape"]
-    return kernel == sides.get("strides") and min(kernel) > 1 and not any(sides.get("pads", ()))
+def _weight_as_matrix(
+    graph: "ir.Graph", quantizers: "list[ir.Node]", convolution: "ir.Node"
+) -> tuple[int, ...]:
+    """Store the filters (C, channels, height, width) by columns; their shape without C."""
+    reader, index = (quantizers[0], 0) if quantizers else (convolution, 1)
+    weight = reader.inputs[index]
+    filters = constant(weight)
+    assert weight is not None and filters is not None, "weights are in the graph"
+    matrix = filters.reshape(len(filters), -1).T
+    reader.replace_input_with(index, add_constant(graph, f"{weight.name}.matrix", matrix))
+    for node in quantizers:
+        if "axis" in node.attributes:
+            set_integer(node, "axis", 1)
+    return tuple(filters.shape[1:])
 
 
-def _quantizers(name: str, writers: "Mapping[str, NodeProto]") -> "list[NodeProto]":
+def _patches(
+    model: "ir.Model",
+    before: "ir.Node",
+    image: "ir.Value | None",
+    kernel: tuple[int, ...],
+    prefix: str,
+) -> "ir.Value":
+    """An image (B, channels, H, W) as rows of patches (B, N, channels x height x width)."""
+    import numpy as np
+
+    channels, height, width = kernel
+    rows, columns = (side // of for side, of in zip(_sides(model), (height, width), strict=True))
+    graph, size = model.graph, channels * height * width
+    tiles = np.array([-1, channels, rows, height, columns, width])
+    tiled = insert(
+        before,
+        "Reshape",
+        f"{prefix}tiles",
+        [image, add_constant(graph, f"{prefix}tiles.shape", tiles)],
+    )
+    by_patch = insert(before, "Transpose", f"{prefix}by_patch", [tiled], perm=(0, 2, 4, 1, 3, 5))
+    flat = add_constant(graph, f"{prefix}patches.shape", np.array([-1, rows * columns, size]))
+    return insert(before, "Reshape", f"{prefix}patches", [by_patch, flat])
+
+
+def _tiles(node: "ir.Node") -> bool:
+    """Whether a convolution's windows lie side by side; a pointwise one is a product already."""
+    kernel = integers(node, "kernel_shape")
+    tiled = kernel == integers(node, "strides") and not any(integers(node, "pads"))
+    return node.op_type == "Conv" and tiled and min(kernel) > 1
+
+
+def _quantizers(value: "ir.Value | None") -> "list[ir.Node]":
     """The Q/DQ nodes that a tensor has just passed, in order."""
-    found: list[NodeProto] = []
-    while name in writers and writers[name].op_type in _QUANTIZERS:
-        found.insert(0, writers[name])
-        name = found[0].input[0]
-    return found
+    passed: list[ir.Node] = []
+    node = writer(value)
+    while node is not None and node.op_type in (QUANTIZE, DEQUANTIZE):
+        passed.insert(0, node)
+        node = writer(node.inputs[0])
+    return passed
 
 
-def _image(model: Any) -> tuple[int, int]:
-    height, width = model.graph.input[0].type.tensor_type.shape.dim[2:]
-    return height.dim_value, width.dim_value
-
-
-def _insert(nodes: Any, position: int, new: "list[NodeProto]") -> None:
-    for node in reversed(new):
-        nodes.insert(position, node)
-
-
-def _drop_unread(nodes: Any, name: str) -> None:
-    if not any(name in node.input for node in nodes):
-        nodes.remove(next(node for node in nodes if name in node.output))
-
-
-def _reader(nodes: Any, writer: "NodeProto") -> "NodeProto":
-    (only,) = (node for node in nodes if writer.output[0] in node.input)
-    return only
+def _sides(model: "ir.Model") -> tuple[int, int]:
+    """Height and width of the images that a graph takes."""
+    shape = model.graph.inputs[0].shape
+    assert shape is not None, "our graphs are static"
+    height, width = shape.numpy()[2:]
+    return height, width
