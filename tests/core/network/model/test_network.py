@@ -1,7 +1,11 @@
+from copy import deepcopy
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
 from dust_core.network.model.named import CONFIGS
@@ -66,6 +70,56 @@ def test_a_network_first_run_without_gradients_can_still_be_trained() -> None:
         network(*pair)
     network(*pair).pts3d_1.sum().backward()
     assert network.enc_blocks[0].attn.qkv.weight.grad is not None
+
+
+class Copies(TorchDispatchMode):
+    """Records every copy to another device or type."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> torch.Tensor:
+        result: torch.Tensor = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten._to_copy.default:
+            self.shapes.append(tuple(result.shape))
+        return result
+
+
+def test_a_second_forward_copies_no_table() -> None:
+    network = build().bfloat16()
+    pair = [image.bfloat16() for image in images()]
+    tables = {(6, 16), (6, 8)}  # tokens by the widths of the encoder's and the decoders' heads
+    with torch.inference_mode(), Copies() as first:
+        network(*pair)
+    assert tables <= set(first.shapes), "the tables are made once"
+    with torch.inference_mode(), Copies() as second:
+        network(*pair)
+    assert not tables & set(second.shapes)
+
+
+def test_tables_are_kept_for_each_type_and_grid() -> None:
+    network, tokens = build(), torch.zeros(1, 6, 32)
+    wide = network.rope(tokens, (2, 3), 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        narrow = network.rope(tokens, (2, 3), 16)
+        assert network.rope(tokens, (2, 3), 16) is narrow
+    assert (wide[0].dtype, narrow[0].dtype) == (torch.float32, torch.bfloat16)
+    assert network.rope(tokens, (2, 3), 16) is wide
+    assert network.rope(tokens, (3, 2), 16) is not wide
+    torch.testing.assert_close(narrow[1], wide[1].bfloat16(), rtol=0, atol=0)
+
+
+def test_tables_are_no_part_of_the_state_and_a_copy_computes_the_same() -> None:
+    network, pair = build(), images()
+    names = list(network.state_dict())
+    with torch.inference_mode():
+        expected = network(*pair)
+        assert list(network.state_dict()) == names
+        copied = deepcopy(network)(*pair)
+    assert all(torch.equal(a, b) for a, b in zip(expected, copied, strict=True))
 
 
 def test_sides_that_no_patch_divides_are_refused() -> None:

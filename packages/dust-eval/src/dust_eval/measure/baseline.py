@@ -117,6 +117,7 @@ def _counted(measured: Measurement) -> Measurement:
     return replace(
         measured,
         quantities={
+            **measured.quantities,
             "nan_count": sum(not math.isfinite(value) for value in values),
             "missing_fields": len(wanted & set(measured.reasons)),
         },

@@ -1,31 +1,30 @@
 """One measurement of one or more networks, as the workload's protocol has it."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-import dust_core.network.model
-from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import Latency, Measurement, Runtime
 from dust_core.declared.records.provenance import Precision as Computed
 from dust_core.declared.specs import ResolvedTask
-from dust_core.errors import DustError
-from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.model import Dust3r
 from dust_core.network.model.cost import flops_giga, parameters_millions
-from dust_core.network.onnx.export import export_onnx
 from dust_eval.measure.engines import compiled
+from dust_eval.measure.exported import encoding_once, exported
 from dust_eval.measure.latency import Timing, measure_latency
 from dust_eval.measure.resources import peak_memory_gb, size_mb
 from dust_eval.measure.samples import scene_images, workload_samples
 from dust_eval.quality import QualityReport, measure_quality
 from dust_eval.runtimes import PairModel, RuntimeOptions, load_model
+
+if TYPE_CHECKING:
+    from dust_eval.scene import SceneTime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,7 @@ class _Loaded:
     file: Path
     quality: QualityReport | None = None
     samples_ms: tuple[float, ...] = ()
-    scene_s: float | None = None
+    scene: "SceneTime | None" = None
     no_scene: str = "no scene was asked for"
 
 
@@ -130,15 +129,20 @@ def evaluate(
     }
 
 
-def _time_scene(task: ResolvedTask, one: _Loaded) -> None:
-    from dust_eval.scene import scene_seconds
+def _time_scene(task: ResolvedTask, loaded: _Loaded) -> None:
+    from dust_eval.scene import CannotAlign, time_scene
 
-    try:
-        one.scene_s = scene_seconds(
-            one.model, scene_images(task), task.workload.scene, task.workload.pair_graph.k
+    protocol, file = task.workload.scene, loaded.subject.path
+    model = encoding_once(task, file, loaded.model) if protocol.encode_once else loaded.model
+    if model is None:
+        loaded.no_scene = (
+            f"the workload has each image encoded once, and {file.name} encodes whole pairs"
         )
-    except DustError as error:  # a network may be too poor to align: a finding, not a failure
-        one.no_scene = f"the scene could not be aligned: {error.what}"
+        return
+    try:
+        loaded.scene = time_scene(model, scene_images(task), protocol, task.workload.pair_graph)
+    except CannotAlign as error:  # a network may be too poor to align: a finding, not a failure
+        loaded.no_scene = f"the scene could not be aligned: {error.what}"
 
 
 def _load(task: ResolvedTask, subject: Subject) -> _Loaded:
@@ -158,30 +162,6 @@ def _load(task: ResolvedTask, subject: Subject) -> _Loaded:
     if runtime == "tensorrt" and file.suffix == ".onnx":
         file = compiled(task, file, options.precision)
     return _Loaded(subject, load_model(runtime, file, options), file)
-
-
-def exported(task: ResolvedTask, checkpoint: Path) -> Path:
-    """The checkpoint as a float32 graph of the workload's shape.
-
-    It is written once for the checkpoint's bytes and the code of the network: another way of
-    writing attention is another graph, with another latency.
-    """
-    shape = task.workload.images
-    origin = f"{sha256_file(checkpoint)[:16]}-{_network_code()[:8]}"
-    name = f"{origin}-{shape.height}x{shape.width}.onnx"
-    path = ARTIFACTS / task.profile_name / ".work" / "exported" / name
-    if not path.exists():
-        network = load_checkpoint(checkpoint).network
-        export_onnx(network, path, height=shape.height, width=shape.width)
-    return path
-
-
-def _network_code() -> str:
-    """SHA-256 of the modules that a graph is traced from."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(dust_core.network.model.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _runtime(task: ResolvedTask, one: _Loaded) -> Runtime:
@@ -206,10 +186,11 @@ def _measured(
     height, width = task.workload.images.height, task.workload.images.width
     if network is None:
         reasons |= dict.fromkeys(("params_M", "flops_G"), "no float network stands behind it")
-    if one.scene_s is None:
+    if one.scene is None:
         reasons["t_scene_s"] = one.no_scene
     against = None if baseline is None or loaded[baseline[1]] is one else baseline
     notes = [one.subject.notes] if one.subject.notes else []
+    notes += one.scene.remarks() if one.scene else []
     if device == "cpu":
         notes.append("vram_GB is the peak of the process, in which all were measured in turn")
     return Measurement(
@@ -217,7 +198,7 @@ def _measured(
         flops_G=None if network is None else flops_giga(network, height, width),
         size_MB=size_mb(one.file),
         vram_GB=peak_memory_gb(device),
-        t_scene_s=one.scene_s,
+        t_scene_s=one.scene.seconds if one.scene else None,
         pairs_per_sec=1000 / float(np.percentile(one.samples_ms, 50)),
         per_pair={} if one.quality is None else one.quality.per_pair,
         latency=Latency(
@@ -225,6 +206,7 @@ def _measured(
             baseline=against[0] if against else None,
             baseline_ms=loaded[against[1]].samples_ms if against else None,
         ),
+        quantities=one.scene.counts() if one.scene else {},
         notes="; ".join(notes) or None,
         reasons=reasons,
     )

@@ -2,15 +2,19 @@
 
 from dust_eval.runtimes.base import Images, PairModel, PairOutput, Precision, RuntimeOptions
 from dust_eval.runtimes.registry import RUNTIMES, load_any, load_model, side_of
+from dust_eval.runtimes.split import EncodesOnce, SplitModel, load_split
 
 __all__ = [
     "RUNTIMES",
+    "EncodesOnce",
     "Images",
     "PairModel",
     "PairOutput",
     "Precision",
     "RuntimeOptions",
+    "SplitModel",
     "load_any",
     "load_model",
+    "load_split",
     "side_of",
 ]

@@ -1,5 +1,6 @@
 """The protocol that every runtime fulfils."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -7,6 +8,7 @@ from dust_eval.arrays import Floats
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Images = tuple[Floats, Floats]
+_IMAGE_RANK = 4
 
 
 class PairOutput(NamedTuple):
@@ -35,6 +37,11 @@ class RuntimeOptions:
     tf32: bool = False
 
 
+def image_size(shape: Sequence[int]) -> tuple[int, int] | None:
+    """Height and width where a graph's first input is images (B, 3, H, W); features have none."""
+    return (shape[2], shape[3]) if len(shape) == _IMAGE_RANK else None
+
+
 class PairModel(Protocol):
     """A loaded model: two images (B, 3, H, W) float32 in [-1, 1] in, a pair's prediction out.
 
@@ -53,3 +60,10 @@ class PairModel(Protocol):
 
     def execute(self) -> None:
         """Run once on the prepared inputs and wait until the outputs are complete; timed."""
+
+
+class GraphModel(PairModel, Protocol):
+    """A loaded graph: besides whole pairs, it runs on whatever inputs the graph has."""
+
+    def run(self, *inputs: Floats) -> tuple[Floats, ...]:
+        """The graph's outputs, float32, for its inputs in their order."""

@@ -7,7 +7,7 @@ import onnxruntime
 
 from dust_core.errors import DustError
 from dust_eval.arrays import Floats
-from dust_eval.runtimes.base import PairOutput, RuntimeOptions
+from dust_eval.runtimes.base import PairOutput, RuntimeOptions, image_size
 
 
 class OnnxRuntimeModel:
@@ -38,20 +38,22 @@ class OnnxRuntimeModel:
                 where=str(path),
                 fix="export it again",
             ) from error
-        _, _, height, width = self.session.get_inputs()[0].shape
-        self.size = (height, width)
+        self.size = image_size(self.session.get_inputs()[0].shape)
         self._names = [port.name for port in self.session.get_inputs()]
         self._feed: dict[str, Floats] = {}
         self._outputs: list[Floats] = []
 
     def __call__(self, image1: Floats, image2: Floats) -> PairOutput:
-        self.prepare(image1, image2)
-        self.execute()
-        return PairOutput(*self._outputs)
+        return PairOutput(*self.run(image1, image2))
 
-    def prepare(self, image1: Floats, image2: Floats) -> None:
-        images = (np.ascontiguousarray(i, np.float32) for i in (image1, image2))
-        self._feed = dict(zip(self._names, images, strict=True))
+    def run(self, *inputs: Floats) -> tuple[Floats, ...]:
+        self.prepare(*inputs)
+        self.execute()
+        return tuple(self._outputs)
+
+    def prepare(self, *inputs: Floats) -> None:
+        arrays = (np.ascontiguousarray(values, np.float32) for values in inputs)
+        self._feed = dict(zip(self._names, arrays, strict=True))
 
     def execute(self) -> None:
         self._outputs = self.session.run(None, self._feed)

@@ -7,7 +7,7 @@ import openvino
 
 from dust_core.errors import DustError
 from dust_eval.arrays import Floats
-from dust_eval.runtimes.base import PairOutput, RuntimeOptions
+from dust_eval.runtimes.base import PairOutput, RuntimeOptions, image_size
 
 _TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
@@ -41,19 +41,20 @@ class OpenVinoModel:
                 where=str(path),
                 fix="export it again",
             ) from error
-        _, _, height, width = self.compiled.input(0).shape
-        self.size = (height, width)
+        self.size = image_size(self.compiled.input(0).shape)
         self._request = self.compiled.create_infer_request()
 
     def __call__(self, image1: Floats, image2: Floats) -> PairOutput:
-        self.prepare(image1, image2)
-        self.execute()
-        outputs = (self._request.get_output_tensor(i).data.copy() for i in range(4))
-        return PairOutput(*outputs)
+        return PairOutput(*self.run(image1, image2))
 
-    def prepare(self, image1: Floats, image2: Floats) -> None:
-        for index, image in enumerate((image1, image2)):
-            tensor = openvino.Tensor(np.ascontiguousarray(image, np.float32))
+    def run(self, *inputs: Floats) -> tuple[Floats, ...]:
+        self.prepare(*inputs)
+        self.execute()
+        return tuple(tensor.data.copy() for tensor in self._request.output_tensors)
+
+    def prepare(self, *inputs: Floats) -> None:
+        for index, values in enumerate(inputs):
+            tensor = openvino.Tensor(np.ascontiguousarray(values, np.float32))
             self._request.set_input_tensor(index, tensor)
 
     def execute(self) -> None:

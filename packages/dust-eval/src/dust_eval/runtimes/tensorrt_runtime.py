@@ -8,7 +8,7 @@ import torch
 
 from dust_core.errors import DustError
 from dust_eval.arrays import Floats
-from dust_eval.runtimes.base import PairOutput, RuntimeOptions
+from dust_eval.runtimes.base import PairOutput, RuntimeOptions, image_size
 from dust_eval.runtimes.engine_manifest import verify_engine
 
 
@@ -56,17 +56,19 @@ class TensorRtModel:
             is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
             (self._inputs if is_input else self._outputs).append(tensor)
 
-        height, width = self._inputs[0].shape[2:]
-        self.size = (height, width)
+        self.size = image_size(self._inputs[0].shape)
 
     def __call__(self, image1: Floats, image2: Floats) -> PairOutput:
-        self.prepare(image1, image2)
-        self.execute()
-        return PairOutput(*(tensor.cpu().numpy() for tensor in self._outputs))
+        return PairOutput(*self.run(image1, image2))
 
-    def prepare(self, image1: Floats, image2: Floats) -> None:
-        for tensor, image in zip(self._inputs, (image1, image2), strict=True):
-            tensor.copy_(torch.from_numpy(image))
+    def run(self, *inputs: Floats) -> tuple[Floats, ...]:
+        self.prepare(*inputs)
+        self.execute()
+        return tuple(tensor.cpu().numpy() for tensor in self._outputs)
+
+    def prepare(self, *inputs: Floats) -> None:
+        for tensor, values in zip(self._inputs, inputs, strict=True):
+            tensor.copy_(torch.from_numpy(values))
         torch.cuda.synchronize()
 
     def execute(self) -> None:

@@ -1,12 +1,14 @@
 """PyTorch, eager: the reference that every other runtime is compared with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dust_core.errors import DustError
 from dust_core.network.checkpoint import load_checkpoint
-from dust_core.network.model import Dust3r, PairPrediction
+from dust_core.network.model import Dust3r, Features, PairPrediction
 from dust_eval.arrays import Floats
 from dust_eval.runtimes.base import PairOutput, RuntimeOptions
 
@@ -35,7 +37,19 @@ class TorchModel:
         self.prepare(image1, image2)
         self.execute()
         assert self._prediction is not None
-        return PairOutput(*(t.float().cpu().numpy() for t in self._prediction))
+        return _output(self._prediction)
+
+    def encode(self, images: Sequence[Floats]) -> list[Features]:
+        """Features of each image (1, 3, H, W), encoded in one batch."""
+        with torch.inference_mode(), self.autocast():
+            stack = torch.from_numpy(np.concatenate(images)).to(self.options.device)
+            tokens, grid = self.network.encode(stack)
+        return [Features(tokens[number : number + 1], grid) for number in range(len(images))]
+
+    def decode(self, first: Features, second: Features) -> PairOutput:
+        """The pair of two images, by their features."""
+        with torch.inference_mode(), self.autocast():
+            return _output(self.network.decode(first, second))
 
     def prepare(self, image1: Floats, image2: Floats) -> None:
         self._inputs = tuple(
@@ -52,6 +66,10 @@ class TorchModel:
         """The context in which products run in the model's precision."""
         narrow = _TYPES.get(self.options.precision)
         return torch.autocast(self.options.device, narrow, enabled=narrow is not None)
+
+
+def _output(prediction: PairPrediction) -> PairOutput:
+    return PairOutput(*(tensor.float().cpu().numpy() for tensor in prediction))
 
 
 def load(path: Path, options: RuntimeOptions) -> TorchModel:

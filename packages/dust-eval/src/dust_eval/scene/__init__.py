@@ -1,7 +1,7 @@
 """Whole scenes: pairs of many images, aligned into one frame."""
 
 from dust_eval.scene.align import Scene, align
-from dust_eval.scene.graph import swin_pairs
-from dust_eval.scene.measure import scene_seconds
+from dust_eval.scene.graph import CannotAlign, swin_pairs
+from dust_eval.scene.measure import SceneTime, time_scene
 
-__all__ = ["Scene", "align", "scene_seconds", "swin_pairs"]
+__all__ = ["CannotAlign", "Scene", "SceneTime", "align", "swin_pairs", "time_scene"]

@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dust_eval.arrays import Floats
-from dust_eval.scene.graph import Edge
+from dust_eval.scene.graph import Edge, require_finite
 from dust_eval.scene.initial import (
     estimate_focal,
     initial_points,
@@ -44,6 +45,8 @@ class Scene:
         confidences: (N, H, W), the largest that a pair gave.
         objective: mean of w |residual| over all pixels of all pairs.
         rounds: how often all unknowns were solved for.
+        not_located: numbers of the images whose camera PnP did not find: alignment began with
+            theirs at the origin of the frame.
     """
 
     cam_to_world: Floats
@@ -52,6 +55,11 @@ class Scene:
     confidences: Floats
     objective: float
     rounds: int
+    not_located: tuple[int, ...] = ()
+
+    def trusted(self, min_confidence: float) -> NDArray[np.bool_]:
+        """Pixels (N, H, W) of that confidence and more, but never of 1: they have no depth."""
+        return (self.confidences >= min_confidence) & (self.confidences > 1)
 
     def points(self) -> Floats:
         """World points (N, H, W, 3)."""
@@ -71,8 +79,9 @@ def align(
         tolerance: relative decrease of the objective at which a round is the last.
 
     Raises:
-        DustError: the pairs do not join all images.
+        CannotAlign: the pairs do not join all images, or a prediction is NaN or infinite.
     """
+    require_finite(edges)
     height, width = edges[0].confidences.shape[1:]
     # A network states points up to a scale of its own; here they are near 1.
     unit = float(np.median([np.median(np.abs(edge.points[0][..., 2])) for edge in edges])) or 1.0
@@ -99,6 +108,7 @@ def align(
         confidences=_largest(images, edges),
         objective=unit * fine.objective(),
         rounds=done,
+        not_located=tuple(coarse.not_located),
     )
 
 
@@ -120,17 +130,18 @@ class _Problem:
         self.cameras: list[Similarity] = []
         self.focals: list[float] = []
         self.depths: list[Floats] = []
+        self.not_located: list[int] = []
 
     def start(self) -> None:
         """The spanning tree, PnP, and the pairs that follow from them."""
         flat = self.pixels.reshape(-1, 2)
         for views in self.views:
             own = [(n, v) for n, v in views if v == 0] or views
-            found = [
+            focals = [
                 estimate_focal(self.points[n][v].reshape(-1, 3), self.weights[n][v].ravel(), flat)
                 for n, v in own
             ]
-            self.focals.append(float(np.median(found)))
+            self.focals.append(float(np.median(focals)))
         coarse = [
             Edge(edge.first, edge.second, points, np.exp(weights))
             for edge, points, weights in zip(self.edges, self.points, self.weights, strict=True)
@@ -139,14 +150,17 @@ class _Problem:
         for image, points in enumerate(world):
             trust = self._trust(image)
             camera = locate_camera(points.reshape(-1, 3), trust.ravel(), flat, self.focals[image])
+            if camera is None:
+                self.not_located.append(image)
+                camera = Similarity(1.0, np.eye(3), np.zeros(3))
             self.cameras.append(camera)
             depth = ((points - camera.translation) @ camera.rotation)[..., 2]
             self.depths.append(np.maximum(depth, _SMALLEST_DEPTH))
         self._fit_pairs(robust=False)
 
-    def take_over(self, other: "_Problem") -> None:
+    def take_over(self, coarser: "_Problem") -> None:
         """Pairs, cameras and focal lengths of a coarser problem; depths follow from them."""
-        self.pairs, self.cameras, self.focals = other.pairs, other.cameras, other.focals
+        self.pairs, self.cameras, self.focals = coarser.pairs, coarser.cameras, coarser.focals
         self.depths = [np.ones(self.pixels.shape[:2]) for _ in range(self.images)]
         self.solve_depths(rounds=1, robust=False)
 
@@ -252,8 +266,9 @@ def _rays(pixels: Floats, focals: Floats) -> Floats:
 
 
 def _largest(images: int, edges: Sequence[Edge]) -> Floats:
-    found = np.ones((images, *edges[0].confidences.shape[1:]), np.float32)
+    """The largest confidence (N, H, W) of each image's pixels over all its pairs."""
+    largest = np.ones((images, *edges[0].confidences.shape[1:]), np.float32)
     for edge in edges:
         for image, confidence in zip((edge.first, edge.second), edge.confidences, strict=True):
-            np.maximum(found[image], confidence, out=found[image])
-    return found
+            np.maximum(largest[image], confidence, out=largest[image])
+    return largest

@@ -39,8 +39,7 @@ def fuse(scene: Scene, photographs: Sequence[Photograph], min_confidence: float)
     """All pixels that a photograph shows and of which the network is confident, in one cloud."""
     colours = np.stack([photograph.square for photograph in photographs])
     shown = np.stack([photograph.shown() for photograph in photographs])
-    # A confidence of 1 weighs nothing: such a pixel has no depth.
-    chosen = shown & (scene.confidences >= min_confidence) & (scene.confidences > 1)
+    chosen = shown & scene.trusted(min_confidence)
     return Cloud(scene.points()[chosen].astype(np.float32), colours[chosen])
 
 

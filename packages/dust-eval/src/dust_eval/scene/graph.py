@@ -4,13 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from dust_core.network.model import Features
+from dust_core.errors import DustError
 from dust_eval.arrays import Floats
-from dust_eval.runtimes import PairModel
-from dust_eval.runtimes.torch_runtime import TorchModel
+from dust_eval.runtimes import EncodesOnce, PairOutput
+
+PairPredictor = Callable[[Floats, Floats], PairOutput]
+"""What a scene needs of a model: two images (1, 3, H, W) in, their prediction out."""
+
+
+class CannotAlign(DustError):
+    """The predictions cannot be brought into one frame: an answer about the network."""
 
 
 @dataclass(frozen=True)
@@ -51,38 +56,61 @@ def swin_pairs(images: int, k: int, *, symmetric: bool = True) -> list[tuple[int
 
 
 def predict_edges(
-    model: PairModel,
+    model: PairPredictor | EncodesOnce,
     images: Sequence[Floats],
     pairs: Sequence[tuple[int, int]],
+    *,
+    encode_once: bool,
     on_pair: Callable[[], None] = lambda: None,
 ) -> list[Edge]:
     """What the model says of every pair.
 
-    PyTorch encodes an image once for all its pairs. A graph or an engine holds the whole network
-    and encodes both images of each pair.
-
     Args:
         images: (1, 3, H, W) float32 in [-1, 1].
-        on_pair: told of every pair.
+        encode_once: whether an image is encoded once for all its pairs; if not, both images of
+            every pair are encoded.
+        on_pair: called after every pair.
+
+    Raises:
+        DustError: images are to be encoded once, and the model is one graph of whole pairs; or the
+            reverse.
     """
+    if encode_once:
+        if not isinstance(model, EncodesOnce):
+            raise DustError(
+                "the model encodes both images of every pair: it is one graph of whole pairs",
+                fix="load its checkpoint, or its encoder and decoder as two graphs",
+            )
+        features = model.encode(images)
+        outputs = (model.decode(features[first], features[second]) for first, second in pairs)
+    elif callable(model):
+        outputs = (model(images[first], images[second]) for first, second in pairs)
+    else:
+        raise DustError(
+            "the model has encoder and decoder apart, and cannot run whole pairs",
+            fix="load the graph of whole pairs, or encode each image once",
+        )
     edges = []
-    if isinstance(model, TorchModel):
-        network, device = model.network, model.options.device
-        with torch.inference_mode(), model.autocast():
-            stack = torch.from_numpy(np.concatenate(images)).to(device)
-            encoded = network.encode(stack)
-            for first, second in pairs:
-                ours, theirs = (
-                    Features(encoded.tokens[one : one + 1], encoded.grid) for one in (first, second)
-                )
-                found = [part.float().cpu().numpy() for part in network.decode(ours, theirs)]
-                edges.append(_edge(first, second, found))
-                on_pair()
-        return edges
-    for first, second in pairs:
-        edges.append(_edge(first, second, model(images[first], images[second])))
+    for (first, second), output in zip(pairs, outputs, strict=True):
+        edges.append(_edge(first, second, output))
         on_pair()
     return edges
+
+
+def require_finite(edges: Sequence[Edge], where: str = "") -> None:
+    """Stop at a prediction that no geometry can be made of.
+
+    Args:
+        where: the model's name, for the message.
+
+    Raises:
+        CannotAlign: a point or a confidence is NaN or infinite.
+    """
+    for edge in edges:
+        if not (np.isfinite(edge.points).all() and np.isfinite(edge.confidences).all()):
+            raise CannotAlign(
+                "the network predicts NaN or infinity", where=where, fix="build or pull it again"
+            )
 
 
 def hide_bars(edges: Sequence[Edge], shown: Sequence[NDArray[np.bool_]]) -> list[Edge]:
@@ -102,6 +130,6 @@ def hide_bars(edges: Sequence[Edge], shown: Sequence[NDArray[np.bool_]]) -> list
     ]
 
 
-def _edge(first: int, second: int, found: Sequence[Floats]) -> Edge:
-    points_1, conf_1, points_2, conf_2 = (part[0] for part in found)
+def _edge(first: int, second: int, output: PairOutput) -> Edge:
+    points_1, conf_1, points_2, conf_2 = (part[0] for part in output)
     return Edge(first, second, np.stack([points_1, points_2]), np.stack([conf_1, conf_2]))

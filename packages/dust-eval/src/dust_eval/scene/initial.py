@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from dust_core.errors import DustError
 from dust_eval.arrays import Floats
-from dust_eval.scene.graph import Edge
+from dust_eval.scene.graph import CannotAlign, Edge
 from dust_eval.scene.similarity import Similarity, fit_similarity
 
 _WEISZFELD_STEPS = 10
@@ -57,7 +56,7 @@ def spanning_tree(images: int, edges: Sequence[Edge]) -> list[int]:
     but the first joins one new image to those before it.
 
     Raises:
-        DustError: the pairs do not join all images.
+        CannotAlign: the pairs do not join all images.
     """
     scores = [float(np.prod([np.log(c).mean() for c in edge.confidences])) for edge in edges]
     ranked = sorted(range(len(edges)), key=lambda number: -scores[number])
@@ -67,7 +66,7 @@ def spanning_tree(images: int, edges: Sequence[Edge]) -> list[int]:
             (n for n in ranked if (edges[n].first in joined) != (edges[n].second in joined)), None
         )
         if following is None:
-            raise DustError(
+            raise CannotAlign(
                 f"the pairs do not join all images: {images - len(joined)} stand apart",
                 fix="take more neighbours an image",
             )
@@ -99,16 +98,18 @@ def initial_points(images: int, edges: Sequence[Edge], weights: Sequence[Floats]
     return [world[image] for image in range(images)]
 
 
-def locate_camera(world: Floats, weights: Floats, pixels: Floats, focal: float) -> Similarity:
+def locate_camera(
+    world: Floats, weights: Floats, pixels: Floats, focal: float
+) -> Similarity | None:
     """world_from_camera of the camera that sees world points (N, 3) at pixels (N, 2), by PnP.
 
-    Where PnP with RANSAC finds no camera, the axes of the world are taken.
+    None where PnP with RANSAC finds no camera.
     """
     step = max(1, len(world) // _PNP_POINTS)
     chosen = np.argsort(-weights, kind="stable")[: step * _PNP_POINTS : step]
     matrix = np.diag([focal, focal, 1.0])
     cv2.setRNGSeed(42)
-    found, turn, shift, _ = cv2.solvePnPRansac(
+    solved, turn, shift, _ = cv2.solvePnPRansac(
         world[chosen].astype(np.float64),
         pixels[chosen].astype(np.float64),
         matrix,
@@ -117,7 +118,7 @@ def locate_camera(world: Floats, weights: Floats, pixels: Floats, focal: float) 
         reprojectionError=PNP_PIXELS,
         flags=cv2.SOLVEPNP_SQPNP,
     )
-    if not found:
-        return Similarity(1.0, np.eye(3), np.zeros(3))
+    if not solved:
+        return None
     rotation = cv2.Rodrigues(turn)[0].T
     return Similarity(1.0, rotation, -rotation @ shift.ravel())

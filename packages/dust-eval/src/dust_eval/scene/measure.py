@@ -1,37 +1,103 @@
 """t_scene_s: how long a scene takes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 
+from dust_core.declared.specs.models.workload import PairGraph
 from dust_core.declared.specs.models.workload import Scene as SceneProtocol
+from dust_core.errors import DustError
 from dust_eval.arrays import Floats
-from dust_eval.runtimes import PairModel
+from dust_eval.runtimes import EncodesOnce
 from dust_eval.scene.align import align
-from dust_eval.scene.graph import predict_edges, swin_pairs
+from dust_eval.scene.graph import PairPredictor, predict_edges, swin_pairs
+
+# What `align` does, in the words of the protocol: each choice has one value so far.
+_ALIGNMENT = {
+    "init": "mst_pnp",
+    "solver": "irls",
+    "focals": "from_pairs",
+    "distance": "l1",
+    "weight": "log_conf",
+}
 
 
-def scene_seconds(
-    model: PairModel, images: Sequence[Floats], protocol: SceneProtocol, k: int
-) -> float:
-    """Median seconds from a scene's images in memory to its aligned cameras and depths.
+@dataclass(frozen=True, kw_only=True)
+class SceneTime:
+    """What timing a scene gave.
+
+    Attributes:
+        seconds: the median.
+        points: of the fused cloud.
+        not_located: numbers of the images whose camera PnP did not find.
+    """
+
+    seconds: float
+    points: int
+    not_located: tuple[int, ...]
+
+    def counts(self) -> dict[str, float]:
+        """What a record counts beside the seconds."""
+        return {
+            "scene_points": self.points,
+            "scene_cameras_not_located": len(self.not_located),
+        }
+
+    def remarks(self) -> list[str]:
+        """What a record's reader must know, if anything."""
+        remarks = []
+        if self.not_located:
+            numbers = ", ".join(str(number + 1) for number in self.not_located)
+            remarks.append(f"PnP found no camera for image {numbers} of the timed scene")
+        if not self.points:
+            remarks.append("no pixel of the timed scene reaches the protocol's least confidence")
+        return remarks
+
+
+def time_scene(
+    model: PairPredictor | EncodesOnce,
+    images: Sequence[Floats],
+    protocol: SceneProtocol,
+    graph: PairGraph,
+) -> SceneTime:
+    """Time a scene from its images in memory to its cameras, depths and fused cloud.
 
     Args:
+        model: one that encodes images apart where the protocol has each encoded once.
         images: the scene's images, (1, 3, H, W) float32 in [-1, 1].
-        protocol: how many images, both orders or one, and how often.
-        k: neighbours an image in the pair graph.
+        protocol: how many images, both orders or one, how aligned, and how often.
+        graph: which images form pairs.
 
     Raises:
-        DustError: the pairs do not join all images.
+        CannotAlign: the pairs do not join all images, or a prediction is NaN or infinite.
+        DustError: the protocol asks for what is not built, or the model cannot do as it says.
     """
+    _require_built(protocol, graph)
     chosen = images[: protocol.images]
     alignment = protocol.alignment
-    pairs = swin_pairs(len(chosen), k, symmetric=protocol.symmetric)
+    pairs = swin_pairs(len(chosen), graph.k, symmetric=protocol.symmetric)
     taken = []
     for _ in range(protocol.repeats):
         start = perf_counter()
-        edges = predict_edges(model, chosen, pairs)
-        align(len(chosen), edges, rounds=alignment.rounds, tolerance=alignment.tolerance)
+        edges = predict_edges(model, chosen, pairs, encode_once=protocol.encode_once)
+        scene = align(len(chosen), edges, rounds=alignment.rounds, tolerance=alignment.tolerance)
+        cloud = scene.points()[scene.trusted(alignment.min_confidence)]
         taken.append(perf_counter() - start)
-    return float(np.median(taken))
+    return SceneTime(
+        seconds=float(np.median(taken)), points=len(cloud), not_located=scene.not_located
+    )
+
+
+def _require_built(protocol: SceneProtocol, graph: PairGraph) -> None:
+    asked = {"pair_graph.kind": (graph.kind, "swin")}
+    for field, built in _ALIGNMENT.items():
+        asked[f"scene.alignment.{field}"] = (getattr(protocol.alignment, field), built)
+    for place, (value, built) in asked.items():
+        if value != built:
+            raise DustError(
+                f"{place} is {value!r}, and only {built!r} is built",
+                where="workload.yaml",
+                fix=f"set it to {built}",
+            )

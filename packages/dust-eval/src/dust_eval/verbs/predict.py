@@ -46,7 +46,7 @@ def predict(
         if not path.is_file():
             raise DustError("no such photograph", where=str(path), fix="name a picture file")
 
-    from dust_eval.runtimes import RuntimeOptions, load_any, side_of
+    from dust_eval.runtimes import EncodesOnce, RuntimeOptions, load_any, side_of
     from dust_eval.scene.graph import hide_bars, predict_edges
 
     console = Console()
@@ -58,7 +58,12 @@ def predict(
     with console.status("predicting"):
         try:
             # The second order is for the second focal length: its points in its own frame.
-            edges = predict_edges(network, [one.tensor() for one in photographs], [(0, 1), (1, 0)])
+            edges = predict_edges(
+                network,
+                [photograph.tensor() for photograph in photographs],
+                [(0, 1), (1, 0)],
+                encode_once=isinstance(network, EncodesOnce),
+            )
         except ValueError as error:
             raise DustError(str(error), fix="choose another --side") from error
     edges = hide_bars(edges, [one.shown() for one in photographs])

@@ -36,7 +36,7 @@ def reconstruct(
 
     paths = find_photographs(folder)
 
-    from dust_eval.runtimes import RuntimeOptions, load_any, side_of
+    from dust_eval.runtimes import EncodesOnce, RuntimeOptions, load_any, side_of
     from dust_eval.scene.align import align
     from dust_eval.scene.cloud import (
         USUAL,
@@ -58,9 +58,10 @@ def reconstruct(
         try:
             edges = predict_edges(
                 network,
-                [one.tensor() for one in photographs],
+                [photograph.tensor() for photograph in photographs],
                 pairs,
-                lambda: progress.advance(task),
+                encode_once=isinstance(network, EncodesOnce),
+                on_pair=lambda: progress.advance(task),
             )
         except ValueError as error:
             raise DustError(str(error), fix="choose another --side") from error

@@ -130,9 +130,7 @@ def sizes(x: Tensor) -> tuple[int, ...]:
     return tuple(int(side) for side in x.shape)
 
 
-def tables_for(x: Tensor, tables: RopeTables) -> RopeTables:
-    """The tables on the device of `x`, in the type in which attention computes."""
+def attention_dtype(x: Tensor) -> torch.dtype:
+    """The type in which attention on tokens `x` computes: autocast's where it is on."""
     device = x.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-    cosines, sines = tables
-    return cosines.to(x.device, dtype), sines.to(x.device, dtype)
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype

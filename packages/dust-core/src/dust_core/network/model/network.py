@@ -9,9 +9,9 @@ from dust_core.network.model.blocks import (
     DecoderBlock,
     EncoderBlock,
     RopeTables,
+    attention_dtype,
     layer_norm,
     sizes,
-    tables_for,
 )
 from dust_core.network.model.config import Dust3rConfig
 from dust_core.network.model.heads import DptHead, LinearHead, pointmap_and_confidence
@@ -71,7 +71,9 @@ class Dust3r(nn.Module):
         head = LinearHead if config.head == "linear" else DptHead
         self.downstream_head1 = head(config)
         self.downstream_head2 = head(config)
-        self._tables: dict[tuple[int, int, int], RopeTables] = {}
+        # By grid, width of a head, device and type. They are no buffers: they follow from the shape
+        # of the images, and no checkpoint holds them.
+        self._tables: dict[tuple[int, int, int, torch.device, torch.dtype], RopeTables] = {}
 
     def forward(self, image1: Tensor, image2: Tensor) -> PairPrediction:
         """Predict a pair.
@@ -131,13 +133,18 @@ class Dust3r(nn.Module):
         return outputs1, outputs2
 
     def rope(self, x: Tensor, grid: tuple[int, int], head_dim: int) -> RopeTables:
-        """Tables of the rotary embedding for tokens `x` (B, N, C) on a grid."""
-        key = (*grid, head_dim)
+        """Tables of the rotary embedding for tokens `x` (B, N, C) on a grid.
+
+        They are on the device of `x` and in the type in which attention computes, made when they
+        are first needed and kept: a later forward pass copies nothing.
+        """
+        key = (*grid, head_dim, x.device, attention_dtype(x))
         if key not in self._tables:
             # A table first needed in inference mode must still serve a later training step.
             with torch.inference_mode(False):
-                self._tables[key] = rope_tables(*grid, head_dim, self.config.rope_base)
-        return tables_for(x, self._tables[key])
+                cosines, sines = rope_tables(*grid, head_dim, self.config.rope_base)
+                self._tables[key] = (cosines.to(*key[-2:]), sines.to(*key[-2:]))
+        return self._tables[key]
 
     def _decoder(self) -> nn.ModuleList:
         config = self.config

@@ -1,4 +1,4 @@
-"""The network as a static ONNX graph."""
+"""The network as static ONNX graphs: whole, or encoder and decoder apart."""
 
 import tempfile
 import warnings
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
 from dust_core.errors import DustError
-from dust_core.network.model.network import Dust3r, PairPrediction
+from dust_core.network.model.network import Dust3r, Features, PairPrediction
 from dust_core.network.onnx.graph import OPSET, read_graph, write_graph
 from dust_core.network.onnx.product import multiply_patches
 
@@ -32,20 +32,87 @@ def export_onnx(
     Raises:
         DustError: a file cannot be written, or a layer has no counterpart in ONNX.
     """
-    device = next(network.parameters()).device
-    images = tuple(torch.zeros(1, 3, height, width, device=device) for _ in INPUTS)
+    images = tuple(_zeros(network, 3, height, width) for _ in INPUTS)
+    _export(network, path, dict(zip(INPUTS, images, strict=True)), OUTPUTS, opset)
+
+
+def export_parts(
+    network: Dust3r, encoder: Path, decoder: Path, *, height: int = 512, width: int = 512
+) -> None:
+    """Write `network` as two graphs, so that an image is encoded once for all its pairs.
+
+    The encoder turns `image` (1, 3, height, width) into `features` (1, N, enc_dim), the decoder
+    `features1` and `features2` into what `export_onnx` gives, which says the rest.
+
+    Raises:
+        DustError: as `export_onnx`.
+        ValueError: the sides are not divisible by the patch size.
+    """
+    image = _zeros(network, 3, height, width)
+    _export(_Encoder(network), encoder, {"image": image}, ("features",))
+    patch = network.config.patch_size
+    grid = (height // patch, width // patch)
+    features = {
+        f"features{view}": _zeros(network, grid[0] * grid[1], network.config.enc_dim)
+        for view in (1, 2)
+    }
+    _export(_Decoder(network, grid), decoder, features, OUTPUTS)
+
+
+class _Encoder(nn.Module):
+    """Images (B, 3, H, W) to features (B, N, enc_dim)."""
+
+    def __init__(self, network: Dust3r) -> None:
+        super().__init__()
+        self.network = network
+        self.train(network.training)
+
+    def forward(self, image: Tensor) -> Tensor:
+        # The cast marks where a variant of the graph in 16 bits returns to float32.
+        return self.network.encode(image).tokens.float()
+
+
+class _Decoder(nn.Module):
+    """Features (B, N, enc_dim) of two images with one grid of tokens to a pair's prediction."""
+
+    def __init__(self, network: Dust3r, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.network, self.grid = network, grid
+        self.train(network.training)
+
+    def forward(self, features1: Tensor, features2: Tensor) -> PairPrediction:
+        return self.network.decode(Features(features1, self.grid), Features(features2, self.grid))
+
+
+def _zeros(network: Dust3r, *shape: int) -> Tensor:
+    return torch.zeros(1, *shape, device=next(network.parameters()).device)
+
+
+def _export(
+    network: nn.Module,
+    path: Path,
+    inputs: dict[str, Tensor],
+    outputs: tuple[str, ...],
+    opset: int = OPSET,
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Above 2 GB the exporter scatters one file a weight around the graph: a folder of its own
     # keeps them together until they are gathered.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         traced = Path(folder) / "graph.onnx"
-        _trace(network, images, traced, opset)
+        _trace(network, traced, inputs, outputs, opset)
         graph = read_graph(traced)
         multiply_patches(graph)
         write_graph(graph, path)
 
 
-def _trace(network: nn.Module, images: tuple[Tensor, ...], path: Path, opset: int) -> None:
+def _trace(
+    network: nn.Module,
+    path: Path,
+    inputs: dict[str, Tensor],
+    outputs: tuple[str, ...],
+    opset: int,
+) -> None:
     training = network.training
     network.eval()
     try:
@@ -53,13 +120,14 @@ def _trace(network: nn.Module, images: tuple[Tensor, ...], path: Path, opset: in
             # Tracing warns of every Python number; H and W are meant to be constants.
             warnings.simplefilter("ignore", TracerWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
-            network(*images)  # fills the RoPE tables, which are constants only if they exist
+            # The RoPE tables are constants of the graph only if they exist.
+            network(*inputs.values())
             torch.onnx.export(
                 network,
-                images,
+                tuple(inputs.values()),
                 str(path),
-                input_names=list(INPUTS),
-                output_names=list(OUTPUTS),
+                input_names=list(inputs),
+                output_names=list(outputs),
                 opset_version=opset,
                 dynamo=False,  # the exporter on torch.export loses fake quantizers (pytorch#167063)
             )

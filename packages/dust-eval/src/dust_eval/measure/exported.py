@@ -1,0 +1,81 @@
+"""Graphs of the checkpoints that are measured in a runtime of graphs."""
+
+import hashlib
+from pathlib import Path
+
+import dust_core.network.model
+import dust_core.network.onnx
+from dust_core.declared.project import ARTIFACTS
+from dust_core.declared.specs import ResolvedTask
+from dust_core.files import sha256_file
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.onnx.export import export_onnx, export_parts
+from dust_eval.measure.engines import compiled
+from dust_eval.runtimes import EncodesOnce, PairModel, load_split
+
+
+def exported(task: ResolvedTask, checkpoint: Path) -> Path:
+    """The checkpoint as a float32 graph of the workload's shape.
+
+    It is written once for the checkpoint's bytes and the code that graphs come from: another way
+    of writing attention is another graph, with another latency.
+    """
+    shape = task.workload.images
+    path = _folder(task) / f"{_origin(task, checkpoint)}.onnx"
+    if not path.exists():
+        network = load_checkpoint(checkpoint).network
+        export_onnx(network, path, height=shape.height, width=shape.width)
+    return path
+
+
+def exported_parts(task: ResolvedTask, checkpoint: Path) -> tuple[Path, Path]:
+    """The checkpoint's encoder and decoder as float32 graphs, written once as `exported` is."""
+    shape = task.workload.images
+    folder = _folder(task) / _origin(task, checkpoint)
+    encoder, decoder = folder / "encoder.onnx", folder / "decoder.onnx"
+    if not (encoder.exists() and decoder.exists()):
+        network = load_checkpoint(checkpoint).network
+        export_parts(network, encoder, decoder, height=shape.height, width=shape.width)
+    return encoder, decoder
+
+
+def encoding_once(task: ResolvedTask, path: Path, whole: PairModel) -> EncodesOnce | None:
+    """A measured file as a model that encodes an image once for all its pairs.
+
+    Args:
+        path: the file that is measured.
+        whole: the file as it was loaded to run whole pairs.
+
+    Returns:
+        None where the file is one graph or engine of whole pairs: only a checkpoint can be split.
+
+    Raises:
+        DustError: as for the whole graph.
+    """
+    if isinstance(whole, EncodesOnce):
+        return whole
+    if path.suffix != ".pth":
+        return None
+    encoder, decoder = exported_parts(task, path)
+    if whole.runtime == "tensorrt":
+        precision = whole.options.precision
+        encoder, decoder = (compiled(task, part, precision) for part in (encoder, decoder))
+    return load_split(whole.runtime, encoder, decoder, whole.options)
+
+
+def _folder(task: ResolvedTask) -> Path:
+    return ARTIFACTS / task.profile_name / ".work" / "exported"
+
+
+def _origin(task: ResolvedTask, checkpoint: Path) -> str:
+    shape = task.workload.images
+    return f"{sha256_file(checkpoint)[:16]}-{_code()[:8]}-{shape.height}x{shape.width}"
+
+
+def _code() -> str:
+    """SHA-256 of the modules that a graph is traced from and written by."""
+    digest = hashlib.sha256()
+    for package in (dust_core.network.model, dust_core.network.onnx):
+        for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,45 @@
+"""Models in two parts: an image is encoded once, and decoded in as many pairs as it is in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast, runtime_checkable
+
+from dust_eval.arrays import Floats
+from dust_eval.runtimes.base import GraphModel, PairOutput, RuntimeOptions
+from dust_eval.runtimes.registry import load_model
+
+
+@runtime_checkable
+class EncodesOnce(Protocol):
+    """A model that can encode images apart from decoding pairs."""
+
+    def encode(self, images: Sequence[Floats]) -> Sequence[Any]:
+        """Features of each image (1, 3, H, W), in a form of the runtime's own."""
+
+    def decode(self, first: Any, second: Any) -> PairOutput:
+        """The pair of two images, by their features."""
+
+
+class SplitModel:
+    """Encoder and decoder as two graphs of one runtime, as `export_parts` writes them."""
+
+    def __init__(self, encoder: GraphModel, decoder: GraphModel) -> None:
+        self.encoder, self.decoder = encoder, decoder
+
+    def encode(self, images: Sequence[Floats]) -> list[Floats]:
+        """Features (1, N, C) of each image (1, 3, H, W)."""
+        return [self.encoder.run(image)[0] for image in images]
+
+    def decode(self, first: Floats, second: Floats) -> PairOutput:
+        """The pair of two images, by their features (1, N, C)."""
+        return PairOutput(*self.decoder.run(first, second))
+
+
+def load_split(runtime: str, encoder: Path, decoder: Path, options: RuntimeOptions) -> SplitModel:
+    """Load the two graphs, or engines, in the runtime of that name.
+
+    Raises:
+        DustError: as `load_model`; torch reads no graphs, and needs none to encode once.
+    """
+    parts = (cast(GraphModel, load_model(runtime, path, options)) for path in (encoder, decoder))
+    return SplitModel(*parts)
