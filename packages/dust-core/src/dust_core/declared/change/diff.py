@@ -11,9 +11,16 @@ from dust_core.declared.change.lines import LineChange, WaiverChange, line_chang
 from dust_core.declared.change.snapshot import Snapshot
 from dust_core.declared.change.stages import stages
 from dust_core.declared.change.stale import PROFILES, Stale, stale_stages
-from dust_core.declared.change.values import FieldChange, compare
+from dust_core.declared.change.values import (
+    ABSENT,
+    FieldChange,
+    Values,
+    compare,
+    differences,
+    flatten,
+)
 from dust_core.declared.project import EMBEDDED_PROFILE
-from dust_core.declared.specs.models import Task
+from dust_core.declared.specs.models import SpecFile, Task
 from dust_core.errors import DustError
 
 _IDENTITY = ("run", "exp_id", "outputs")
@@ -169,10 +176,6 @@ def _said_by(error: DustError) -> str:
     return f"{error.where}: {error.what}" if error.where else error.what
 
 
-def _plain(task: Task | None) -> dict[str, Any]:
-    return {} if task is None else task.model_dump(mode="json")
-
-
 def _renamed(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[tuple[str, str]]:
     """Tasks of which nothing changed but the id and what follows from it: new id, old id."""
     gone = [task for task in before if task not in after]
@@ -180,7 +183,7 @@ def _renamed(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[
         if task in before:
             continue
         for former in gone:
-            fields = compare(_plain(before[former]), _plain(after[task]))
+            fields = compare(before[former], after[task])
             if all(one.field in _IDENTITY for one in fields):
                 gone.remove(former)
                 yield task, former
@@ -195,7 +198,7 @@ def _task_changes(
             continue
         former = renamed.get(task, task)
         was, is_ = before.get(former), after.get(task)
-        old, new = _plain(was), _plain(is_)
+        old, new = was or ABSENT, is_ or ABSENT
         fields, prose = compare(old, new), compare(old, new, prose=True)
         if was is None:
             event = "added"
@@ -209,31 +212,35 @@ def _task_changes(
 
 
 def _file_changes(old: Snapshot, new: Snapshot) -> Iterator[FileChange]:
-    before = old.values if old.has_specs else {}
-    after = new.values if new.has_specs else {}
+    before, after = old.models, new.models
     for path in dict.fromkeys((*after, *before)):
         if path not in before:
             yield FileChange(path, "added", (), ())
         elif path not in after:
             yield FileChange(path, "removed", (), ())
         else:
-            was, is_ = _beside_tasks(before[path]), _beside_tasks(after[path])
-            fields, prose = compare(was, is_), compare(was, is_, prose=True)
+            fields, prose = (
+                differences(_beside_tasks(before[path], is_), _beside_tasks(after[path], is_))
+                for is_ in (False, True)
+            )
             if fields or prose:
                 yield FileChange(path, "changed", fields, prose)
 
 
-def _beside_tasks(file: Mapping[str, Any]) -> dict[str, Any]:
+def _beside_tasks(file: SpecFile, prose: bool) -> Values:
     """A spec file's values less its tasks and lines, which are compared one by one."""
-    spec = {key: value for key, value in file["spec"].items() if key not in ("tasks", "gates")}
-    return {**spec, "metadata": file["metadata"]}
+    return {
+        path.removeprefix("spec."): value
+        for path, value in flatten(file, prose=prose).items()
+        if not path.startswith(("spec.tasks.", "spec.gates."))
+    }
 
 
 def _stale(old: Snapshot, new: Snapshot) -> tuple[dict[str, Stale], dict[str, dict[str, Stale]]]:
     """Stale stages: those of every profile, and by profile those that its own change adds."""
     if not new.profiles:
         return {}, {}
-    before = old.values if old.has_specs else {}
+    before, after = old.written, new.written
     shared = EMBEDDED_PROFILE if EMBEDDED_PROFILE in new.profiles else next(iter(new.profiles))
 
     def under(profile: str, values: Mapping[str, Any]) -> dict[str, Stale]:
@@ -242,12 +249,12 @@ def _stale(old: Snapshot, new: Snapshot) -> tuple[dict[str, Stale], dict[str, di
 
     # With the profiles of the base, only what all profiles share can differ.
     kept = {path: value for path, value in before.items() if path.startswith(PROFILES)}
-    everywhere = under(shared, {**new.values, **kept})
+    everywhere = under(shared, {**after, **kept})
     added: dict[str, dict[str, Stale]] = {}
     for profile in new.profiles:
         path = f"{PROFILES}{profile}.yaml"
-        if profile in old.profiles and compare(before.get(path), new.values.get(path)):
-            found = under(profile, new.values)
+        if profile in old.profiles and before.get(path) != after.get(path):
+            found = under(profile, after)
             more = {task: one for task, one in found.items() if task not in everywhere}
             if more:
                 added[profile] = more

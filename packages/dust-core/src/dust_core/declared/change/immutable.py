@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
 
 from dust_core.declared.change.executed import Execution
 from dust_core.declared.change.stale import PROFILES, what_it_is
-from dust_core.declared.change.values import compare, value_at
+from dust_core.declared.change.values import FieldChange, compare, value_at
 
 if TYPE_CHECKING:
     from dust_core.declared.change.snapshot import Snapshot
@@ -96,7 +98,7 @@ def _departures(execution: Execution, head: "Snapshot") -> Iterator[str]:
         if file.startswith(PROFILES):
             continue
         for key, value in values.items():
-            for change in compare(value, value_at(head.written.get(file), key)):
+            for change in _compare(value, value_at(head.models.get(file), key)):
                 field = f"{key}.{change.field}".rstrip(".")
                 own = f"spec.tasks.{execution.task}."
                 yield (
@@ -104,3 +106,13 @@ def _departures(execution: Execution, head: "Snapshot") -> Iterator[str]:
                     if field.startswith(own)
                     else what_it_is(file, key, execution.task)
                 )
+
+
+def _compare(executed: Any, head: Any) -> tuple[FieldChange, ...]:
+    """The fields in which a recorded value decides otherwise than the head's."""
+    if isinstance(head, BaseModel):
+        try:
+            executed = type(head).model_validate(executed)
+        except ValidationError:  # the format has changed since in more than what it may leave out
+            return (FieldChange("", executed, head),)
+    return compare(executed, head)

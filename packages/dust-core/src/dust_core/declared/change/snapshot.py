@@ -11,7 +11,7 @@ from dust_core.errors import DustError
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
-    from dust_core.declared.specs.models import Gate, ProfileSpec, Task
+    from dust_core.declared.specs.models import Gate, ProfileSpec, SpecFile, Task
 
 WORKING_TREE = "the working tree"
 
@@ -64,14 +64,16 @@ class Snapshot:
         """The profiles by name; none where there are no specs."""
         return self.specs.profiles if self.has_specs else {}
 
-    @cached_property
-    def values(self) -> dict[str, Any]:
-        """The values of each spec file as its model has them, defaults filled in, by path."""
-        return {path: file.model_dump(mode="json") for path, file in self.specs.files.items()}
+    @property
+    def models(self) -> "Mapping[str, SpecFile]":
+        """Each spec file as its model, by path; none where there are no specs."""
+        return self.specs.files if self.has_specs else {}
 
     @cached_property
     def written(self) -> dict[str, Any]:
         """The values of each spec file as they are written, and as DVC records them, by path."""
+        if not self.has_specs:
+            return {}
         return {path: document.data for path, document in self.specs.documents.items()}
 
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from dust_core.declared.change.stages import Stage, in_order, sources
-from dust_core.declared.change.values import compare, value_at
+from dust_core.declared.change.values import value_at
 
 PROFILES = "specs/profiles/"
 
@@ -34,10 +34,13 @@ def stale_stages(
 ) -> dict[str, Stale]:
     """The stages of `new` that differ from those of `old`, and all that build on one of them.
 
+    Values are compared as DVC does, as they are written: where it reads a whole section, a word of
+    prose in it, or a default written out, makes the stage run again.
+
     Args:
         old: the stages at the base.
         new: the stages at the head.
-        before: the values of each spec file at the base, by path.
+        before: the values of each spec file at the base, as they are written, by path.
         after: the same at the head.
     """
     read_from = sources(new)
@@ -60,7 +63,7 @@ def _reasons(
         what_it_is(file, key, new.name)
         for file, keys in new.keys.items()
         for key in keys
-        if compare(value_at(before.get(file), key), value_at(after.get(file), key))
+        if value_at(before.get(file), key) != value_at(after.get(file), key)
     ]
     yield from changed
     if not changed and set(old.reads) != set(new.reads):

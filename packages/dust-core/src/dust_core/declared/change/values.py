@@ -1,13 +1,12 @@
-"""Plain values of the specs by dotted path: what decides an experiment, and what describes it."""
+"""Values of the specs by dotted path, and how two sides of a change differ in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dust_core.declared.specs.models import Gate, SpecFile, Task
+from pydantic import BaseModel
 
-PROSE = Task.PROSE | Gate.PROSE | SpecFile.PROSE
-"""Keys that describe and do not decide; no model gives one of these names to a value that does."""
+from dust_core.declared.specs.decides import leaves
 
 Values = dict[str, Any]
 """Values by dotted path, e.g. `{"beta_schedule.to": 0.7}`; a list is one value."""
@@ -33,37 +32,40 @@ class FieldChange:
 
 
 def value_at(data: Any, key: str) -> Any:
-    """The value at a dotted key, `ABSENT` where there is none."""
+    """The value at a dotted key of mappings or models, `ABSENT` where there is none."""
     for part in key.split("."):
-        if not isinstance(data, Mapping) or part not in data:
+        if isinstance(data, BaseModel) and part in type(data).model_fields:
+            data = getattr(data, part)
+        elif isinstance(data, Mapping) and part in data:
+            data = data[part]
+        else:
             return ABSENT
-        data = data[part]
     return data
 
 
 def flatten(value: Any, *, prose: bool = False) -> Values:
-    """The values below `value` by dotted path: those that decide, or with `prose` the others."""
-    return {path: leaf for path, leaf, is_prose in _leaves(value, "", False) if is_prose == prose}
+    """The values below a model by dotted path: those that decide, or with `prose` the others."""
+    if value is ABSENT:
+        return {}
+    return {path: leaf for path, leaf, is_prose in leaves(value) if is_prose == prose}
 
 
 def compare(old: Any, new: Any, *, prose: bool = False) -> tuple[FieldChange, ...]:
-    """The fields below two values that differ, in the order of the new side, those gone last."""
-    before, after = flatten(old, prose=prose), flatten(new, prose=prose)
+    """The fields below two values that differ, in the order of the new side, those gone last.
+
+    Args:
+        old: a model, values by name, or `ABSENT`.
+        new: the same.
+        prose: compare what describes instead of what decides.
+    """
+    return differences(flatten(old, prose=prose), flatten(new, prose=prose))
+
+
+def differences(before: Values, after: Values) -> tuple[FieldChange, ...]:
+    """The same of values that are flat already."""
     names = [*after, *(name for name in before if name not in after)]
     return tuple(
         FieldChange(name, before.get(name, ABSENT), after.get(name, ABSENT))
         for name in names
         if before.get(name, ABSENT) != after.get(name, ABSENT)
     )
-
-
-def _leaves(value: Any, path: str, is_prose: bool) -> Iterator[tuple[str, Any, bool]]:
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
-            below = f"{path}.{name}" if path else str(name)
-            yield from _leaves(inner, below, is_prose or name in PROSE)
-    elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}[{index}]", is_prose)
-    elif value is not ABSENT:
-        yield path, value, is_prose

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dust_core.declared.project import ARTIFACTS, DEVICE_FILE, EMBEDDED_PROFILE, SPECS
+from dust_core.declared.specs.decides import deciding_keys
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
     from dust_core.declared.specs.models import Task
-    from dust_core.declared.specs.models.base import SpecModel
 
 _DEVICE_METRICS = frozenset({"t_pair_p50_down", "engine_built"})
 """Metrics of lines whose outcome belongs to the device that it was measured on."""
@@ -153,20 +153,14 @@ def _parameters(specs: "SpecSet", task_id: str, profile: str) -> list[dict[str, 
     for one in (task_id, *task.refers_to()):
         common = [] if specs.common(one) is None else ["spec.common"]
         path = _path(specs.task_files[one].kind)
-        own = _decisive(f"spec.tasks.{one}", specs.tasks[one])
+        own = deciding_keys(specs.tasks[one], f"spec.tasks.{one}")
         keys.setdefault(path, []).extend([*common, *own])
     keys[_path("Gates")] = [
-        key for name in task.gate for key in _decisive(f"spec.gates.{name}", specs.gate(name))
+        key for name in task.gate for key in deciding_keys(specs.gate(name), f"spec.gates.{name}")
     ]
     keys[_path("Workload")] = list(_reads(task).workload)
     keys[f"{SPECS}/profiles/{profile}.yaml"] = [f"spec.{key}" for key in _reads(task).profile]
     return [{path: list(dict.fromkeys(names))} for path, names in keys.items()]
-
-
-def _decisive(key: str, model: "SpecModel") -> list[str]:
-    """The keys below `key` that the file gives and that are not prose: DVC misses absent ones."""
-    given = model.model_fields_set - model.PROSE
-    return [f"{key}.{name}" for name in type(model).model_fields if name in given]
 
 
 def _path(kind: str) -> str:

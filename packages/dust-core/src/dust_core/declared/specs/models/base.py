@@ -13,10 +13,17 @@ class SpecModel(BaseModel):
 
     Attributes:
         PROSE: fields that describe the experiment and do not decide it; no digest covers them.
+        LATER: fields that joined the format after experiments had been executed. At its default
+            such a field decides nothing, so that those experiments keep their identity; with any
+            other value it decides like every field. The default is part of the format's version
+            and never changes (docs/adr/018).
+
+    Both hold for subclasses too, which declare only what they add.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     PROSE: ClassVar[frozenset[str]] = frozenset()
+    LATER: ClassVar[frozenset[str]] = frozenset()
 
 
 class Metadata(SpecModel):

@@ -71,6 +71,8 @@ class Network(SpecModel):
 class Checkpoint(SpecModel):
     """A published checkpoint that stands in for training a teacher."""
 
+    PROSE = frozenset({"licence", "source"})
+
     name: Text = Field(
         description="Its published name.", examples=["DUSt3R_ViTLarge_BaseDecoder_512_dpt"]
     )

@@ -1,0 +1,175 @@
+"""What decides a task: digests, DVC's keys and the fields of a diff give one answer."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import Field
+
+from dust_core.declared.change.values import compare
+from dust_core.declared.pipeline.stages import dvc_stages, dvc_yaml
+from dust_core.declared.project import pipeline_path
+from dust_core.declared.specs import load_specs, resolve
+from dust_core.declared.specs.decides import deciding_keys, digest, leaves, prose_of
+from dust_core.declared.specs.models import SpecModel, Task
+from dust_core.declared.specs.models.distill import DistillTask
+from dust_core.declared.specs.models.gates import Gate
+from dust_core.declared.specs.models.profile import Checkpoint
+from dust_core.declared.specs.models.workload import WorkloadSpec
+
+ROOT = Path(__file__).parents[4]
+
+EXECUTED = {
+    "P0-1": "6374eb811c1aa10c0a8b5174418a88385dcbee3c406615a99d8ec043c58473fd",
+    "P0-teacher": "66e1e033d85fd67094fd6eb4a7782c5f038df7c71f6177ef32e2a8e8a7b87ee7",
+    "P0-2": "71dcf299b88f9bfd58bf3f5d4bd2b3907c17929f980b46376ce4f1161539f9dd",
+    "K-1": "223697d8a2aaa938567fbddf06c48831ef638ef74b24d1aee6fc5d73c5eede7f",
+    "K-2": "412b0be6e4c43860d09628a25038c4470256a76f18117b1b8dd1f048cf9a85b6",
+    "K-3": "0a55ade4d584ddf96c5929a036d5cfd306b9478bbcc427bd40413f4cac138e2d",
+    "K-4": "11ca1c6cde51b0c8548a2201572f95178803678a4abcbda0c4897129db4f37a0",
+    "Q-1": "da010b29a30e552fb994c8adbcfe026cecd5189030303e050293de3d0d36990d",
+    "Q-2": "add2ef26efdf3aa84c82d912a580d6f1cfb98f062352c37f3d551f787c6b9be8",
+    "Q-3": "405dbbbf8eb9fff42ca18de2259e607eb7f071e4c4e2767e83f89db041245063",
+    "Q-4": "7689fcf3f45669b38ba95e47d23b589055caa8df531007fd7321bb7d39f50d48",
+    "KQ-1": "75a12a94d80a5a07c249f4f08b397d7f2a2816fa10d88b5d4a6823a5d452f476",
+    "KQ-2": "6a32cbb98f236a717da6bdf9db5ae234bb6ed590d3b660facb2e0f64fa491bac",
+    "KQ-3": "2b69e0507e70d919b4f1b58e0d3bb422f4d60f7a9bd015cafea4c86f4fb58832",
+}
+"""What was executed under `small`. A task that takes its next run gets a new line here."""
+
+PROFILE = "1705e89b51ee1ddedb9d8f5a36b27e26be35c4f10a1fb2f4a56bf5ee0525a8e6"
+WORKLOAD = "860f0babc05c4da2f573e53bbce420308eb126307d52df10bf6a35b56f819ad9"
+
+
+class Decay(SpecModel):
+    """A section that a model might gain, itself with a field that came later."""
+
+    LATER: ClassVar = frozenset({"floor"})
+    rate: float
+    floor: float = 0.0
+
+
+class Averaged(DistillTask):
+    """A student's task with fields that joined the format later."""
+
+    LATER: ClassVar = frozenset({"clip", "decay"})
+    clip: float | None = None
+    decay: Decay = Field(default_factory=lambda: Decay(rate=0.999))
+
+
+def models(parent: type[SpecModel] = SpecModel) -> Iterator[type[SpecModel]]:
+    """Every model of the package."""
+    for model in parent.__subclasses__():
+        if model.__module__.startswith("dust_core."):
+            yield model
+        yield from models(model)
+
+
+def written() -> dict[str, Any]:
+    """K-1 as its file has it."""
+    return load_specs(ROOT / "specs").task("K-1").model_dump(exclude_unset=True)
+
+
+@pytest.mark.parametrize("task_id", EXECUTED)
+def test_an_executed_task_keeps_its_identity(task_id: str) -> None:
+    task = resolve(load_specs(ROOT / "specs"), task_id, "small")
+    assert task.digest == EXECUTED[task_id]
+    assert task.profile_digest == PROFILE
+    assert task.workload_digest == WORKLOAD
+
+
+def test_the_committed_pipelines_have_no_other_keys() -> None:
+    specs = load_specs(ROOT / "specs")
+    for profile in specs.profiles:
+        assert (ROOT / pipeline_path(profile)).read_text() == dvc_yaml(specs, profile)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"clip": None}, {"decay": {"rate": 0.999}}, {"decay": {"rate": 0.999, "floor": 0}}],
+    ids=["left out", "the default", "a default section", "a default within a default"],
+)
+def test_a_later_field_decides_nothing_at_its_default(more: dict[str, Any]) -> None:
+    before, after = DistillTask(**written()), Averaged(**written(), **more)
+    assert digest(after) == digest(before)
+    assert deciding_keys(after, "spec.tasks.K-1") == deciding_keys(before, "spec.tasks.K-1")
+    assert not compare(Averaged(**written()), after)
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "field"),
+    [
+        ({"clip": 1.0}, "clip", "clip"),
+        ({"decay": {"rate": 0.99}}, "decay", "decay.rate"),
+        ({"decay": {"rate": 0.999, "floor": 0.1}}, "decay", "decay.floor"),
+    ],
+)
+def test_a_later_field_decides_like_every_other_beside_its_default(
+    more: dict[str, Any], key: str, field: str
+) -> None:
+    before, after = DistillTask(**written()), Averaged(**written(), **more)
+    assert digest(after) != digest(before)
+    added = set(deciding_keys(after, "spec.tasks.K-1")) - set(
+        deciding_keys(before, "spec.tasks.K-1")
+    )
+    assert added == {f"spec.tasks.K-1.{key}"}
+    assert [change.field for change in compare(Averaged(**written()), after)] == [field]
+
+
+def test_two_later_values_are_two_experiments() -> None:
+    assert len({digest(Averaged(**written(), clip=clip)) for clip in (None, 0.5, 1.0)}) == 3
+
+
+def test_a_subclass_keeps_what_its_parents_declare() -> None:
+    class Shorter(Averaged):
+        LATER: ClassVar = frozenset({"cut"})
+        PROSE: ClassVar = frozenset({"remark"})
+        cut: int = 0
+        remark: str = ""
+
+    shorter = Shorter(**written(), remark="a word")
+    assert digest(shorter) == digest(DistillTask(**written()))
+    assert prose_of(Shorter) == Task.PROSE | {"remark"}
+
+
+def test_a_name_is_prose_where_its_own_model_says_so() -> None:
+    class Bench(SpecModel):
+        title: str
+        licence: str
+
+    changes = compare(Bench(title="a", licence="b"), Bench(title="c", licence="d"))
+    assert [change.field for change in changes] == ["title", "licence"]
+    for model in (WorkloadSpec, Checkpoint):
+        assert "licence" in prose_of(model)
+
+
+@pytest.mark.parametrize("model", list(models()), ids=lambda model: model.__name__)
+def test_what_a_model_declares_exists_and_what_came_later_has_a_default(
+    model: type[SpecModel],
+) -> None:
+    later = frozenset().union(*(vars(base).get("LATER", ()) for base in model.__mro__))
+    assert prose_of(model) | later <= set(model.model_fields)
+    assert not prose_of(model) & later
+    assert not [name for name in later if model.model_fields[name].is_required()]
+
+
+def test_digests_keys_and_diffs_agree_on_each_field_of_each_task_and_line() -> None:
+    specs = load_specs(ROOT / "specs")
+    keys = {
+        key
+        for _, stage in dvc_stages(specs, "small")
+        for group in stage.get("params", ())
+        for names in group.values()
+        for key in names
+    }
+    members: dict[str, Task | Gate] = {f"spec.tasks.{k}": v for k, v in specs.tasks.items()}
+    members |= {f"spec.gates.{name}": gate for name, gate in specs.gates.items()}
+    for key, member in members.items():
+        shown = {re.split(r"[.[]", path)[0] for path, _, is_prose in leaves(member) if not is_prose}
+        for name in member.model_fields_set:
+            other = member.model_copy(update={name: "another value"})
+            is_decisive = digest(other) != digest(member)
+            assert (f"{key}.{name}" in keys) == is_decisive, (key, name)
+            assert (name in shown) == is_decisive, (key, name)
