@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 
+from dust_core.pairs.feed.order import Augmentation
 from dust_core.pairs.shards.sample import PairSample
 
 SIDE = 64
 INTRINSICS = np.array([[60, 0, 31.5], [0, 60, 31.5], [0, 0, 1]], np.float32)
+VARIED = Augmentation(smallest_crop=0.8, flip=0.5, brightness=1.3, contrast=1.2, saturation=1.3)
 
 
 def camera(number: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from dust_core.pairs.shards.tars import write_shards
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from miniature import SIDE, pair
+from miniature import SIDE, VARIED, pair
 
 COUNT = 10
 
@@ -77,7 +77,7 @@ def test_jpegs_are_decoded_as_the_oracle_decodes_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [SIDE, SIDE // 2, 48])
-@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+@pytest.mark.parametrize("augmentation", [None, VARIED])
 def test_geometry_stays_exact_through_scaling_and_augmentation(
     side: int, augmentation: Augmentation | None, folder: Path
 ) -> None:
@@ -101,9 +101,9 @@ def test_geometry_stays_exact_through_scaling_and_augmentation(
 
 
 def test_augmentation_changes_colours_and_crops_but_nothing_without_it(folder: Path) -> None:
-    plain, varied = (next(feed(folder, augmentation=a)) for a in (None, Augmentation()))
+    plain, varied = (next(feed(folder, augmentation=a)) for a in (None, VARIED))
     assert names(plain) != names(varied) or not torch.equal(plain.image1, varied.image1)
-    again = next(feed(folder, augmentation=Augmentation()))
+    again = next(feed(folder, augmentation=VARIED))
     assert all(torch.equal(a, b) for a, b in zip(varied, again, strict=True))
 
 
@@ -126,7 +126,7 @@ def test_each_pass_reads_everything_in_an_order_of_its_own(folder: Path) -> None
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 4])
 def test_a_restored_feed_goes_on_where_the_saved_one_stood(stop: int, folder: Path) -> None:
-    options = {"batch": 3, "augmentation": Augmentation()}
+    options = {"batch": 3, "augmentation": VARIED}
     source = feed(folder, **options)
     for _ in range(stop):
         next(source)
@@ -177,7 +177,7 @@ SILENT: dict[str, tuple[Callable[[Members], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", SILENT)
-@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+@pytest.mark.parametrize("augmentation", [None, VARIED])
 def test_damage_that_would_decode_is_noticed(
     damage: str, augmentation: Augmentation | None, tmp_path: Path
 ) -> None:

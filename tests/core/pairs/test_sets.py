@@ -11,14 +11,13 @@ from PIL import Image
 
 from dust_core.cli import main
 from dust_core.pairs.feed.feed import FeedOptions, PairFeed
-from dust_core.pairs.feed.order import Augmentation
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import encode
 from dust_core.pairs.shards.tars import write_shards
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from miniature import SIDE, pair
+from miniature import SIDE, VARIED, pair
 
 COUNT = 9
 
@@ -95,7 +94,7 @@ def test_dalis_own_reader_takes_tars_and_indices_as_they_are(folder: Path) -> No
 
 
 # One rank of a training: prints every batch and, after it, notes where it stands.
-_RANK = """
+_RANK = f"""
 import json, sys
 from pathlib import Path
 from dust_core.pairs.feed.feed import FeedOptions, PairFeed
@@ -103,7 +102,7 @@ from dust_core.pairs.feed.order import Augmentation
 from dust_core.files import atomic_write_text
 
 folder, state, rank, count = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
-options = FeedOptions(batch=2, side=48, rank=rank, world=2, augmentation=Augmentation())
+options = FeedOptions(batch=2, side=48, rank=rank, world=2, augmentation={VARIED!r})
 feed = PairFeed(folder, options)
 if state.exists():
     feed.load_state_dict(json.loads(state.read_text()))
@@ -135,7 +134,7 @@ def test_a_rank_that_is_killed_and_started_again_goes_on_with_the_sequence(
     before = printed[: json.loads((tmp_path / "state").read_text())["position"]]
     after = lines(start_rank(folder, tmp_path / "state", 1, len(before) + 3))
     assert len(after) == 3
-    options = FeedOptions(batch=2, side=48, rank=1, world=2, augmentation=Augmentation())
+    options = FeedOptions(batch=2, side=48, rank=1, world=2, augmentation=VARIED)
     undisturbed = PairFeed(folder, options)
     for position, sums in before + after:
         assert [float(part.double().sum()) for part in next(undisturbed)] == sums

@@ -22,11 +22,11 @@ class Augmentation:
         brightness, contrast, saturation: the largest change, as a factor, of either view.
     """
 
-    smallest_crop: float = 0.8
-    flip: float = 0.5
-    brightness: float = 1.3
-    contrast: float = 1.2
-    saturation: float = 1.3
+    smallest_crop: float
+    flip: float
+    brightness: float
+    contrast: float
+    saturation: float
 
 
 @dataclass(frozen=True)
