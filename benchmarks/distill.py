@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -30,65 +31,67 @@ from torch.optim.swa_utils import AveragedModel
 
 from dust_compress.distill.objective import DistillObjective, Seen, Weights
 from dust_compress.distill.students import at_training_patches, start_student
-from dust_compress.train import Validation, train
-from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
+from dust_compress.train import Validation
 from dust_compress.train.state import TrainState, save_state
+from dust_compress.train.task_training import open_feed, plan_for, train_by
+from dust_compress.train.validation import validate_pairs
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
-from dust_core.declared.specs.models.distill import DistillCommon, DistillLoss, DistillTask
+from dust_core.declared.specs.models.base import SpecModel
+from dust_core.declared.specs.models.distill import (
+    DistillCommon,
+    DistillLoss,
+    DistillTask,
+)
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.model import Dust3r
-from dust_core.network.surgery.cut import DepthRule, UnitRule
 from dust_core.pairs.feed.feed import PairBatch
 
 TASK, SPECS = "K-1", Path("specs")
-EMA_DECAY = 0.999
 BEGIN, END = "<!-- benchmarks/distill.py trials -->", "<!-- end of trials -->"
 
+Part = TypeVar("Part", bound=SpecModel)
 Row = tuple[str, Validation | None, Validation]
 """A name, the student's standing as it was cut, and after its training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One student: what it starts from and what it is trained for.
+    """One student: how it differs from the declared one.
 
     Attributes:
         name: of its row.
-        depth, units: rules of the cut.
-        init: as in the spec.
+        changes: fields of the spec's task, student or loss, by name.
         random: forget the teacher's weights and keep only the student's shape.
-        beta, gamma: weights of the KL and of the feature term.
-        form: of the KL term.
     """
 
     name: str
-    depth: DepthRule = "even"
-    units: UnitRule = "l1"
-    init: str = "refitted_layers"
+    changes: dict[str, object] = field(default_factory=dict)
     random: bool = False
-    beta: float = 0.5
-    gamma: float = 0.0
-    form: str = "radial_laplace"
+
+    def of(self, declared: Part) -> Part:
+        """A part of the spec with this trial's changes."""
+        known = type(declared).model_fields
+        return declared.model_copy(update={k: v for k, v in self.changes.items() if k in known})
 
 
 AS_DECLARED = Trial(name="as declared: even blocks, L1 units, refitted; task + KL")
 STARTS = (
-    Trial(name="not refitted", init="teacher_layers"),
-    Trial(name="blocks by importance", depth="importance"),
-    Trial(name="the first heads and units", units="first"),
+    Trial(name="not refitted", changes={"init": "teacher_layers"}),
+    Trial(name="blocks by importance", changes={"blocks": "importance"}),
+    Trial(name="the first heads and units", changes={"units": "first"}),
     Trial(name="random weights", random=True),
 )
 TERMS = (
-    Trial(name="task alone", beta=0.0),
-    Trial(name="KL alone", beta=1.0),
-    Trial(name="task + KL + features", gamma=0.1),
-    Trial(name="task + features", beta=0.0, gamma=0.1),
-    Trial(name="task + KL `conf_softmax`", form="conf_softmax"),
-    Trial(name="task + KL `correlation`", form="correlation"),
-    Trial(name="task + KL `attention`", form="attention"),
+    Trial(name="task alone", changes={"beta": 0.0}),
+    Trial(name="KL alone", changes={"beta": 1.0}),
+    Trial(name="task + KL + features", changes={"gamma": 0.1}),
+    Trial(name="task + features", changes={"beta": 0.0, "gamma": 0.1}),
+    Trial(name="task + KL `conf_softmax`", changes={"kl": "conf_softmax"}),
+    Trial(name="task + KL `correlation`", changes={"kl": "correlation"}),
+    Trial(name="task + KL `attention`", changes={"kl": "attention"}),
 )
 
 
@@ -148,12 +151,12 @@ def main() -> None:
 
 def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:
     """Print the time of a step by part, and of an epoch's end."""
-    profiled = task.profile.training.distill
+    recipe = task.profile.training.distill
     objective = TimedObjective(start(task, teacher, AS_DECLARED), teacher, *aim(task, AS_DECLARED))
     network = objective.network
-    optimiser = torch.optim.AdamW(network.parameters(), profiled.lr, fused=True)
+    optimiser = torch.optim.AdamW(network.parameters(), recipe.lr, fused=True)
     average = AveragedModel(network)
-    feed, whole = open_feed(task, profiled), 0.0
+    feed, whole = open_feed(task, recipe), 0.0
     for step in range(steps + 1):
         if step == 1:  # the first one warms up
             whole = time.perf_counter()
@@ -163,28 +166,28 @@ def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:
             batch = next(feed)
         with (
             clock.part("all forward"),
-            torch.autocast("cpu", torch.bfloat16, enabled=profiled.autocast == "bf16"),
+            torch.autocast("cpu", torch.bfloat16, enabled=recipe.autocast == "bf16"),
         ):
             total = objective(batch, 0.0)["total"]
         with clock.part("backward"):
             total.backward()
         with clock.part("optimiser and average"):
-            clip_grad_norm_(network.parameters(), 1.0)
+            clip_grad_norm_(network.parameters(), recipe.clip_norm)
             optimiser.step()
             optimiser.zero_grad()
             average.update_parameters(network)
     whole = (time.perf_counter() - whole) / steps
     feed.close()
-    found = clock.seconds
-    inside = sum(found[name] for name in ("teacher, forward", "student, forward", "KL"))
-    found["truth and task loss"] = found.pop("all forward") - inside
+    seconds_of = clock.seconds
+    inside = sum(seconds_of[name] for name in ("teacher, forward", "student, forward", "KL"))
+    seconds_of["truth and task loss"] = seconds_of.pop("all forward") - inside
 
-    table = Table(title=f"a step of {profiled.batch} pairs at {profiled.side}, both orders")
+    table = Table(title=f"a step of {recipe.batch} pairs at {recipe.side}, both orders")
     for column in ("part", "s", "share"):
         table.add_column(column, justify="left" if column == "part" else "right")
-    for name, seconds in sorted(found.items(), key=lambda one: -one[1]):
+    for name, seconds in sorted(seconds_of.items(), key=lambda row: -row[1]):
         table.add_row(name, f"{seconds / steps:.3f}", f"{seconds / steps / whole:.0%}")
-    table.add_row("whole", f"{whole:.3f}", f"{profiled.batch / whole:.2f} pairs/s", style="bold")
+    table.add_row("whole", f"{whole:.3f}", f"{recipe.batch / whole:.2f} pairs/s", style="bold")
     for name, seconds in epoch_end(task, objective, optimiser, average).items():
         table.add_row(f"an epoch's end: {name}", f"{seconds:.3f}", "")
     Console().print(table)
@@ -197,8 +200,8 @@ def epoch_end(
     average: AveragedModel,
 ) -> dict[str, float]:
     """Seconds of a first validation, of a later one, and of saving the state."""
-    profiled = task.profile.training.distill
-    validate = validate_pairs(task, profiled.side)
+    recipe = task.profile.training.distill
+    validate = validate_pairs(task, recipe)
     clock = Clock()
     for name in ("the first validation", "a later validation"):
         with clock.part(name), torch.inference_mode():
@@ -210,7 +213,7 @@ def epoch_end(
         "average": average.state_dict(),
     }
     with tempfile.TemporaryDirectory() as folder, clock.part("saving the state"):
-        save_state(Path(folder) / "state.pt", state, recipe_for(task, profiled, epochs=1), parts)
+        save_state(Path(folder) / "state.pt", state, plan_for(task, recipe, epochs=1), parts)
     return clock.seconds
 
 
@@ -218,26 +221,23 @@ def run_trials(
     task: ResolvedTask, teacher: Dust3r, trials: tuple[Trial, ...], pairs: int, file: Path | None
 ) -> None:
     """Train and judge every student, print the table after each, and write it at the end."""
-    profiled = task.profile.training.distill.model_copy(update={"pairs_per_epoch": pairs})
-    validate = validate_pairs(task, profiled.side)
+    recipe = task.profile.training.distill.model_copy(update={"pairs_per_epoch": pairs})
+    validate = validate_pairs(task, recipe)
     with torch.inference_mode():
         rows: list[Row] = [("the teacher", None, validate(teacher))]
-    recipe = recipe_for(task, profiled, epochs=1, ema_decay=EMA_DECAY)
     for trial in trials:
         student = start(task, teacher, trial)
         with torch.inference_mode():
             before = validate(student)
-        feed = open_feed(task, profiled)
+        objective = DistillObjective(student, teacher, *aim(task, trial))
         with tempfile.TemporaryDirectory() as folder:
-            objective = DistillObjective(student, teacher, *aim(task, trial))
-            outcome = train(objective, feed, recipe, Path(folder), validate)
-        feed.close()
+            outcome = train_by(task, recipe, objective, epochs=1, folder=Path(folder))
         (entry,) = outcome.history
         after = {key[4:]: value for key, value in entry.items() if key.startswith("val/")}
         rows.append((trial.name, before, Validation(outcome.score, after)))
         print(markdown(rows), flush=True)
     if file is not None:
-        seen = recipe.steps * profiled.batch
+        seen = plan_for(task, recipe, epochs=1).steps * recipe.batch
         heading = (
             f"Profile `{task.profile_name}`, {seen} pairs of training each, judged by "
             f"{task.profile.validation_pairs} validation pairs:"
@@ -249,8 +249,7 @@ def start(task: ResolvedTask, teacher: Dust3r, trial: Trial) -> Dust3r:
     """The student before its training."""
     common = task.common
     assert isinstance(common, DistillCommon)
-    shape = common.student.model_copy(update={"init": trial.init})
-    student = start_student(task, teacher, shape, depth_rule=trial.depth, units=trial.units)
+    student = start_student(task, teacher, trial.of(common.student))
     if not trial.random:
         return student
     torch.manual_seed(task.workload.seed)
@@ -261,8 +260,9 @@ def aim(task: ResolvedTask, trial: Trial) -> tuple[DistillLoss, Weights]:
     """The loss's form and weights."""
     own, common = task.task, task.common
     assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
-    loss = common.loss.model_copy(update={"kl": trial.form})
-    return loss, Weights(temperature=own.T, beta=trial.beta, gamma=trial.gamma)
+    own = trial.of(own)
+    weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma, schedule=own.beta_schedule)
+    return trial.of(common.loss), weights
 
 
 def markdown(rows: list[Row]) -> str:

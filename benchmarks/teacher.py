@@ -21,10 +21,10 @@ from torch import Tensor
 
 from dust_compress.losses.pointmaps import PairPoints, residuals
 from dust_compress.teacher import TeacherObjective, initial_network
-from dust_compress.train import train
 from dust_compress.train.pairs import supervise
-from dust_compress.train.plan import open_feed, recipe_for, validate_pairs
+from dust_compress.train.task_training import train_by
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
+from dust_core.declared.specs.models.baseline import TrainTeacher
 from dust_core.errors import DustError
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.model import Dust3r
@@ -60,15 +60,15 @@ def compare_partners(task: ResolvedTask, network: Dust3r) -> None:
     """Print the mean residual of both views by the partner that view 1 is given."""
     options = FeedOptions(batch=BATCH, side=512, shuffle=False, last_batch="partial")
     feed = PairFeed(Path(task.data.validation.manifest).parent, options)
-    found: dict[str, list[Tensor]] = {"its own": [], "itself": [], "a stranger": []}
+    residual: dict[str, list[Tensor]] = {"its own": [], "itself": [], "a stranger": []}
     for batch in feed:
         partners = (batch.image2, batch.image1, batch.image2.roll(1, 0))
-        for rows, partner in zip(found.values(), partners, strict=True):
+        for rows, partner in zip(residual.values(), partners, strict=True):
             rows.append(by_view(network, batch, partner))
     table = Table(title="mean residual, in average distances, by the partner of view 1")
     for column in ("partner", "view 1", "view 2"):
         table.add_column(column, justify="left" if column == "partner" else "right")
-    for name, rows in found.items():
+    for name, rows in residual.items():
         table.add_row(name, *(f"{value:.3f}" for value in torch.cat(rows).mean(0).tolist()))
     Console().print(table)
 
@@ -91,18 +91,13 @@ def run_trial(task: ResolvedTask, changes: dict[str, Any], steps: int) -> None:
     """Train for `steps` steps and print how validation judges the averaged weights."""
     first = (task.profile.training.teacher or ())[0]
     stage = first.model_copy(update=changes | {"pairs_per_epoch": steps * first.batch})
-    network = initial_network(task)
+    assert isinstance(task.task, TrainTeacher)
+    objective = TeacherObjective(initial_network(task), task.task, stage.matching)
     with tempfile.TemporaryDirectory() as folder:
-        outcome = train(
-            TeacherObjective(network, task.task.alpha, stage.matching),
-            open_feed(task, stage),
-            recipe_for(task, stage, epochs=1, ema_decay=0.999),
-            Path(folder),
-            validate_pairs(task, stage.side),
-        )
-    found = {key: round(value, 4) for key, value in outcome.history[-1].items()}
-    told = ", ".join(f"{key} {value}" for key, value in changes.items()) or "as the profile says"
-    Console().print(f"{told}: {found} in {outcome.seconds:.0f} s")
+        outcome = train_by(task, stage, objective, epochs=1, folder=Path(folder))
+    judged = {key: round(value, 4) for key, value in outcome.history[-1].items()}
+    trial = ", ".join(f"{key} {value}" for key, value in changes.items()) or "as the profile says"
+    Console().print(f"{trial}: {judged} in {outcome.seconds:.0f} s")
 
 
 if __name__ == "__main__":

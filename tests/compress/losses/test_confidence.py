@@ -11,6 +11,7 @@ from dust_compress.losses.pointmaps import PairMask, PairPoints, residuals
 from dust_core.network.model import PairPrediction
 
 ALPHA = 0.2
+LOWEST = 0.05
 MASK = PairMask(*(torch.ones(1, 4, 4, dtype=torch.bool),) * 2)
 
 
@@ -58,7 +59,9 @@ def learned(weight: float) -> float:
     for residual in [1.0] * 400 + [0.01] * 400:
         found = PairPoints(*(p + residual * torch.tensor([1.0, -1.0, 0.0]) for p in truth))
         guess = predicted(found, 1 + logit.exp())
-        loss = confidence_loss(guess, truth, MASK, ALPHA) + weight * confidence_floor(guess, MASK)
+        loss = confidence_loss(guess, truth, MASK, ALPHA) + weight * confidence_floor(
+            guess, MASK, LOWEST
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -73,9 +76,9 @@ def test_a_confidence_that_had_nothing_to_trust_recovers_only_with_the_floor() -
 def test_the_floor_is_free_above_it_and_finite_at_a_confidence_of_1() -> None:
     at = [torch.full((1, 4, 4), value, requires_grad=True) for value in (1.05 + 1e-6, 2.0, 1e3)]
     for confidence in at:
-        assert float(confidence_floor(predicted(points(0), confidence), MASK).detach()) == 0
+        assert float(confidence_floor(predicted(points(0), confidence), MASK, LOWEST).detach()) == 0
     dead = torch.ones(1, 4, 4, requires_grad=True)
-    floor = confidence_floor(predicted(points(0), dead), MASK)
+    floor = confidence_floor(predicted(points(0), dead), MASK, LOWEST)
     floor.backward()
     assert (
         float(floor.detach()) > 100 and dead.grad is not None and bool(dead.grad.isfinite().all())
@@ -86,4 +89,4 @@ def test_pixels_without_truth_pay_nothing() -> None:
     confidence = torch.ones(1, 4, 4)
     confidence[0, 0, 0] = float("inf")
     mask = PairMask(*(torch.zeros(1, 4, 4, dtype=torch.bool),) * 2)
-    assert float(confidence_floor(predicted(points(0), confidence), mask)) == 0
+    assert float(confidence_floor(predicted(points(0), confidence), mask, LOWEST)) == 0

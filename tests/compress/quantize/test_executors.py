@@ -11,7 +11,7 @@ import torch
 from dust_compress.quantize.checkpoint import load_quantized
 from dust_compress.quantize.eight_bit import evaluate_quantized, ptq, qat
 from dust_compress.quantize.network import ranges
-from dust_compress.train.plan import work_folder
+from dust_compress.train.task_training import work_folder
 from dust_core.declared.records import ResultFile, read_result_folder
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.errors import DustError

@@ -48,7 +48,7 @@ def wait_for_progress(process: BaseProcess, folder: Path, step: int) -> None:
 
 def test_twenty_kills_change_no_bit(tmp_path: Path) -> None:
     alone = tiny.digest(
-        train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path / "alone", tiny.validate)
+        train(tiny.Regression(), tiny.Stream(), tiny.PLAN, tmp_path / "alone", tiny.validate)
     )
     folder, rng, kills = tmp_path / "killed", random.Random(1), 0
     while True:
@@ -81,7 +81,7 @@ def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> Non
     outcome = train(
         tiny.Regression(),
         tiny.Stream(),
-        replace(tiny.RECIPE, patience=3),
+        replace(tiny.PLAN, patience=3),
         tmp_path,
         lambda network: Validation(next(scores), {}),
     )
@@ -96,7 +96,7 @@ def test_the_average_of_a_short_training_is_not_what_it_began_with(tmp_path: Pat
         train(
             tiny.Regression(),
             tiny.Stream(),
-            replace(tiny.RECIPE, ema_decay=decay, learning_rate=5e-2),
+            replace(tiny.PLAN, ema_decay=decay, learning_rate=5e-2),
             tmp_path / str(decay),
             tiny.validate,
         ).score
@@ -105,19 +105,19 @@ def test_the_average_of_a_short_training_is_not_what_it_began_with(tmp_path: Pat
     assert averaged < untrained - 0.5 * (untrained - plain)
 
 
-def test_another_recipe_is_refused_by_name(tmp_path: Path) -> None:
-    train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
-    other = replace(tiny.RECIPE, learning_rate=2e-2)
+def test_another_plan_is_refused_by_name(tmp_path: Path) -> None:
+    train(tiny.Regression(), tiny.Stream(), tiny.PLAN, tmp_path, tiny.validate)
+    other = replace(tiny.PLAN, learning_rate=2e-2)
     with pytest.raises(DustError, match=r"learning_rate was 0.01, is 0.02"):
         train(tiny.Regression(), tiny.Stream(), other, tmp_path, tiny.validate)
 
 
 def test_a_truncated_state_is_one_message(tmp_path: Path) -> None:
-    train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
+    train(tiny.Regression(), tiny.Stream(), tiny.PLAN, tmp_path, tiny.validate)
     path = tmp_path / "state.pt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(DustError, match=r"state.pt: cannot resume") as caught:
-        train(tiny.Regression(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
+        train(tiny.Regression(), tiny.Stream(), tiny.PLAN, tmp_path, tiny.validate)
     assert "delete state.pt" in str(caught.value)
 
 
@@ -127,11 +127,11 @@ def test_divergence_stops_with_advice(tmp_path: Path) -> None:
             return {"total": super().forward(batch, progress)["total"] * float("nan")}
 
     with pytest.raises(DustError, match="not finite in 10 steps"):
-        train(Broken(), tiny.Stream(), tiny.RECIPE, tmp_path, tiny.validate)
+        train(Broken(), tiny.Stream(), tiny.PLAN, tmp_path, tiny.validate)
 
 
 def test_a_resumed_run_logs_no_epoch_twice(tmp_path: Path) -> None:
-    short = replace(tiny.RECIPE, epochs=6)
+    short = replace(tiny.PLAN, epochs=6)
     for _ in range(2):  # the second call finds a finished training and only logs it again
         outcome = train(tiny.Regression(), tiny.Stream(), short, tmp_path, tiny.validate)
     table = (tmp_path / "dvclive" / "plots" / "metrics" / "val" / "error.tsv").read_text()
@@ -152,10 +152,10 @@ def test_two_ranks_train_as_one(tmp_path: Path) -> None:
         "    def forward(self, batch, progress):\n"
         "        error = (self.network(batch[0]) - batch[1]).square().mean()\n"
         "        return {'total': error}\n"
-        "tiny.RECIPE = replace(tiny.RECIPE, precision='float32')\n"
-        "world = World.current()\n"
+        "tiny.PLAN = replace(tiny.PLAN, precision='float32')\n"
+        "world = World.join('cpu')\n"
         "folder = Path(sys.argv[1])\n"
-        "out = train(Quiet(), tiny.Stream(world.rank, world.size), tiny.RECIPE, folder,"
+        "out = train(Quiet(), tiny.Stream(world.rank, world.size), tiny.PLAN, folder,"
         " tiny.validate)\n"
         "if world.rank == 0: torch.save(out.weights, folder / 'weights.pt')\n"
     )

@@ -1,9 +1,16 @@
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
-from dust_compress.train import Recipe
 from dust_compress.train.optimiser import Optimisers
 from dust_core.network.model import Dust3r, Dust3rConfig
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import tiny_training as tiny
 
 SHAPE = {"enc_dim": 32, "enc_depth": 1, "enc_heads": 2, "dec_dim": 24, "dec_depth": 1}
 
@@ -12,8 +19,7 @@ def steps(optimiser: str) -> dict[str, Tensor]:
     """What one step moves every parameter by, under random gradients."""
     torch.manual_seed(0)
     network = Dust3r(Dust3rConfig.uniform(**SHAPE, dec_heads=3, head="linear"))
-    recipe = Recipe(epochs=1, steps_per_epoch=1, learning_rate=0.1, optimiser=optimiser)
-    optimisers = Optimisers(network, recipe)
+    optimisers = Optimisers(network, replace(tiny.PLAN, learning_rate=0.1, optimiser=optimiser))
     for parameter in network.parameters():
         parameter.grad = torch.randn_like(parameter)
         parameter.data.zero_()  # so that weight decay moves nothing

@@ -10,17 +10,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dust_compress.train import Objective, Outcome, Recipe, Validation, train
+from dust_compress.train import Objective, Outcome, TrainingPlan, Validation, train
 from dust_core.errors import DustError
 
-RECIPE = Recipe(
+PLAN = TrainingPlan(
     epochs=6,
     steps_per_epoch=5,
     accumulate=2,
     optimiser="muon",  # and AdamW on the biases: both are saved and resumed
     learning_rate=1e-2,
+    final_learning_rate=1e-6,
     warmup_steps=3,
+    weight_decay=0.05,
+    betas=(0.9, 0.95),
+    clip_norm=1.0,
     ema_decay=0.9,
+    precision="bf16",
+    patience=None,
+    seed=42,
     checkpoint_minutes=0.0,
 )
 
@@ -78,7 +85,7 @@ def main(folder: Path, delay: float) -> None:
     """Train in `folder` and leave the digest of the weights there, or the error's message."""
     torch.set_num_threads(1)
     try:
-        outcome = train(Regression(delay), Stream(), RECIPE, folder, validate)
+        outcome = train(Regression(delay), Stream(), PLAN, folder, validate)
     except DustError as error:
         (folder / "message").write_text(str(error))
         sys.exit(error.exit_code)

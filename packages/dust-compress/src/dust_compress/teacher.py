@@ -9,19 +9,22 @@ from torch import Tensor, nn
 
 from dust_compress.losses.confidence import confidence_floor, confidence_loss
 from dust_compress.losses.matching import matching_loss, matching_tokens
-from dust_compress.train import Objective, Outcome, train
-from dust_compress.train.distributed import World
+from dust_compress.train import Objective, Outcome
+from dust_compress.train.distributed import all_ranks
+from dust_compress.train.outcome import cost_of, how_it_went
 from dust_compress.train.pairs import (
     attention_for,
     encode_both_orders,
     supervise_both_orders,
 )
-from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
+from dust_compress.train.task_training import train_by, work_folder
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import Measurement, build_result, task_parameters
 from dust_core.declared.specs import ResolvedTask
+from dust_core.declared.specs.models.baseline import TrainTeacher
 from dust_core.declared.specs.models.profile import Checkpoint as PublishedCheckpoint
-from dust_core.declared.specs.models.profile import Network, TeacherStage
+from dust_core.declared.specs.models.profile import Network
+from dust_core.declared.specs.models.training import TeacherStage
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
@@ -32,8 +35,6 @@ from dust_core.pairs.feed.feed import PairBatch
 from dust_eval.measure.execution import begin, write_results
 from dust_eval.measure.resources import size_mb
 
-_EMA_DECAY = 0.999
-_FLOOR_WEIGHT = 0.05
 _ELSEWHERE = dict.fromkeys(
     (
         *("flops_G", "vram_GB", "chamfer", "absrel", "rmse", "delta1"),
@@ -55,11 +56,11 @@ def train_teacher(task: ResolvedTask) -> None:
     folder = ARTIFACTS / task.profile_name
     published = task.profile.teacher.checkpoint
     outcomes: list[Outcome] = []
-    if published is not None:
-        network = load_checkpoint(_checked(published)).network
-    else:
-        network, outcomes = train_stages(task, work_folder(task))
-        World.current().leave()
+    with all_ranks(task):
+        if published is not None:
+            network = load_checkpoint(_checked(published)).network
+        else:
+            network, outcomes = train_stages(task, work_folder(task))
     path = folder / task.task.outputs[0]
     origin = {"exp_id": task.exp_id, "spec_digest": task.digest}
     # What is shipped is small, and float16 is finer than the bf16 that it was trained in; the
@@ -78,42 +79,32 @@ def train_teacher(task: ResolvedTask) -> None:
 def _measured(
     task: ResolvedTask, network: Dust3r, path: Path, outcomes: list[Outcome]
 ) -> Measurement:
-    device = task.profile.device
-    hours = sum(outcome.seconds for outcome in outcomes) / 3600 * device.count
-    reasons = dict(_ELSEWHERE)
-    if device.kind == "cpu":
-        reasons["gpu_hours"] = f"trained on a CPU, in {hours:.1f} hours"
+    gpu_hours, reasons = cost_of(task, outcomes)
+    nan_count = sum(int((~weights.isfinite()).sum()) for weights in network.parameters())
     return Measurement(
         params_M=parameters_millions(network),
         size_MB=size_mb(path),
-        gpu_hours=None if device.kind == "cpu" else hours,
-        quantities={"nan_count": sum(int((~p.isfinite()).sum()) for p in network.parameters())},
-        notes=_notes(outcomes),
-        reasons=reasons,
+        gpu_hours=gpu_hours,
+        quantities={"nan_count": nan_count},
+        notes=how_it_went(outcomes) if outcomes else "the published checkpoint",
+        reasons=_ELSEWHERE | reasons,
     )
-
-
-def _notes(outcomes: list[Outcome]) -> str:
-    if not outcomes:
-        return "the published checkpoint"
-    last = outcomes[-1]
-    return f"best of {last.epochs} epochs of the last stage: validation loss {last.score:.4f}"
 
 
 def _checked(published: PublishedCheckpoint) -> Path:
     """The path of the published checkpoint, its hash as the profile says."""
     path = Path(published.path)
-    told = f"{published.name} ({published.licence})"
+    named = f"{published.name} ({published.licence})"
     if not path.is_file():
         raise DustError(
-            f"the published checkpoint {told} is not here",
+            f"the published checkpoint {named} is not here",
             where=str(path),
-            fix=f"get it from {published.source}; its SHA-256 is to be {published.sha256}",
+            fix=f"get it from {published.source}; its SHA-256 must be {published.sha256}",
         )
-    found = sha256_file(path)
-    if found != published.sha256:
+    actual = sha256_file(path)
+    if actual != published.sha256:
         raise DustError(
-            f"this is not the {told} that the profile names: its SHA-256 is {found}",
+            f"this is not the {named} that the profile names: its SHA-256 is {actual}",
             where=str(path),
             fix=f"get the file from {published.source} again, or correct "
             "teacher.checkpoint.sha256 of the profile",
@@ -124,16 +115,21 @@ def _checked(published: PublishedCheckpoint) -> Path:
 class TeacherObjective(Objective):
     """DUSt3R's confidence loss on true pointmaps, each pair in both orders.
 
-    Trained from scratch, the confidence is kept from sinking before the points are any good, and
-    the encoder is told which tokens see the same surface: cross-attention can only compare what
-    the encoder has made comparable.
+    In a training from scratch, the floor keeps the confidence from sinking before the points are
+    any good, and the matching term teaches the encoder which tokens see the same surface:
+    cross-attention can only compare what the encoder has made comparable.
+
+    Args:
+        network: is trained.
+        task: the terms of the loss.
+        matching: weight of the matching term in this stage.
     """
 
     network: Dust3r
 
-    def __init__(self, network: Dust3r, alpha: float, matching: float) -> None:
+    def __init__(self, network: Dust3r, task: TrainTeacher, matching: float) -> None:
         super().__init__(network)
-        self.alpha, self.matching = alpha, matching
+        self.task, self.matching = task, matching
 
     def forward(self, batch: PairBatch, progress: float) -> dict[str, Tensor]:
         device = next(self.network.parameters()).device
@@ -141,16 +137,24 @@ class TeacherObjective(Objective):
         truth = supervise_both_orders(batch)
         with attention_for(self.network, batch.image1):
             first, second = encode_both_orders(self.network, batch.image1, batch.image2)
-            found = self.network.decode(first, second)
-        task = confidence_loss(found, truth.points, truth.mask, self.alpha)
-        floor = confidence_floor(found, truth.mask)
+            predicted = self.network.decode(first, second)
+        task = confidence_loss(predicted, truth.points, truth.mask, self.task.alpha)
+        floor = confidence_floor(predicted, truth.mask, self.task.floor.lowest)
+        terms = self.task.matching
         matches = matching_tokens(
             *truth,
             torch.cat([batch.intrinsics1, batch.intrinsics2]),
             self.network.config.patch_size,
+            same_surface=terms.same_surface,
         )
-        matching = matching_loss(first.tokens, second.tokens, matches)
-        total = task + _FLOOR_WEIGHT * floor + self.matching * matching
+        matching = matching_loss(
+            first.tokens,
+            second.tokens,
+            matches,
+            channels=terms.channels,
+            temperature=terms.temperature,
+        )
+        total = task + self.task.floor.weight * floor + self.matching * matching
         return {"total": total, "task": task, "floor": floor, "matching": matching}
 
 
@@ -190,15 +194,9 @@ def initialise(network: Dust3r) -> Dust3r:
 
 
 def _train_stage(task: ResolvedTask, network: Dust3r, stage: TeacherStage, folder: Path) -> Outcome:
-    alpha: float = task.task.alpha  # type: ignore[attr-defined]
-    return train(
-        TeacherObjective(network, alpha, stage.matching),
-        open_feed(task, stage),
-        recipe_for(task, stage, epochs=stage.epochs, ema_decay=_EMA_DECAY),
-        folder,
-        validate_pairs(task, stage.side),
-        torch.device(task.profile.device.kind),
-    )
+    assert isinstance(task.task, TrainTeacher)
+    objective = TeacherObjective(network, task.task, stage.matching)
+    return train_by(task, stage, objective, epochs=stage.epochs, folder=folder)
 
 
 def _network(shape: Network, patch_size: int) -> Dust3r:

@@ -14,7 +14,12 @@ from dust_compress.losses.features import feature_distance
 from dust_compress.losses.pointmaps import PairMask
 from dust_compress.losses.radial_laplace import radial_laplace_kl
 from dust_compress.train import Objective
-from dust_compress.train.pairs import attention_for, encode_both_orders, supervise_both_orders
+from dust_compress.train.pairs import (
+    Supervision,
+    attention_for,
+    encode_both_orders,
+    supervise_both_orders,
+)
 from dust_core.declared.specs.models.distill import BetaSchedule, DistillLoss
 from dust_core.network.model import Dust3r, PairPrediction
 from dust_core.pairs.feed.feed import PairBatch
@@ -91,7 +96,7 @@ class DistillObjective(Objective):
         ours = self._seen(self.network, batch)
         beta = self.weights.beta_at(progress)
         parts = {
-            "task": confidence_loss(ours.prediction, truth.points, truth.mask, self.loss.alpha),
+            "task": self._task(ours.prediction, truth),
             "kl": self._divergence(ours, theirs),
         }
         total = (1 - beta) * parts["task"] + beta * parts["kl"]
@@ -101,6 +106,11 @@ class DistillObjective(Objective):
             )
             total = total + self.weights.gamma * parts["features"]
         return {"total": total, **parts}
+
+    def _task(self, predicted: PairPrediction, truth: Supervision) -> Tensor:
+        match self.loss.task:
+            case "conf_loss":
+                return confidence_loss(predicted, truth.points, truth.mask, self.loss.alpha)
 
     def _divergence(self, ours: Seen, theirs: Seen) -> Tensor:
         least, temperature = self.loss.mask_below_confidence, self.weights.temperature
@@ -119,7 +129,12 @@ class DistillObjective(Objective):
             case "conf_softmax":
                 return confidence_softmax_kl(predicted, taught, mask, temperature=temperature)
             case "correlation":
-                return correlation_kl(ours.tokens, theirs.tokens, temperature=temperature)
+                return correlation_kl(
+                    ours.tokens,
+                    theirs.tokens,
+                    temperature=temperature,
+                    sharpness=self.loss.correlation_sharpness,
+                )
             case "attention":
                 return attention_kl(ours.attention, theirs.attention, temperature=temperature)
 

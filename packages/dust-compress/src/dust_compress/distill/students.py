@@ -2,13 +2,11 @@
 
 from contextlib import closing
 
-import torch
-
 from dust_compress.distill.objective import DistillObjective, Weights
-from dust_compress.train import Outcome, train
-from dust_compress.train.distributed import World
+from dust_compress.train import Outcome
+from dust_compress.train.distributed import all_ranks, world_of
 from dust_compress.train.outcome import trained
-from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
+from dust_compress.train.task_training import open_feed, train_by
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import build_result
 from dust_core.declared.records import task_parameters as parameters_of
@@ -18,18 +16,17 @@ from dust_core.declared.specs.models.distill import (
     DistillTask,
     Student,
 )
-from dust_core.declared.specs.models.profile import DistillRecipe
+from dust_core.declared.specs.models.training import DistillRecipe
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.network.model import Dust3r
-from dust_core.network.surgery.cut import DepthRule, Reduction, UnitRule, cut, kept_blocks
+from dust_core.network.surgery.cut import Reduction, cut, kept_blocks
 from dust_core.network.surgery.patches import enlarge_patches, shrink_patches
 from dust_core.network.surgery.refit import refit
 from dust_eval.measure.evaluate import Subject, evaluate
 from dust_eval.measure.execution import baseline_beside, begin, write_results
 
 _TEACHER, _TEACHER_TASK = "teacher_fp32.pth", "P0-2"
-_EMA_DECAY = 0.999
 
 
 def distill(task: ResolvedTask) -> None:
@@ -42,12 +39,12 @@ def distill(task: ResolvedTask) -> None:
     assert isinstance(own, DistillTask)
     execution = begin(task)
     teacher = load_checkpoint(folder / _TEACHER).network
-    student, outcome = train_student(task, teacher)
-    World.current().leave()
+    with all_ranks(task):
+        student, outcome = train_student(task, teacher)
     path = folder / own.outputs[0]
     save_checkpoint(student, path, exp_id=task.exp_id, spec_digest=task.digest, half=True)
     student = load_checkpoint(path).network
-    found = evaluate(
+    evaluations = evaluate(
         task,
         {
             "the student": Subject(path=path, computed="fp32", network=student),
@@ -56,16 +53,16 @@ def distill(task: ResolvedTask) -> None:
         baseline=(_TEACHER_TASK, "the teacher"),
     )
     baseline, references = baseline_beside(
-        execution, _TEACHER_TASK, found["the teacher"], execution.inputs[_TEACHER], _TEACHER
+        execution, _TEACHER_TASK, evaluations["the teacher"], execution.inputs[_TEACHER], _TEACHER
     )
-    measured = found["the student"].measured
+    measured = evaluations["the student"].measured
     rise = {"validation_loss_rise": largest_rise([entry["score"] for entry in outcome.history])}
     result = build_result(
         execution,
         parameters_of(task),
         trained(task, measured, outcome, rise),
         artifacts={path.name: sha256_file(path)},
-        runtime=found["the student"].runtime,
+        runtime=evaluations["the student"].runtime,
         baselines=references,
     )
     extra = {"curves": [outcome.history], "best_epoch": outcome.best_epoch}
@@ -80,17 +77,11 @@ def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]
     own, common = task.task, task.common
     assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma, schedule=own.beta_schedule)
-    profiled = task.profile.training.distill
-    guide = at_training_patches(teacher, profiled)
+    recipe = task.profile.training.distill
+    guide = at_training_patches(teacher, recipe)
     learner = start_student(task, guide, common.student)
-    outcome = train(
-        DistillObjective(learner, guide, common.loss, weights),
-        open_feed(task, profiled),
-        recipe_for(task, profiled, epochs=own.epochs, patience=own.patience, ema_decay=_EMA_DECAY),
-        work_folder(task),
-        validate_pairs(task, profiled.side),
-        torch.device(task.profile.device.kind),
-    )
+    objective = DistillObjective(learner, guide, common.loss, weights)
+    outcome = train_by(task, recipe, objective, epochs=own.epochs, patience=own.patience)
     learner.load_state_dict(outcome.weights)
     factor = teacher.config.patch_size // guide.config.patch_size
     return enlarge_patches(learner, factor, detail=teacher), outcome
@@ -102,27 +93,30 @@ def at_training_patches(teacher: Dust3r, recipe: DistillRecipe) -> Dust3r:
     return shrink_patches(teacher, whole // (recipe.patch_size or whole))
 
 
-def start_student(
-    task: ResolvedTask,
-    teacher: Dust3r,
-    shape: Student,
-    *,
-    depth_rule: DepthRule = "even",
-    units: UnitRule = "l1",
-) -> Dust3r:
+def start_student(task: ResolvedTask, teacher: Dust3r, shape: Student) -> Dust3r:
     """The student before its training, with the teacher's patches."""
-    recipe = task.profile.training.distill
     reduction = Reduction(depth=shape.depth, heads=shape.heads, ffn=shape.ffn)
-    student = cut(teacher, reduction, depth_rule=depth_rule, units=units)
+    student = cut(
+        teacher,
+        reduction,
+        depth_rule=shape.blocks,
+        units=shape.units,
+        ffn_multiple=shape.ffn_multiple,
+    )
     if shape.init == "refitted_layers":
-        device = torch.device(task.profile.device.kind)
+        world, recipe = world_of(task), task.profile.training.distill
         # Each rank fits on pairs of its own; training begins from the first one's weights.
-        one = recipe.model_copy(update={"batch": recipe.refit_pairs * World.current().size})
-        with closing(open_feed(task, one, augment=False)) as feed:
+        whole = {"batch": recipe.refit_pairs * world.size, "accumulate": 1}
+        with closing(open_feed(task, recipe.model_copy(update=whole), augment=False)) as feed:
             pairs = next(feed)
-        images = pairs.image1.to(device), pairs.image2.to(device)
-        kept = kept_blocks(teacher, reduction, depth_rule)
-        refit(student.to(device), teacher.to(device), kept, *images)
+        images = pairs.image1.to(world.device), pairs.image2.to(world.device)
+        refit(
+            student.to(world.device),
+            teacher.to(world.device),
+            kept_blocks(teacher, reduction, shape.blocks),
+            *images,
+            ridge=shape.refit_ridge,
+        )
     return student
 
 

@@ -41,7 +41,7 @@ def attention_kl(
         raise ValueError(f"{len(student)} blocks of the student, {len(teacher)} of the teacher")
     terms = []
     for ours, theirs in zip(student, teacher, strict=True):
-        p, q = (_mean_attention(*one, temperature) for one in (theirs, ours))
+        p, q = (_mean_attention(*products, temperature) for products in (theirs, ours))
         p = p.detach()
         terms.append((p * (p.clamp(min=_SMALLEST) / q.clamp(min=_SMALLEST)).log()).sum(-1).mean())
     return temperature**2 * torch.stack(terms).mean()
@@ -50,16 +50,16 @@ def attention_kl(
 @contextmanager
 def watch_cross_attention(network: Dust3r) -> Iterator[list[list[Products]]]:
     """Collect queries and keys of every decoder block's cross-attention, a list for each view."""
-    found: list[list[Products]] = [[], []]
+    views: list[list[Products]] = [[], []]
     handles = [
         cast(DecoderBlock, block).cross_attn.attend.register_forward_pre_hook(
             lambda _, arguments, own=own: own.append(arguments[:2])
         )
-        for own, decoder in zip(found, (network.dec_blocks, network.dec_blocks2), strict=True)
+        for own, decoder in zip(views, (network.dec_blocks, network.dec_blocks2), strict=True)
         for block in decoder
     ]
     try:
-        yield found
+        yield views
     finally:
         for handle in handles:
             handle.remove()

@@ -12,7 +12,7 @@ _LEAST_EXCESS = 1e-6  # in float32, C - 1 has lost x itself below it
 
 
 def confidence_loss(
-    prediction: PairPrediction, truth: PairPoints, mask: PairMask, alpha: float = 0.2
+    prediction: PairPrediction, truth: PairPoints, mask: PairMask, alpha: float
 ) -> Tensor:
     """Mean of C * l - alpha * log C over valid pixels, summed over the two views.
 
@@ -38,7 +38,7 @@ def confidence_loss(
     return first + second
 
 
-def confidence_floor(prediction: PairPrediction, mask: PairMask, lowest: float = 0.05) -> Tensor:
+def confidence_floor(prediction: PairPrediction, mask: PairMask, lowest: float) -> Tensor:
     """Mean squared depth of log(C - 1) below log(`lowest`), summed over the two views.
 
     Where the residual exceeds alpha, the confidence loss drives C = 1 + exp(x) to 1, and there its

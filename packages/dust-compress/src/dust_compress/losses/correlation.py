@@ -3,17 +3,19 @@
 from torch import Tensor
 from torch.nn.functional import log_softmax, normalize
 
-_SHARPNESS = 0.1
-
 
 def correlation_kl(
-    student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], *, temperature: float
+    student: tuple[Tensor, Tensor],
+    teacher: tuple[Tensor, Tensor],
+    *,
+    temperature: float,
+    sharpness: float,
 ) -> Tensor:
-    """T^2 KL(p_t || p_s), p_i = softmax_j(cos(a_i, b_j) / (0.1 T)); mean over tokens and pairs.
+    """T^2 KL(p_t || p_s), p_i = softmax_j(cos(a_i, b_j) / (s T)); mean over tokens and pairs.
 
     a and b are the encoder's tokens of the two views, so p_i says where in view 2 token i of view 1
     is to be found: distillation (arXiv:1503.02531) with the other view's tokens for classes, as in
-    contrastive matching with a temperature of 0.1. A cosine is at most 1; without that division
+    contrastive matching with a temperature s. A cosine is at most 1; without that division
     every p_i would be nearly uniform. Only angles count, so a student may have its own scale, and
     even its own width.
 
@@ -21,12 +23,13 @@ def correlation_kl(
         student, teacher: tokens (B, N, C) of view 1 and (B, M, C) of view 2; gradients flow to the
             student alone.
         temperature: T.
+        sharpness: s, the cosines' temperature at T = 1.
 
     Returns:
         A scalar, at least 0.
     """
     p, q = (
-        _log_matches(first.float(), second.float(), _SHARPNESS * temperature)
+        _log_matches(first.float(), second.float(), sharpness * temperature)
         for first, second in (teacher, student)
     )
     p = p.detach()

@@ -8,31 +8,33 @@ from dust_compress.losses.pointmaps import PairMask, PairPoints, lengths
 from dust_compress.train.distributed import mean_over_ranks
 
 _UNKNOWN = -1
-_TEMPERATURE = 0.1
-_OCCLUDED = 0.05  # of the distance: a surface nearer than that to the one expected is the same
 _NEAREST = 1e-3  # of the image plane, metres
 
 
-def matching_loss(tokens1: Tensor, tokens2: Tensor, matches: Tensor) -> Tensor:
+def matching_loss(
+    tokens1: Tensor, tokens2: Tensor, matches: Tensor, *, channels: float, temperature: float
+) -> Tensor:
     """Mean cross-entropy with which tokens of view 2 find their matches among view 1's (InfoNCE).
 
-    Tokens compare by the cosine of a quarter of their channels, so that the other three quarters
-    stay free for what a match must not depend on. MASt3R trains matching like that, on pixels and
+    Tokens compare by the cosine of their first channels alone, so that the others stay free for
+    what a match must not depend on. MASt3R trains matching like that, on pixels and
     beside DUSt3R's loss (arXiv:2406.09756, eq. 9).
 
     Args:
         tokens1, tokens2: encoder outputs (B, N, C).
-        matches: what `matching_tokens` found, (B, N).
+        matches: (B, N), from `matching_tokens`.
+        channels: share of the channels that compare, in (0, 1].
+        temperature: of the cosines.
 
     Returns:
         A scalar: 0 for certainty, log N for chance; 0 where no token has a match.
     """
     with torch.autocast(tokens1.device.type, enabled=False):
         ours, theirs = (
-            normalize(tokens[..., : tokens.shape[-1] // 4].float(), dim=-1)
+            normalize(tokens[..., : int(channels * tokens.shape[-1])].float(), dim=-1)
             for tokens in (tokens1, tokens2)
         )
-        logits = theirs @ ours.transpose(1, 2) / _TEMPERATURE
+        logits = theirs @ ours.transpose(1, 2) / temperature
     losses = cross_entropy(
         logits.flatten(0, 1), matches.flatten(), ignore_index=_UNKNOWN, reduction="none"
     )
@@ -40,7 +42,12 @@ def matching_loss(tokens1: Tensor, tokens2: Tensor, matches: Tensor) -> Tensor:
 
 
 def matching_tokens(
-    truth: PairPoints, mask: PairMask, intrinsics: Tensor, patch_size: int
+    truth: PairPoints,
+    mask: PairMask,
+    intrinsics: Tensor,
+    patch_size: int,
+    *,
+    same_surface: float,
 ) -> Tensor:
     """Where view 1 sees the surface at the centre of each of view 2's patches.
 
@@ -48,6 +55,8 @@ def matching_tokens(
         truth: true points (B, H, W, 3) in view 1's frame.
         intrinsics: K (B, 3, 3) of view 1, pixels.
         patch_size: side of a patch, pixels.
+        same_surface: a point nearer to the expected one than this share of its distance from the
+            camera is on the same surface; one farther off hides it.
 
     Returns:
         (B, N): for each token of view 2 the number of view 1's token, row by row; -1 where the
@@ -64,7 +73,7 @@ def matching_tokens(
     column, row = column.clamp(0, width - 1), row.clamp(0, height - 1)
     batch = torch.arange(len(points), device=points.device)[:, None]
     seen = truth.view1[batch, row, column]
-    same = lengths(seen - points) < _OCCLUDED * lengths(points)
+    same = lengths(seen - points) < same_surface * lengths(points)
     visible = known & inside & mask.view1[batch, row, column] & same & (planes[..., 2] > _NEAREST)
     token = (row // patch_size) * (width // patch_size) + column // patch_size
     return token.where(visible, _UNKNOWN)

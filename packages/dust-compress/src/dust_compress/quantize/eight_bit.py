@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from dust_compress.engine.build import build_engine
 from dust_compress.quantize.bias import correct_biases
 from dust_compress.quantize.calibrate import calibration_run, sensitivity
@@ -14,10 +12,10 @@ from dust_compress.quantize.export import export_int8, read_origin
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.objective import QatObjective
 from dust_compress.quantize.origin import Origin
-from dust_compress.train import Outcome, train
-from dust_compress.train.distributed import World
+from dust_compress.train import Outcome
+from dust_compress.train.distributed import all_ranks, device_of
 from dust_compress.train.outcome import trained
-from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
+from dust_compress.train.task_training import train_by, work_folder
 from dust_core.declared.project import ARTIFACTS, result_of
 from dust_core.declared.records import (
     BaselineRef,
@@ -72,7 +70,8 @@ def qat(task: ResolvedTask) -> None:
     network = load_checkpoint(folder / _TEACHER).network
     path = folder / own.outputs[0]
     needed = _escalated(task)
-    outcome = _train(task, network, task.common) if needed else None
+    with all_ranks(task):
+        outcome = _train(task, network, task.common) if needed else None
     if outcome is None:
         _quantize(task, network, task.common, trained_next=False)
     origin = _experiment(task) if needed else exp_id(own.quant_name(task.common, "PTQ"))
@@ -103,7 +102,8 @@ def qat_student(task: ResolvedTask) -> None:
     checkpoint = load_checkpoint(folder / _STUDENT)
     (policy_task,) = task.references.values()
     policy = policy_task.common
-    outcome = _train(task, checkpoint.network, policy)
+    with all_ranks(task):
+        outcome = _train(task, checkpoint.network, policy)
     graph, engine = (folder / name for name in own.outputs)
     built_on = (str(checkpoint.exp_id), _experiment(policy_task))
     _export(task, checkpoint.network, graph, Origin(_experiment(task), built_on))
@@ -137,16 +137,8 @@ def _train(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outcome:
     own = task.task
     assert isinstance(own, QatSchedule)
     _quantize(task, network, policy, trained_next=True)
-    profiled = task.profile.training.qat
-    outcome = train(
-        QatObjective(network, 1 - own.quantized_epochs / own.epochs),
-        open_feed(task, profiled),
-        recipe_for(task, profiled, epochs=own.epochs),
-        work_folder(task),
-        validate_pairs(task, profiled.side),
-        torch.device(task.profile.device.kind),
-    )
-    World.current().leave()
+    recipe = task.profile.training.qat
+    outcome = train_by(task, recipe, QatObjective(network, own), epochs=own.epochs)
     network.load_state_dict(outcome.weights)
     return outcome
 
@@ -154,7 +146,7 @@ def _train(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outcome:
 def _quantize(task: ResolvedTask, network: Dust3r, policy: Policy, *, trained_next: bool) -> None:
     own = task.task
     assert isinstance(own, QuantTask)
-    network.to(task.profile.device.kind)
+    network.to(device_of(task))
     run = calibration_run(task, own.calibration_images)
     quantize(network, policy, run)
     # Training learns its own biases, from the float network as it was.

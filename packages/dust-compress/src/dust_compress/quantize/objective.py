@@ -12,27 +12,29 @@ from dust_compress.losses.radial_laplace import radial_laplace_kl
 from dust_compress.quantize.network import quantizers_off
 from dust_compress.train import Objective
 from dust_compress.train.pairs import predict_both_orders, supervise_both_orders
+from dust_core.declared.specs.models.quant import QatSchedule
 from dust_core.network.model import Dust3r
 from dust_core.pairs.feed.feed import PairBatch
 
-_ALPHA, _CLAMP = 0.2, 100.0  # of the confidence loss that the float network was trained with
-_BETA = 0.5  # P1's weight of the teacher
-
 
 class QatObjective(Objective):
-    """(1 - beta) task + beta KL to what the network said in float before the training.
+    """(1 - beta) task + beta KL_T to what the network is to learn from.
 
     Args:
         network: with calibrated quantizers; it is trained.
-        float_share: the first part of the training, in [0, 1), in which quantizers are off.
+        schedule: the terms of the loss, the target, and when quantizers are on.
     """
 
     network: Dust3r
 
-    def __init__(self, network: Dust3r, float_share: float) -> None:
+    def __init__(self, network: Dust3r, schedule: QatSchedule) -> None:
         super().__init__(network)
-        self.float_share = float_share
-        teacher = copy.deepcopy(network).requires_grad_(False).eval()
+        self.loss = schedule.loss
+        # The first part of the training, in [0, 1), in which quantizers are off.
+        self.float_share = 1 - schedule.quantized_epochs / schedule.epochs
+        match schedule.learn_from:
+            case "float_outputs":
+                teacher = copy.deepcopy(network).requires_grad_(False).eval()
         # In a list, so that neither the optimiser nor a saved state takes it for the network's.
         self._teacher = [teacher]
 
@@ -48,9 +50,15 @@ class QatObjective(Objective):
             ours = predict_both_orders(self.network, batch.image1, batch.image2)
         everywhere = PairMask(*(torch.ones_like(c, dtype=torch.bool) for c in ours[1::2]))
         parts = {
-            "task": confidence_loss(ours, truth.points, truth.mask, _ALPHA),
+            "task": confidence_loss(ours, truth.points, truth.mask, self.loss.alpha),
             "kl": radial_laplace_kl(
-                ours, theirs, everywhere, temperature=1.0, alpha=_ALPHA, clamp=_CLAMP
+                ours,
+                theirs,
+                everywhere,
+                temperature=self.loss.T,
+                alpha=self.loss.alpha,
+                clamp=self.loss.confidence_clamp,
             ),
         }
-        return {"total": (1 - _BETA) * parts["task"] + _BETA * parts["kl"], **parts}
+        beta = self.loss.beta
+        return {"total": (1 - beta) * parts["task"] + beta * parts["kl"], **parts}

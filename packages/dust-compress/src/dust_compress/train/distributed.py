@@ -9,23 +9,41 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+
+from dust_core.declared.specs import ResolvedTask
 
 
 @dataclass(frozen=True)
 class World:
-    """This process's place among those that train together."""
+    """This process's place among those that train together.
 
-    rank: int = 0
-    size: int = 1
+    Attributes:
+        rank, size: its number, and how many there are.
+        device: its own device; on a machine with several GPUs no two ranks share one.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
 
     @staticmethod
-    def current() -> "World":
-        """Join the group that `torchrun` describes in the environment, if it does."""
+    def join(kind: str) -> "World":
+        """Join the group that `torchrun` describes in the environment, if it does.
+
+        Args:
+            kind: of device, `cpu` or `cuda`; it decides how the ranks talk to each other.
+        """
+        cuda = kind == "cuda"
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        device = torch.device(kind, local) if cuda else torch.device(kind)
         if "WORLD_SIZE" not in os.environ:
-            return World()
+            return World(0, 1, device)
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        return World(dist.get_rank(), dist.get_world_size())
+            if cuda:
+                torch.cuda.set_device(device)
+            init_device_mesh(kind, (int(os.environ["WORLD_SIZE"]),))
+        return World(dist.get_rank(), dist.get_world_size(), device)
 
     @contextmanager
     def synchronised(self, module: nn.Module, last: bool) -> Iterator[None]:
@@ -41,18 +59,9 @@ class World:
         """Whether each flag is up on some rank: clocks and signals differ between them."""
         if self.size == 1:
             return flags
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        raised = torch.tensor(flags, dtype=torch.uint8, device=device)
+        raised = torch.tensor(flags, dtype=torch.uint8, device=self.device)
         dist.all_reduce(raised, dist.ReduceOp.MAX)
         return tuple(bool(flag) for flag in raised)
-
-    def leave(self) -> None:
-        """End the group: the first rank goes on alone, the others exit."""
-        if self.size > 1:
-            dist.barrier()
-            dist.destroy_process_group()
-        if self.rank > 0:
-            raise SystemExit(0)
 
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, by rank, on every rank."""
@@ -61,6 +70,32 @@ class World:
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value)
         return values
+
+
+def world_of(task: ResolvedTask) -> World:
+    """This process's place among the ranks of a task."""
+    return World.join(task.profile.device.kind)
+
+
+def device_of(task: ResolvedTask) -> torch.device:
+    """The device on which this rank works on a task."""
+    return world_of(task).device
+
+
+@contextmanager
+def all_ranks(task: ResolvedTask) -> Iterator[None]:
+    """The part of a task that every rank executes; behind it the first one goes on alone.
+
+    The others exit there, whether or not anything was trained, so that a task is measured and its
+    results are written once.
+    """
+    world = world_of(task)
+    yield
+    if world.size > 1:
+        dist.barrier()
+        dist.destroy_process_group()
+    if world.rank > 0:
+        raise SystemExit(0)
 
 
 def data_parallel(module: nn.Module, world: World) -> nn.Module:

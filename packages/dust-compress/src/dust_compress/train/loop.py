@@ -17,11 +17,12 @@ from torch.optim.swa_utils import AveragedModel
 from dust_compress.train.distributed import World, data_parallel
 from dust_compress.train.monitor import Monitor
 from dust_compress.train.optimiser import Optimisers
-from dust_compress.train.recipe import Recipe
+from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.state import TrainState, Weights, load_state, save_state
 from dust_core.errors import DustError
 
 _Tensors = tuple[Tensor, ...] | list[Tensor]
+_DIVERGED = "lower the learning rate, or look for NaN in the data with `dust data check`"
 
 
 class Feed(Protocol):
@@ -59,7 +60,18 @@ class Validation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training leaves: the best weights by validation, and how it went."""
+    """The best weights by validation, and how the training went.
+
+    Attributes:
+        weights: the best ones.
+        score: their validation score.
+        best_epoch: the epoch that reached it, from 1 on.
+        epochs: epochs trained.
+        stopped_early: whether patience ended it.
+        history: one entry an epoch.
+        seconds: time spent, over all its runs.
+        skipped: damaged samples that were left out, over all ranks.
+    """
 
     weights: Weights
     score: float
@@ -68,12 +80,13 @@ class Outcome:
     stopped_early: bool
     history: list[dict[str, float]]
     seconds: float
+    skipped: int = 0
 
 
 def train(
     objective: Objective,
     feed: Feed,
-    recipe: Recipe,
+    plan: TrainingPlan,
     folder: Path,
     validate: Callable[[nn.Module], Validation],
     device: torch.device | None = None,
@@ -85,29 +98,29 @@ def train(
     feed's batches are one rank's share and the gradients are averaged over the ranks.
 
     Raises:
-        DustError: stopped by a signal, a state of another recipe, or a loss that stays non-finite.
+        DustError: stopped by a signal, a state of another plan, a loss that stays non-finite, or a
+            validation that is not finite.
     """
-    world = World.current()
-    device = device or torch.device("cpu")
-    objective.to(device)
-    torch.manual_seed(recipe.seed)
-    run = _Run(objective, feed, recipe, folder, world, device)
+    world = World.join("cpu" if device is None else device.type)
+    objective.to(world.device)
+    torch.manual_seed(plan.seed)
+    run = _Run(objective, feed, plan, folder, world)
     with (
-        Monitor(folder, recipe, run.state, visible=world.rank == 0) as monitor,
+        Monitor(folder, plan, run.state, visible=world.rank == 0) as monitor,
         _stop_signals() as stop,
     ):
         batches = iter(feed)
         while not run.finished:
             run.optimise(batches, monitor)
             stopped, due = world.any(bool(stop), run.due())
-            if run.state.step % recipe.steps_per_epoch == 0:
+            if run.state.step % plan.steps_per_epoch == 0:
                 run.finish_epoch(validate, monitor)
             elif stopped or due:
                 run.save()
             if stopped:
                 by = stop[0] if stop else "another rank"
                 raise DustError(
-                    f"stopped by {by} after {run.state.step} of {recipe.steps} steps",
+                    f"stopped by {by} after {run.state.step} of {plan.steps} steps",
                     where=str(folder),
                     fix="run the same command again: it resumes here",
                     exit_code=1,
@@ -118,7 +131,7 @@ def train(
         score=state.best_score,
         best_epoch=state.best_epoch,
         epochs=len(state.history),
-        stopped_early=state.step < recipe.steps,
+        stopped_early=state.step < plan.steps,
         history=state.history,
         seconds=state.seconds,
     )
@@ -131,25 +144,24 @@ class _Run:
         self,
         objective: Objective,
         feed: Feed,
-        recipe: Recipe,
+        plan: TrainingPlan,
         folder: Path,
         world: World,
-        device: torch.device,
     ) -> None:
-        self.network, self.feed, self.recipe, self.device = objective.network, feed, recipe, device
+        self.network, self.feed, self.plan = objective.network, feed, plan
         self.path = folder / "state.pt"
         self.world = world
         self.parallel = data_parallel(objective, world)
-        self.optimiser = Optimisers(self.network, recipe)
+        self.optimiser = Optimisers(self.network, plan)
         self.average = (
-            AveragedModel(self.network, multi_avg_fn=_moving_average(recipe.ema_decay))
-            if recipe.ema_decay is not None
+            AveragedModel(self.network, multi_avg_fn=_moving_average(plan.ema_decay))
+            if plan.ema_decay is not None
             else None
         )
         self.state = TrainState()
         self.saved_at = time.monotonic()
         self.skipped = 0
-        saved = load_state(self.path, recipe)
+        saved = load_state(self.path, plan)
         if saved is not None:
             self.state, parts = saved
             self.network.load_state_dict(parts["network"])
@@ -161,28 +173,28 @@ class _Run:
     @property
     def finished(self) -> bool:
         epochs = len(self.state.history)
-        patience = self.recipe.patience
+        patience = self.plan.patience
         out_of_patience = patience is not None and epochs - self.state.best_epoch >= patience
-        return self.state.step >= self.recipe.steps or (epochs > 0 and out_of_patience)
+        return self.state.step >= self.plan.steps or (epochs > 0 and out_of_patience)
 
     def optimise(self, batches: Iterator[Any], monitor: Monitor) -> None:
         """One optimiser step over `accumulate` batches."""
-        state, recipe = self.state, self.recipe
-        rate = recipe.learning_rate_at(state.step)
+        state, plan = self.state, self.plan
+        rate = plan.learning_rate_at(state.step)
         self.optimiser.zero_grad()
-        progress = state.step / recipe.steps
-        for index in range(recipe.accumulate):
-            last = index == recipe.accumulate - 1
+        progress = state.step / plan.steps
+        for index in range(plan.accumulate):
+            last = index == plan.accumulate - 1
             with self.world.synchronised(self.parallel, last):
                 with torch.autocast(
-                    self.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"
+                    self.world.device.type, torch.bfloat16, enabled=plan.precision == "bf16"
                 ):
                     losses = self.parallel(next(batches), progress)
-                (losses["total"] / recipe.accumulate).backward()
+                (losses["total"] / plan.accumulate).backward()
             for name, value in losses.items():
-                mean = float(value.detach()) / recipe.accumulate
+                mean = float(value.detach()) / plan.accumulate
                 state.running[name] = state.running.get(name, 0.0) + mean
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm))
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip_norm))
         self._check(norm)
         if math.isfinite(norm):
             self.optimiser.step(rate)
@@ -200,8 +212,16 @@ class _Run:
             validation = validate(network)
         network.train()
         epoch = len(state.history) + 1
+        if not math.isfinite(validation.score):
+            raise DustError(
+                f"the validation loss is {validation.score} after epoch {epoch}: the training has "
+                "diverged",
+                where=str(self.path.parent),
+                fix=_DIVERGED,
+                exit_code=1,
+            )
         entry = {"epoch": float(epoch), "step": float(state.step), "score": validation.score}
-        entry |= {f"train/{k}": v / self.recipe.steps_per_epoch for k, v in state.running.items()}
+        entry |= {f"train/{k}": v / self.plan.steps_per_epoch for k, v in state.running.items()}
         entry |= {f"val/{k}": v for k, v in validation.metrics.items()}
         state.history.append(entry)
         state.running = {}
@@ -212,7 +232,7 @@ class _Run:
         monitor.epoch(entry)
 
     def due(self) -> bool:
-        return time.monotonic() - self.saved_at > 60 * self.recipe.checkpoint_minutes
+        return time.monotonic() - self.saved_at > 60 * self.plan.checkpoint_minutes
 
     def save(self) -> None:
         """Save every rank's position and, once, all the rest."""
@@ -228,7 +248,7 @@ class _Run:
             "feed": feeds,
             "average": None if self.average is None else self.average.state_dict(),
         }
-        save_state(self.path, self.state, self.recipe, parts)
+        save_state(self.path, self.state, self.plan, parts)
 
     def _check(self, norm: float) -> None:
         # A rare overflow is skipped; a run of them means that the training has diverged.
@@ -237,7 +257,7 @@ class _Run:
             raise DustError(
                 f"the gradient was not finite in 10 steps running, up to step {self.state.step}",
                 where=str(self.path.parent),
-                fix="lower the learning rate, or look for NaN in the data with `dust data check`",
+                fix=_DIVERGED,
                 exit_code=1,
             )
 

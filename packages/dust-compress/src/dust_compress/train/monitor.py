@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dust_compress.train.recipe import Recipe
+from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.state import TrainState
 from dust_core.files import atomic_path
 
@@ -22,7 +22,9 @@ class Monitor:
     that a killed run leaves no line twice.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, state: TrainState, *, visible: bool) -> None:
+    def __init__(
+        self, folder: Path, plan: TrainingPlan, state: TrainState, *, visible: bool
+    ) -> None:
         self.folder, self.visible = folder, visible
         self.history = list(state.history)
         self.progress = Progress(
@@ -34,7 +36,7 @@ class Monitor:
             disable=not visible,
         )
         self.task = self.progress.add_task(
-            folder.name, total=recipe.steps, completed=state.step, note=""
+            folder.name, total=plan.steps, completed=state.step, note=""
         )
         self.live: Any = None
         self.drawn_at = -math.inf

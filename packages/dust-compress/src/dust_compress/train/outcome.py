@@ -1,6 +1,6 @@
-"""What a training adds to the measurement of its network."""
+"""What a training adds to the record of its network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dust_compress.train import Outcome
@@ -15,15 +15,29 @@ def trained(
     quantities: Mapping[str, float] | None = None,
 ) -> Measurement:
     """The measurement with what the training cost and how it went."""
-    device = task.profile.device
-    hours = outcome.seconds / 3600 * device.count
-    reasons = {field: why for field, why in measured.reasons.items() if field != "gpu_hours"}
-    if device.kind == "cpu":
-        reasons["gpu_hours"] = f"trained on a CPU, in {hours:.2f} hours"
+    gpu_hours, reasons = cost_of(task, (outcome,))
+    others = {field: why for field, why in measured.reasons.items() if field != "gpu_hours"}
     return replace(
         measured,
-        gpu_hours=None if device.kind == "cpu" else hours,
-        reasons=reasons,
+        gpu_hours=gpu_hours,
+        reasons=others | reasons,
         quantities=dict(quantities or measured.quantities),
-        notes=f"epoch {outcome.best_epoch} of {outcome.epochs}; {measured.notes}",
+        notes="; ".join(filter(None, (how_it_went((outcome,)), measured.notes))),
     )
+
+
+def cost_of(task: ResolvedTask, outcomes: Sequence[Outcome]) -> tuple[float | None, dict[str, str]]:
+    """GPU hours of a training in stages, or None and the reason in a record's words."""
+    device = task.profile.device
+    hours = sum(outcome.seconds for outcome in outcomes) / 3600 * device.count
+    if device.kind == "cpu":
+        return None, {"gpu_hours": f"trained on a CPU, in {hours:.2f} hours"}
+    return hours, {}
+
+
+def how_it_went(outcomes: Sequence[Outcome]) -> str:
+    """One line: the best epoch of the last stage, its validation loss, and what was left out."""
+    last = outcomes[-1]
+    line = f"epoch {last.best_epoch} of {last.epochs} is best: validation loss {last.score:.4f}"
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    return f"{line}; {skipped} damaged samples skipped" if skipped else line

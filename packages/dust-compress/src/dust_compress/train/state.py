@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dust_compress.train.recipe import Recipe
+from dust_compress.train.plan import TrainingPlan
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
 
@@ -16,7 +16,7 @@ Weights = dict[str, Tensor]
 
 @dataclass
 class TrainState:
-    """The mutable half of a training; everything else is its recipe, objective and feed.
+    """The mutable half of a training; everything else is its plan, objective and feed.
 
     Attributes:
         step: optimiser steps done.
@@ -37,10 +37,10 @@ class TrainState:
     seconds: float = 0.0
 
 
-def save_state(path: Path, state: TrainState, recipe: Recipe, parts: dict[str, Any]) -> None:
+def save_state(path: Path, state: TrainState, plan: TrainingPlan, parts: dict[str, Any]) -> None:
     """Write the state and the state dicts of `parts` (network, optimiser, average, feed)."""
     content = {
-        "recipe": recipe.to_dict(),
+        "recipe": plan.to_dict(),
         "state": vars(state),
         "parts": parts,
         "torch_rng": torch.get_rng_state(),
@@ -49,11 +49,11 @@ def save_state(path: Path, state: TrainState, recipe: Recipe, parts: dict[str, A
         torch.save(content, temporary)
 
 
-def load_state(path: Path, recipe: Recipe) -> tuple[TrainState, dict[str, Any]] | None:
+def load_state(path: Path, plan: TrainingPlan) -> tuple[TrainState, dict[str, Any]] | None:
     """The state and the parts' state dicts, or None where nothing was saved yet.
 
     Raises:
-        DustError: the file is damaged or was written under another recipe.
+        DustError: the file is damaged or was written under another plan.
     """
     if not path.exists():
         return None
@@ -61,16 +61,16 @@ def load_state(path: Path, recipe: Recipe) -> tuple[TrainState, dict[str, Any]] 
     try:
         # weights_only runs nothing from the file; a state is not a checkpoint that others read.
         content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
-        saved_recipe, state = content["recipe"], TrainState(**content["state"])
+        saved_plan, state = content["recipe"], TrainState(**content["state"])
         parts, rng = content["parts"], content["torch_rng"]
     except Exception as error:  # torch.load raises half a dozen unrelated types
         raise DustError(f"cannot resume: {error}", where=str(path), fix=fix) from error
-    current = recipe.to_dict()
-    changed = [key for key in current if saved_recipe.get(key) != current[key]]
+    current = plan.to_dict()
+    changed = [key for key in current if saved_plan.get(key) != current[key]]
     if changed:
         raise DustError(
-            "cannot resume under another recipe: "
-            + ", ".join(f"{k} was {saved_recipe.get(k)}, is {current[k]}" for k in changed),
+            "cannot resume under another plan: "
+            + ", ".join(f"{k} was {saved_plan.get(k)}, is {current[k]}" for k in changed),
             where=str(path),
             fix=fix,
         )

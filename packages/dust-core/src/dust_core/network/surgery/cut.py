@@ -12,7 +12,6 @@ from dust_core.network.model.network import Dust3r
 
 DepthRule = Literal["even", "importance"]
 UnitRule = Literal["l1", "first"]
-_UNIT_GRID = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,12 @@ class Reduction:
 
 
 def cut(
-    teacher: Dust3r, reduction: Reduction, *, depth_rule: DepthRule = "even", units: UnitRule = "l1"
+    teacher: Dust3r,
+    reduction: Reduction,
+    *,
+    depth_rule: DepthRule = "even",
+    units: UnitRule = "l1",
+    ffn_multiple: int = 1,
 ) -> Dust3r:
     """A network with fewer blocks, heads and feed-forward units, holding the teacher's own weights.
 
@@ -44,15 +48,16 @@ def cut(
         depth_rule: `even` keeps the first, the last and evenly spaced blocks between them;
             `importance` keeps those whose weights move their input most, by L1 norm.
         units: `l1` keeps heads and units with the largest weights; `first` the first ones.
+        ffn_multiple: feed-forward widths are rounded to a multiple of this, where they shrink.
     """
     config = teacher.config
     encoder, decoder = kept_blocks(teacher, reduction, depth_rule)
     student_config = replace(
         config,
         enc_heads=tuple(_kept(config.enc_heads[i], reduction.heads) for i in encoder),
-        enc_ffn=tuple(_kept_units(config.enc_ffn[i], reduction.ffn) for i in encoder),
+        enc_ffn=tuple(_kept_units(config.enc_ffn[i], reduction.ffn, ffn_multiple) for i in encoder),
         dec_heads=tuple(_kept(config.dec_heads[i], reduction.heads) for i in decoder),
-        dec_ffn=tuple(_kept_units(config.dec_ffn[i], reduction.ffn) for i in decoder),
+        dec_ffn=tuple(_kept_units(config.dec_ffn[i], reduction.ffn, ffn_multiple) for i in decoder),
     )
     student = Dust3r(student_config).to(next(teacher.parameters()).device)
     with torch.no_grad():
@@ -81,9 +86,9 @@ def _kept(count: int, share: float) -> int:
     return max(1, round(count * (1 - share)))
 
 
-def _kept_units(count: int, share: float) -> int:
-    # Widths off this grid leave lanes of INT8 and bf16 kernels empty.
-    whole = _UNIT_GRID * round(count * (1 - share) / _UNIT_GRID)
+def _kept_units(count: int, share: float, multiple: int) -> int:
+    # Widths off a grid leave lanes of INT8 and bf16 kernels empty.
+    whole = multiple * round(count * (1 - share) / multiple)
     return count if share == 0 else max(1, min(count, whole or round(count * (1 - share))))
 
 

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from dust_core.network.model.blocks import DecoderBlock, EncoderBlock, sizes
 from dust_core.network.model.network import Dust3r, Features
 
-_RIDGE = 1e-2
 _NORMS = {EncoderBlock: ("norm1", "norm2"), DecoderBlock: ("norm1", "norm2", "norm3")}
 _WRITERS = {
     EncoderBlock: ("attn.proj", "mlp.fc2"),
@@ -24,6 +23,8 @@ def refit(
     blocks: tuple[Sequence[int], Sequence[int]],
     image1: Tensor,
     image2: Tensor,
+    *,
+    ridge: float,
 ) -> None:
     """Fit, in order, each layer that writes to the student's residual streams, by least squares.
 
@@ -37,6 +38,7 @@ def refit(
         teacher: is left as it is.
         blocks: the teacher's encoder and decoder blocks that the student has.
         image1, image2: B pairs (B, 3, H, W) in [-1, 1]; both orders are used.
+        ridge: how strongly a layer is held, as a share of the mean square of its inputs.
     """
     images = torch.cat([image1, image2])
     encoder, decoder = blocks
@@ -49,7 +51,7 @@ def refit(
         states.append(_streams(block, theirs, rope))
         theirs = states[-1][-1]
     for place, block in enumerate(student.enc_blocks):
-        _fit_block(block, _targets(states, encoder, place), ours, rope)
+        _fit_block(block, _targets(states, encoder, place), ours, rope, ridge=ridge)
         ours = block(ours, rope)
 
     _refit_decoders(
@@ -58,11 +60,17 @@ def refit(
         decoder,
         Features(student.enc_norm(ours), grid),
         Features(teacher.enc_norm(theirs), grid),
+        ridge,
     )
 
 
 def _refit_decoders(
-    student: Dust3r, teacher: Dust3r, kept: Sequence[int], ours: Features, theirs: Features
+    student: Dust3r,
+    teacher: Dust3r,
+    kept: Sequence[int],
+    ours: Features,
+    theirs: Features,
+    ridge: float,
 ) -> None:
     """The same for the decoders; view 2 of the pairs in both orders is view 1, exchanged."""
     x1 = teacher.decoder_embed(theirs.tokens)
@@ -78,8 +86,8 @@ def _refit_decoders(
     for place, (block1, block2) in enumerate(
         zip(student.dec_blocks, student.dec_blocks2, strict=True)
     ):
-        _fit_block(block1, _targets(states1, kept, place), x1, x2, rope)
-        _fit_block(block2, _targets(states2, kept, place), x2, x1, rope)
+        _fit_block(block1, _targets(states1, kept, place), x1, x2, rope, ridge=ridge)
+        _fit_block(block2, _targets(states2, kept, place), x2, x1, rope, ridge=ridge)
         x1, x2 = block1(x1, x2, rope), block2(x2, x1, rope)
 
 
@@ -96,13 +104,13 @@ def _streams(block: nn.Module, *inputs: object) -> list[Tensor]:
     return [*seen, out]
 
 
-def _fit_block(block: nn.Module, targets: list[Tensor], *inputs: object) -> None:
+def _fit_block(block: nn.Module, targets: list[Tensor], *inputs: object, ridge: float) -> None:
     names = zip(_NORMS[type(block)], _WRITERS[type(block)], targets, strict=True)
     for norm, writer, target in names:
         before, read, _ = _watched(block, (norm, writer), partial(block, *inputs))
         layer = block.get_submodule(writer)
         assert isinstance(layer, nn.Linear)
-        _fit(layer, read.flatten(0, 1), (target - before).flatten(0, 1))
+        _fit(layer, read.flatten(0, 1), (target - before).flatten(0, 1), ridge)
 
 
 def _watched(block: nn.Module, names: Sequence[str], run: Callable[[], Tensor]) -> list[Tensor]:
@@ -121,14 +129,14 @@ def _watched(block: nn.Module, names: Sequence[str], run: Callable[[], Tensor]) 
     return [*(seen[name] for name in names), out]
 
 
-def _fit(layer: nn.Linear, read: Tensor, wanted: Tensor) -> None:
+def _fit(layer: nn.Linear, read: Tensor, wanted: Tensor, share: float) -> None:
     """Move a layer from its weights to the ridge regression of `wanted` (R, out) on `read`."""
     x, missing = read, wanted - layer(read)
     mean, offset = x.mean(0), missing.mean(0)
     x, missing = x - mean, missing - offset
     gram = x.T @ x
     # Where the layer reads nothing that varies, any positive ridge leaves it as it is.
-    ridge = (_RIDGE * gram.diagonal().mean()).clamp(min=torch.finfo(gram.dtype).tiny)
+    ridge = (share * gram.diagonal().mean()).clamp(min=torch.finfo(gram.dtype).tiny)
     gram.diagonal().add_(ridge)
     change = torch.linalg.solve(gram, x.T @ missing).T
     layer.weight.add_(change)

@@ -15,8 +15,35 @@ class FreezeWorkload(Task):
     does: Literal["freeze-workload"] = Field(description="Executor.", examples=["freeze-workload"])
 
 
+class ConfidenceFloor(SpecModel):
+    """A term that keeps confidences where they can still learn."""
+
+    weight: Number = Field(ge=0, le=10, description="Weight of the term.", examples=[0.05])
+    lowest: Number = Field(
+        gt=0, le=10, description="Least C - 1 that costs nothing.", examples=[0.05]
+    )
+
+
+class TokenMatching(SpecModel):
+    """How tokens of two views are matched; the profile's stages weigh the term."""
+
+    channels: Annotated[Number, Field(gt=0, le=1)] = Field(
+        description="Share of the encoder's channels by which tokens compare.", examples=[0.25]
+    )
+    temperature: Number = Field(
+        gt=0, le=10, description="Temperature of the cosines.", examples=[0.1]
+    )
+    same_surface: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        description="Distance at which two points are still one surface, as a share of their "
+        "distance from the camera.",
+        examples=[0.05],
+    )
+
+
 class TrainTeacher(Task):
     """Train the profile's own teacher, or check and adopt the published checkpoint."""
+
+    LATER = frozenset({"floor", "matching"})
 
     does: Literal["train-teacher"] = Field(description="Executor.", examples=["train-teacher"])
     alpha: Number = Field(
@@ -24,6 +51,14 @@ class TrainTeacher(Task):
         le=1,
         description="Weight of -log C in the confidence loss (DUSt3R, section 3.2).",
         examples=[0.2],
+    )
+    floor: ConfidenceFloor = Field(
+        default=ConfidenceFloor(weight=0.05, lowest=0.05),
+        description="The confidence's floor, where the teacher is trained.",
+    )
+    matching: TokenMatching = Field(
+        default=TokenMatching(channels=0.25, temperature=0.1, same_surface=0.05),
+        description="The matching of tokens, where the teacher is trained.",
     )
 
     def experiment(self, common: Any) -> BaselineName:

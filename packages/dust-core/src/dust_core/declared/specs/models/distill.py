@@ -18,6 +18,8 @@ Epochs = Annotated[Int, Within(10, 30, "epochs", "distillation runs 10 to 30 epo
 class Student(SpecModel):
     """How much smaller students are; embedding widths stay, so that features compare."""
 
+    LATER = frozenset({"blocks", "units", "ffn_multiple", "refit_ridge"})
+
     depth: Share = Field(description="Fraction of the blocks that goes.", examples=[0.3])
     heads: Share = Field(description="Fraction of the attention heads that goes.", examples=[0.3])
     ffn: Share = Field(description="Fraction of the FFN width that goes.", examples=[0.3])
@@ -26,10 +28,35 @@ class Student(SpecModel):
         "they write is fitted by least squares to what the whole teacher holds there.",
         examples=["refitted_layers"],
     )
+    blocks: Literal["even", "importance"] = Field(
+        default="even",
+        description="Blocks that stay: the first, the last and evenly spaced ones between them, or "
+        "those with the largest weights where they write.",
+        examples=["even"],
+    )
+    units: Literal["l1", "first"] = Field(
+        default="l1",
+        description="Heads and FFN channels that stay: those with the largest weights, or the "
+        "first ones.",
+        examples=["l1"],
+    )
+    ffn_multiple: Annotated[Int, Field(ge=1, le=1024)] = Field(
+        default=16, description="FFN widths are rounded to a multiple of this.", examples=[16]
+    )
+    refit_ridge: Number = Field(
+        default=0.01,
+        gt=0,
+        le=1000,
+        description="Ridge of the least-squares fit of `refitted_layers`, as a multiple of the "
+        "inputs' mean square.",
+        examples=[0.01],
+    )
 
 
 class DistillLoss(SpecModel):
     """(1 - beta) task + beta KL_T + gamma features."""
+
+    LATER = frozenset({"correlation_sharpness"})
 
     task: Literal["conf_loss"] = Field(
         description="Loss against the truth: the confidence loss (DUSt3R, section 3.2).",
@@ -42,6 +69,13 @@ class DistillLoss(SpecModel):
         description="Form of the KL term: radial_laplace (law of the residual norm, scale "
         "alpha / C), conf_softmax, correlation or attention.",
         examples=["radial_laplace"],
+    )
+    correlation_sharpness: Number = Field(
+        default=0.1,
+        gt=0,
+        le=10,
+        description="Temperature of the cosines at T = 1, where kl is correlation.",
+        examples=[0.1],
     )
     confidence_clamp: Number = Field(
         gt=1, le=1000, description="Confidences are clamped there in the KL term.", examples=[100.0]

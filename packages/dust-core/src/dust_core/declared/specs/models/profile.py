@@ -9,15 +9,14 @@ from dust_core.declared.specs.models.base import SpecFile, SpecModel
 from dust_core.declared.specs.models.constraints import (
     Bool,
     Int,
-    Number,
     RelativePath,
     Sha256,
     Text,
     refuse,
 )
+from dust_core.declared.specs.models.training import Size, Training
 from dust_core.declared.specs.models.workload import DataSplits
 
-Size = Annotated[Int, Field(ge=1, le=65_536)]
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
@@ -141,92 +140,6 @@ class Runtime(SpecModel):
     compiler: Literal["tensorrt", "tensorrt_rtx"] = Field(
         description="What compiles the .trt engines.", examples=["tensorrt_rtx"]
     )
-
-
-class Shards(SpecModel):
-    """A set of shards too large to ship, rendered or imported where it is needed."""
-
-    manifest: RelativePath = Field(
-        description="The set's manifest.", examples=["data/train224/manifest.json"]
-    )
-    sha256: Sha256 = Field(description="SHA-256 of the manifest.", examples=["0" * 64])
-
-
-class Recipe(SpecModel):
-    """How a network is trained; how many epochs is the experiment's business."""
-
-    pairs_per_epoch: Annotated[Int, Field(ge=1, le=10_000_000)] = Field(
-        description="Pairs seen in an epoch.", examples=[2000]
-    )
-    batch: Size = Field(description="Pairs in a batch, all devices together.", examples=[16])
-    side: Annotated[Int, Field(ge=32, le=512, multiple_of=16)] = Field(
-        description="Side of the training images, in pixels.", examples=[224]
-    )
-    optimiser: Literal["adamw", "muon"] = Field(
-        default="adamw",
-        description="AdamW, or Muon on the blocks' matrices and AdamW on the rest.",
-        examples=["adamw"],
-    )
-    lr: Number = Field(gt=0, le=1, description="Peak learning rate.", examples=[1e-4])
-    weight_decay: Number = Field(ge=0, le=1, description="Weight decay.", examples=[0.05])
-    warmup: Number = Field(
-        ge=0, lt=1, description="Fraction of the steps before the peak.", examples=[0.05]
-    )
-    autocast: Literal["fp32", "bf16"] = Field(
-        description="Precision of matrix products.", examples=["bf16"]
-    )
-    shards: Shards | None = Field(
-        default=None,
-        description="A larger set of the training set's scenes; none trains on the training set.",
-    )
-
-
-class TeacherStage(Recipe):
-    """One resolution of the teacher's training, its length included: no experiment compares
-    teachers.
-    """
-
-    epochs: Annotated[Int, Field(ge=1, le=10_000)] = Field(description="Epochs.", examples=[100])
-    patch_size: Size = Field(
-        description="Side of a patch in this stage; it may grow from stage to stage, by whole "
-        "factors, to that of the network.",
-        examples=[16],
-    )
-    matching: Number = Field(
-        default=0.3,
-        ge=0,
-        le=10,
-        description="Weight of the term that teaches the encoder which tokens of the two views "
-        "see the same surface.",
-        examples=[0.3],
-    )
-
-
-class DistillRecipe(Recipe):
-    """How a student is trained, at the network's own patches or at smaller ones."""
-
-    patch_size: Size | None = Field(
-        default=None,
-        description="Side of a patch while teacher and student are trained on smaller images with "
-        "as many tokens; a divisor of the network's. None trains at the network's.",
-        examples=[16],
-    )
-    refit_pairs: Size = Field(
-        default=16,
-        description="Training pairs on which a start with `refitted_layers` is fitted.",
-        examples=[64],
-    )
-
-
-class Training(SpecModel):
-    """A recipe for each task that trains."""
-
-    teacher: Annotated[tuple[TeacherStage, ...], Field(min_length=1, max_length=8)] | None = Field(
-        description="P0-teacher, stage by stage; null with a published checkpoint."
-    )
-    distill: DistillRecipe = Field(description="P1 and ABL-3.")
-    qat: Recipe = Field(description="Q-2 and KQ-2.")
-    prune: Recipe = Field(description="Fine-tuning in P4.")
 
 
 class ProfileSpec(SpecModel):

@@ -127,8 +127,29 @@ class PtqTask(QuantTask):
         return self.quant_name(common, "PTQ")
 
 
+class QatLoss(SpecModel):
+    """(1 - beta) task + beta KL_T to the target that the network learns from."""
+
+    alpha: Number = Field(
+        gt=0, le=1, description="Weight of -log C in the confidence loss.", examples=[0.2]
+    )
+    beta: Number = Field(ge=0, le=1, description="Weight of the KL term.", examples=[0.5])
+    T: Annotated[Number, Within(1, 20, "temperature", "p^(1/T) softens a law for T >= 1")] = Field(
+        description="Temperature of the KL term.", examples=[1]
+    )
+    confidence_clamp: Number = Field(
+        gt=1, le=1000, description="Confidences are clamped there in the KL term.", examples=[100.0]
+    )
+
+
+_QUANTIZED_SHARE = {"last_third": 1 / 3}
+"""Share of the epochs with quantizers on, by the schedule's name."""
+
+
 class QatSchedule(QuantTask):
     """Fine-tuning that ends with quantizers on."""
+
+    LATER = frozenset({"loss"})
 
     epochs: FineTuneEpochs = Field(description="Epochs; the profile sizes one.", examples=[12])
     quantizers: Literal["last_third"] = Field(
@@ -138,11 +159,15 @@ class QatSchedule(QuantTask):
         description="Target: the outputs of the float network that is being quantized.",
         examples=["float_outputs"],
     )
+    loss: QatLoss = Field(
+        default=QatLoss(alpha=0.2, beta=0.5, T=1, confidence_clamp=100.0),
+        description="Training loss.",
+    )
 
     @property
     def quantized_epochs(self) -> int:
-        """Epochs with quantizers on: a third, rounded."""
-        return round(self.epochs / 3)
+        """Epochs with quantizers on, rounded."""
+        return round(self.epochs * _QUANTIZED_SHARE[self.quantizers])
 
 
 class QatTask(QatSchedule):

@@ -1,4 +1,4 @@
-"""From a profile to a recipe, a feed and a judge, on a set made here."""
+"""From a profile to a plan, a feed and a judge, on a set made here."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from dust_compress.train.plan import open_feed, recipe_for, validate_pairs, work_folder
+from dust_compress.train.task_training import open_feed, plan_for, work_folder
+from dust_compress.train.validation import validate_pairs
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
-from dust_core.declared.specs.models.profile import Shards
+from dust_core.declared.specs.models.training import Shards
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.network.model import Dust3r, Dust3rConfig
@@ -59,23 +60,22 @@ def stage(task: ResolvedTask, **changes: object):
     return task.profile.training.teacher[0].model_copy(update={"batch": 2, "side": 32} | changes)
 
 
-def test_a_recipe_counts_steps_and_warm_up(task: ResolvedTask) -> None:
-    one = stage(task, pairs_per_epoch=11, warmup=0.2)
-    recipe = recipe_for(task, one, epochs=4, patience=3)
-    assert (recipe.steps_per_epoch, recipe.steps, recipe.warmup_steps) == (5, 20, 4)
-    assert recipe.precision == "bf16" and recipe.patience == 3 and recipe.seed == 42
+def test_a_plan_counts_steps_and_warm_up(task: ResolvedTask) -> None:
+    plan = plan_for(task, stage(task, pairs_per_epoch=11, warmup=0.2), epochs=4, patience=3)
+    assert (plan.steps_per_epoch, plan.steps, plan.warmup_steps) == (5, 20, 4)
+    assert plan.precision == "bf16" and plan.patience == 3 and plan.seed == 42
 
 
 def test_an_epoch_without_a_batch_is_an_error(task: ResolvedTask) -> None:
     with pytest.raises(DustError, match="an epoch of 1 pairs holds no batch of 2"):
-        recipe_for(task, stage(task, pairs_per_epoch=1), epochs=1)
+        plan_for(task, stage(task, pairs_per_epoch=1), epochs=1)
 
 
 def test_the_feed_gives_batches_of_the_stages_side_for_ever(task: ResolvedTask) -> None:
     feed = open_feed(task, stage(task))
-    found = [next(feed) for _ in range(5)]  # more than one pass over six pairs
+    batches = [next(feed) for _ in range(5)]  # more than one pass over six pairs
     feed.close()
-    assert all(batch.image1.shape == (2, 3, 32, 32) for batch in found)
+    assert all(batch.image1.shape == (2, 3, 32, 32) for batch in batches)
 
 
 def test_a_larger_set_must_be_the_one_that_is_named(task: ResolvedTask) -> None:
@@ -108,9 +108,9 @@ def test_the_judge_takes_the_profiles_number_of_pairs(task: ResolvedTask) -> Non
     torch.manual_seed(0)
     network = Dust3r(TINY).eval()
     with torch.inference_mode():
-        every = validate_pairs(task, 32)(network)
+        every = validate_pairs(task, stage(task))(network)
         fewer = replace(task, profile=task.profile.model_copy(update={"validation_pairs": 2}))
-        some = validate_pairs(fewer, 32)(network)
+        some = validate_pairs(fewer, stage(task))(network)
     assert every.score == every.metrics["loss"] > 0
     assert 0 <= every.metrics["delta1"] <= 1
     assert some.score != every.score

@@ -1,0 +1,161 @@
+"""How networks are trained under a profile: one recipe a kind of training."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from dust_core.declared.specs.models.base import SpecModel
+from dust_core.declared.specs.models.constraints import Int, Number, RelativePath, Sha256
+
+Size = Annotated[Int, Field(ge=1, le=65_536)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+Factor = Annotated[Number, Field(ge=1, le=10)]
+
+
+class Shards(SpecModel):
+    """A set of shards too large to ship, rendered or imported where it is needed."""
+
+    manifest: RelativePath = Field(
+        description="The set's manifest.", examples=["data/train224/manifest.json"]
+    )
+    sha256: Sha256 = Field(description="SHA-256 of the manifest.", examples=["0" * 64])
+
+
+class Augmentation(SpecModel):
+    """Bounds within which a pair's views vary in training; geometry stays exact."""
+
+    smallest_crop: Annotated[Number, Field(gt=0, le=1)] = Field(
+        description="Smallest side of a centred crop, as a share of the image's.", examples=[0.8]
+    )
+    flip: Annotated[Number, Field(ge=0, le=1)] = Field(
+        description="Probability of mirroring both views.", examples=[0.5]
+    )
+    brightness: Factor = Field(
+        description="Largest change of a view's brightness, as a factor.", examples=[1.3]
+    )
+    contrast: Factor = Field(
+        description="Largest change of a view's contrast, as a factor.", examples=[1.2]
+    )
+    saturation: Factor = Field(
+        description="Largest change of a view's saturation, as a factor.", examples=[1.3]
+    )
+
+
+class Recipe(SpecModel):
+    """How a network is trained; how many epochs is the experiment's business."""
+
+    LATER: ClassVar = frozenset(
+        {"accumulate", "final_lr", "betas", "clip_norm", "averaging", "augmentation"}
+    )
+
+    pairs_per_epoch: Annotated[Int, Field(ge=1, le=10_000_000)] = Field(
+        description="Pairs seen in an epoch.", examples=[2000]
+    )
+    batch: Size = Field(description="Pairs in a batch, all devices together.", examples=[16])
+    side: Annotated[Int, Field(ge=32, le=512, multiple_of=16)] = Field(
+        description="Side of the training images, in pixels.", examples=[224]
+    )
+    optimiser: Literal["adamw", "muon"] = Field(
+        default="adamw",
+        description="AdamW, or Muon on the blocks' matrices and AdamW on the rest.",
+        examples=["adamw"],
+    )
+    lr: Number = Field(gt=0, le=1, description="Peak learning rate.", examples=[1e-4])
+    weight_decay: Number = Field(ge=0, le=1, description="Weight decay.", examples=[0.05])
+    warmup: Number = Field(
+        ge=0, lt=1, description="Fraction of the steps before the peak.", examples=[0.05]
+    )
+    autocast: Literal["fp32", "bf16"] = Field(
+        description="Precision of matrix products.", examples=["bf16"]
+    )
+    shards: Shards | None = Field(
+        default=None,
+        description="A larger set of the training set's scenes; none trains on the training set.",
+    )
+    accumulate: Size = Field(
+        default=1,
+        description="Parts of a batch that are computed one after another; their gradients make "
+        "one step.",
+        examples=[1],
+    )
+    final_lr: Number = Field(
+        default=1e-6, ge=0, le=1, description="Learning rate at the end.", examples=[1e-6]
+    )
+    betas: tuple[Share, Share] = Field(
+        default=(0.9, 0.95), description="AdamW's decays of the moments.", examples=[[0.9, 0.95]]
+    )
+    clip_norm: Number = Field(
+        default=1.0, gt=0, le=1e6, description="Bound of the gradient's norm.", examples=[1.0]
+    )
+    averaging: Share | None = Field(
+        default=None,
+        description="Decay a step of the averaged weights, which are then the ones that are "
+        "validated and kept; null trains without an average.",
+        examples=[0.999],
+    )
+    augmentation: Augmentation | None = Field(
+        default=Augmentation(
+            smallest_crop=0.8, flip=0.5, brightness=1.3, contrast=1.2, saturation=1.3
+        ),
+        description="How views vary; null leaves them as they are.",
+    )
+
+
+class TeacherStage(Recipe):
+    """One resolution of the teacher's training, its length included: no experiment compares
+    teachers.
+    """
+
+    epochs: Annotated[Int, Field(ge=1, le=10_000)] = Field(description="Epochs.", examples=[100])
+    patch_size: Size = Field(
+        description="Side of a patch in this stage; it may grow from stage to stage, by whole "
+        "factors, to that of the network.",
+        examples=[16],
+    )
+    matching: Number = Field(
+        default=0.3,
+        ge=0,
+        le=10,
+        description="Weight of the term that teaches the encoder which tokens of the two views "
+        "see the same surface.",
+        examples=[0.3],
+    )
+    averaging: Share | None = Field(
+        default=0.999,
+        description="Decay a step of the averaged weights, which are then the ones that are "
+        "validated and kept; null trains without an average.",
+        examples=[0.999],
+    )
+
+
+class DistillRecipe(Recipe):
+    """How a student is trained, at the network's own patches or at smaller ones."""
+
+    patch_size: Size | None = Field(
+        default=None,
+        description="Side of a patch while teacher and student are trained on smaller images with "
+        "as many tokens; a divisor of the network's. None trains at the network's.",
+        examples=[16],
+    )
+    refit_pairs: Size = Field(
+        default=16,
+        description="Training pairs on which a start with `refitted_layers` is fitted.",
+        examples=[64],
+    )
+    averaging: Share | None = Field(
+        default=0.999,
+        description="Decay a step of the averaged weights, which are then the ones that are "
+        "validated and kept; null trains without an average.",
+        examples=[0.999],
+    )
+
+
+class Training(SpecModel):
+    """A recipe for each task that trains."""
+
+    teacher: Annotated[tuple[TeacherStage, ...], Field(min_length=1, max_length=8)] | None = Field(
+        description="P0-teacher, stage by stage; null with a published checkpoint."
+    )
+    distill: DistillRecipe = Field(description="P1 and ABL-3.")
+    qat: Recipe = Field(description="Q-2 and KQ-2.")
+    prune: Recipe = Field(description="Fine-tuning in P4.")
