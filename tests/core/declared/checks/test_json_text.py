@@ -55,7 +55,7 @@ def test_what_is_refused_is_pointed_at(text: str, line: int, column: int, found:
     with pytest.raises(JsonFault) as caught:
         parsed(text)
     fault = caught.value
-    assert (fault.place.line, fault.place.column, fault.found) == (line, column, found)
+    assert (fault.place.line, fault.place.column, fault.text) == (line, column, found)
 
 
 def test_limits_are_named() -> None:

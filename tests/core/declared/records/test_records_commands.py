@@ -98,9 +98,12 @@ def test_a_damaged_result_stops_the_table_in_one_message(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = Path("artifacts/small/K_T3B05_run1_log.json")
-    path.write_text(re.sub(r'"delta1": 0\.\d+', '"delta1": NaN', path.read_text()))
+    text = re.sub(r'"delta1": 0\.\d+', '"delta1": NaN', path.read_text())
+    path.write_text(text)
+    line = text[: text.index("NaN")].count("\n") + 1
     assert run("table") == 2
     assert capsys.readouterr().err == (
-        f"error: {path}: NaN is not a number that a result may hold; null says 'not measured'\n"
+        f"error: {path}:{line}:19: not a result: NaN, expected a finite number, or null where "
+        "nothing was measured\n"
         "  fix: delete the file and run its task again\n"
     )

@@ -66,52 +66,67 @@ AGAIN = "\n  fix: delete the file and run its task again"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff", "byte 0 is not UTF-8" + AGAIN),
-        (b"", "not JSON: Expecting value at line 1, column 1" + AGAIN),
-        (b'{"a": 1,\n "b" 2}', "not JSON: Expecting ':' delimiter at line 2, column 6" + AGAIN),
-        (b"[" * 100_000, "not a result file: nested too deeply" + AGAIN),
+        (b"\xff", ":1:1: not a result: byte 0xff, expected UTF-8" + AGAIN),
+        (b"", ":1:1: not a result: the end, expected JSON (Expecting value)" + AGAIN),
+        (
+            b'{"a": 1,\n "b" 2}',
+            ":2:6: not a result: 2}, expected JSON (Expecting ':' delimiter)" + AGAIN,
+        ),
+        (
+            b"[" * 100_000,
+            ":1:1: not a result: too many levels of nesting, expected a result file" + AGAIN,
+        ),
         (
             b'{"kind": 1, "kind": 2}',
-            "not a result file: the key 'kind' is there twice in one object" + AGAIN,
+            ":1:13: not a result: kind, expected each key once in an object" + AGAIN,
         ),
         (
             b'{"rmse": NaN}',
-            "NaN is not a number that a result may hold; null says 'not measured'" + AGAIN,
+            ":1:10: not a result: NaN, expected a finite number, or null where nothing was "
+            "measured" + AGAIN,
         ),
-        (b" " * 16_000_001, "larger than 16,000,000 bytes" + AGAIN),
+        (
+            b'{"rmse": 1e999}',
+            ":1:10: not a result: 1e999, expected a finite number of ordinary size" + AGAIN,
+        ),
+        (
+            b" " * 16_000_001,
+            ":1:1: not a result: more than 16,000,000 bytes, expected at most 16,000,000" + AGAIN,
+        ),
         (
             altered(lambda data: record_of(data).pop("rmse")),
-            "results[0].record.rmse: the field is absent; where it does not apply, write null"
+            ": results[0].record.rmse: the field is absent; where it does not apply, write null"
             + FIX,
         ),
         (
             altered(lambda data: record_of(data).update(delta2=0.9)),
-            "results[0].record.delta2: there is no such field; did you mean 'delta1'?" + FIX,
+            ": results[0].record.delta2: there is no such field; did you mean delta1?" + FIX,
         ),
         (
             altered(lambda data: data.update(verdict=[])),
-            "verdict: there is no such field; did you mean 'verdicts'?" + FIX,
+            ": verdict: there is no such field; did you mean verdicts?" + FIX,
         ),
         (
             altered(lambda data: record_of(data).update(params_M=0)),
-            "results[0].record.params_M: 0 stands for no measurement; write null, and its reason "
-            "in provenance" + FIX,
+            ": results[0].record.params_M: found 0, expected more than 0; where nothing was "
+            "measured write null, and its reason in provenance" + FIX,
         ),
         (
             altered(lambda data: record_of(data).update(delta1=95.0)),
-            "results[0].record.delta1: input should be less than or equal to 1; found 95.0" + FIX,
+            ": results[0].record.delta1: found 95.0, expected at most 1" + FIX,
         ),
         (
             altered(lambda data: record_of(data).update(T="3")),
-            'results[0].record.T: input should be a valid number; found "3"' + FIX,
+            ': results[0].record.T: found "3", expected a number' + FIX,
         ),
         (
             altered(reordered),
-            "results[0].record.seed: out of order: exp_id belongs here" + FIX,
+            ": results[0].record.seed: out of order, exp_id belongs here" + FIX,
         ),
         (
             altered(lambda data: data["results"][0].update(record=dict.fromkeys("abcdef"))),
-            "\n  ".join(
+            ": "
+            + "\n  ".join(
                 f"results[0].record.{name}: the field is absent; where it does not apply, "
                 "write null"
                 for name in ("exp_id", "combo", "rho", "T", "beta")
@@ -128,7 +143,7 @@ def test_messages_name_the_place_and_the_fault(
     path.write_bytes(content)
     with pytest.raises(ResultFileError) as error:
         read_result_file(path)
-    assert str(error.value) == f"{path}: {message}"
+    assert str(error.value) == f"{path}{message}"
     assert error.value.exit_code == 2
 
 
@@ -136,7 +151,7 @@ def test_a_missing_file_says_what_writes_it(tmp_path: Path) -> None:
     with pytest.raises(DustError) as error:
         read_result_file(tmp_path / "kq_eval.json")
     assert str(error.value) == (
-        f"{tmp_path}/kq_eval.json: there is no such file\n"
+        f"{tmp_path}/kq_eval.json: no such file\n"
         "  fix: run the task that writes it: dust run TASK --profile PROFILE"
     )
 
@@ -152,15 +167,17 @@ def test_a_folder_gives_its_results_and_passes_other_json_over(tmp_path: Path) -
     write_result_file(tmp_path / "distill_log.json", sample.result_file())
     (tmp_path / "engine.manifest.json").write_text('{"kind": "EngineManifest"}')
     (tmp_path / "curve.json").write_text("[1, 2]")
-    found = read_result_folder(tmp_path)
-    assert list(found) == [tmp_path / "distill_log.json"]
-    assert found[tmp_path / "distill_log.json"].task == "K-1"
+    (tmp_path / "half.json").write_text("[1, ")
+    results = read_result_folder(tmp_path)
+    assert list(results) == [tmp_path / "distill_log.json"]
+    assert results[tmp_path / "distill_log.json"].task == "K-1"
 
 
-def test_a_damaged_result_in_a_folder_is_not_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["distill_log.json", "kq_eval.json", "ablation_keep.json"])
+def test_a_damaged_result_in_a_folder_is_not_passed_over(tmp_path: Path, name: str) -> None:
     text = result_file_text(sample.result_file())
-    (tmp_path / "distill_log.json").write_text(text[: len(text) // 2])
-    with pytest.raises(ResultFileError, match="not JSON"):
+    (tmp_path / name).write_text(text[: len(text) // 2])
+    with pytest.raises(ResultFileError, match="expected JSON"):
         read_result_folder(tmp_path)
 
 

@@ -89,16 +89,15 @@ FIX = "\n  fix: write it again from the records: dust table"
         (f"{HEADER}\n{GOOD}\nK_T3B05_run2,T3B05", ":3: 2 cells, not 25"),
         (
             f"{HEADER}\n{GOOD.replace(',42,', ',nan,')}",
-            ":2: seed: Input should be a valid integer, unable to parse string as an integer; "
-            "found 'nan'",
+            ':2: seed: found "nan", expected a whole number',
         ),
         (
             f"{HEADER}\n{GOOD.replace(',9.5,', ',nan,')}",
-            ":2: params_M: Input should be a finite number; found 'nan'",
+            ':2: params_M: found "nan", expected a finite number',
         ),
         (
             f"{HEADER}\n{GOOD.replace(',9.5,', ',0,')}",
-            ":2: params_M: Input should be greater than 0; found '0'",
+            ':2: params_M: found "0", expected more than 0',
         ),
         (
             f"{HEADER}\n{GOOD.replace(',200.0,', ',300.0,')}",

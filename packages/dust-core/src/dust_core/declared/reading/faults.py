@@ -1,15 +1,41 @@
-"""What pydantic says of a document, brought to the document's own keys."""
+"""What pydantic says of a document, brought to the document's own keys and into plain words."""
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
+
+from dust_core.declared.reading.wording import nearest, one_of, path_text, quote
 
 Loc = tuple[str | int, ...]
+
+_TYPES = {
+    "bool_": "true or false",
+    "date_": "a date such as 2027-01-31",
+    "dict_": "a mapping",
+    "float_": "a number",
+    "int_": "a whole number",
+    "list_": "a list",
+    "model_": "a mapping",
+    "string_type": "text",
+    "tuple_": "a list",
+}
+_SHORTER = {
+    "Input should be ": "",
+    "Input should ": "",
+    "String should match pattern": "text that matches",
+    "String should have": "text of",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+}
+_PYDANTICS_OWN = frozenset(get_args(ErrorType)) - {"value_error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +47,7 @@ class ModelFault:
         loc: keys and indices from the document's root to the value, or to the key where it is the
             key that is refused (`of_key`) or absent (`missing`).
         message: what pydantic or the constraint says.
-        found: the value that was refused.
+        value: what was refused.
         expected: what the model would take, where the error says it.
         choices: the right spellings, where there are some.
         of_key: the key at `loc` is wrong, not its value.
@@ -30,7 +56,7 @@ class ModelFault:
     code: str
     loc: Loc
     message: str
-    found: Any
+    value: Any
     expected: str = ""
     choices: tuple[str, ...] = ()
     of_key: bool = False
@@ -45,17 +71,17 @@ class _Branch:
 
 
 def model_faults(
-    errors: Iterable[ErrorDetails], data: Any, model: type[BaseModel]
+    error: ValidationError, data: Any, model: type[BaseModel]
 ) -> tuple[ModelFault, ...]:
-    """The faults in `data` that `errors`, of validating it against `model`, tell of.
+    """The faults in `data` for which validating it against `model` failed with `error`.
 
     Of a union whose alternatives all refuse a value, the alternative that came closest speaks.
     """
     plain: list[ModelFault] = []
     unions: dict[Loc, dict[str, _Branch]] = {}
-    for error in errors:
-        at = _locate(error, data)
-        fault = _fault(error, at.loc, model)
+    for details in error.errors(include_url=False):
+        at = _locate(details, data)
+        fault = _fault(details, at.loc, model)
         if at.split is None:
             plain.append(fault)
         else:
@@ -68,11 +94,50 @@ def model_faults(
     return tuple(fault for fault in plain if not _follows(fault, plain))
 
 
+def expectation(fault: ModelFault) -> str:
+    """What would have been right where a model refused a value."""
+    if fault.choices:
+        return one_of(fault.choices)
+    for ending, expected in _TYPES.items():
+        if fault.code.startswith(ending):
+            return expected
+    text = fault.expected or fault.message
+    for long, short in _SHORTER.items():
+        text = text.replace(long, short)
+    return text
+
+
+def fault_text(fault: ModelFault) -> str:
+    """A fault in one line: where it is, what is wrong, what would be right.
+
+    For example `results[0].record.T: found "3", expected a number`.
+    """
+    place = path_text(fault.loc)
+    return f"{place}: {_what(fault)}" if place else _what(fault)
+
+
+def _what(fault: ModelFault) -> str:
+    match fault.code:
+        case "missing":
+            return "the field is absent"
+        case "extra_forbidden":
+            near = nearest(str(fault.loc[-1]), fault.choices)
+            hint = f"did you mean {near}?" if near else f"expected {expectation(fault)}"
+            return f"there is no such field; {hint}"
+        case code if code not in _PYDANTICS_OWN:
+            return fault.message
+    shown = quote(fault.value)
+    shown = json.dumps(shown, ensure_ascii=False) if isinstance(fault.value, str) else shown
+    near = nearest(fault.value, fault.choices) if isinstance(fault.value, str) else ""
+    hint = f"; did you mean {near}?" if near else ""
+    return f"found {shown}, expected {expectation(fault)}{hint}"
+
+
 def _follows(fault: ModelFault, faults: Sequence[ModelFault]) -> bool:
-    """Whether a list is only too short because its items were refused, which others tell."""
+    """Whether a list is too short only because its items were refused, which are faults too."""
     depth = len(fault.loc)
     return fault.code == "too_short" and any(
-        len(other.loc) > depth and other.loc[:depth] == fault.loc for other in faults
+        len(inner.loc) > depth and inner.loc[:depth] == fault.loc for inner in faults
     )
 
 
@@ -104,7 +169,7 @@ def _locate(error: ErrorDetails, data: Any) -> _Location:
 
 def _fault(error: ErrorDetails, loc: Loc, model: type[BaseModel]) -> ModelFault:
     context = error.get("ctx", {})
-    code, found = error["type"], error["input"]
+    code, value = error["type"], error["input"]
     expected = _plain(str(context.get("expected", "")))
     choices: tuple[str, ...] = ()
     of_key = error["loc"][-1:] == ("[key]",) or code == "extra_forbidden"
@@ -117,16 +182,16 @@ def _fault(error: ErrorDetails, loc: Loc, model: type[BaseModel]) -> ModelFault:
         choices = tuple(re.split(r", | or ", expected))
     if code in ("union_tag_invalid", "union_tag_not_found"):
         discriminator = str(context.get("discriminator", "")).strip("'")
-        loc, found = (*loc, discriminator), _member(found, discriminator)
+        loc, value = (*loc, discriminator), _member(value, discriminator)
         code = "missing" if code == "union_tag_not_found" else code
     for name in ("field", "index"):
         if name in context:
-            loc, found = (*loc, context[name]), _member(found, context[name])
+            loc, value = (*loc, context[name]), _member(value, context[name])
     return ModelFault(
         code=code,
         loc=loc,
         message=error["msg"].removeprefix("Value error, "),
-        found=found,
+        value=value,
         expected=expected,
         choices=choices,
         of_key=of_key,

@@ -26,17 +26,21 @@ _BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
 
 
 class JsonFault(Exception):
-    """Bytes that are no JSON document; `place` says where, `expected` what belongs there.
+    """Bytes that are no JSON document; `place` and `text` say where, `expected` what belongs there.
 
     `of_number` says that it is JSON but for a number that is not finite, or not of ordinary size.
     """
 
-    def __init__(self, place: Place, found: str, expected: str, *, of_number: bool = False) -> None:
-        super().__init__(f"{place}: {found}")
+    def __init__(self, place: Place, text: str, expected: str, *, of_number: bool = False) -> None:
+        super().__init__(f"{place}: {text}")
         self.of_number = of_number
         self.place = place
-        self.found = found
+        self.text = text
         self.expected = expected
+
+
+class NoJsonFile(JsonFault):
+    """There is no such file, or the system does not let it be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,10 @@ class JsonText:
     def _offset(self, loc: Loc, of_key: bool) -> int:
         key = value = _skip_space(self.text, 0)
         for part in loc:
-            found = _member(self.text, value, part)
-            if found is None:
+            offsets = _member(self.text, value, part)
+            if offsets is None:
                 return key
-            key, value = found
+            key, value = offsets
         return key if of_key else value
 
 
@@ -65,16 +69,17 @@ def read_json(file: Path, path: str) -> JsonText:
     """Read a JSON file; `path` is how messages name it.
 
     Raises:
-        JsonFault: it cannot be read, has more than 16 MB or a million values, or is not JSON of
+        NoJsonFile: it is not there, or cannot be read.
+        JsonFault: it has more than 16 MB or a million values, or is not JSON of
             one meaning.
     """
     try:
         if not file.is_file():
-            raise JsonFault(Place(path), "no such file", "a JSON file")
+            raise NoJsonFile(Place(path), "no such file", "a JSON file")
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise JsonFault(Place(path), error.strerror or "unreadable", "a readable file") from error
+        raise NoJsonFile(Place(path), error.strerror or "unreadable", "a readable file") from error
     return parse_json(content, path)
 
 
@@ -113,28 +118,28 @@ def parse_json(content: bytes, path: str) -> JsonText:
     except _RefusedError as refused:
         place = _place(path, text, _find_token(text, refused))
         raise JsonFault(
-            place, refused.found, refused.expected, of_number=not refused.key_twice
+            place, refused.text, refused.expected, of_number=not refused.key_twice
         ) from refused
     return JsonText(path, text, data)
 
 
 class _RefusedError(ValueError):
-    def __init__(self, found: str, expected: str, *, key_twice: bool = False) -> None:
-        super().__init__(found)
-        self.found = found
+    def __init__(self, text: str, expected: str, *, key_twice: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
         self.expected = expected
         self.key_twice = key_twice
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
                 raise _RefusedError(key, "each key once in an object", key_twice=True)
             seen.add(key)
-    return found
+    return members
 
 
 def _constant(name: str) -> Any:
@@ -167,7 +172,7 @@ def _find_token(text: str, refused: _RefusedError) -> int:
             keys = open_objects[-1] if refused.key_twice and open_objects else None
             if keys is not None and text.startswith(":", _skip_space(text, end)):
                 key = json.loads(text[position:end])
-                if key in keys and key == refused.found:
+                if key in keys and key == refused.text:
                     return position
                 keys.add(key)
             position = end
@@ -179,7 +184,7 @@ def _find_token(text: str, refused: _RefusedError) -> int:
             position += 1
         else:
             match = _SCALAR.match(text, position)
-            if match and match[0] == refused.found and not refused.key_twice:
+            if match and match[0] == refused.text and not refused.key_twice:
                 return position
             position = match.end() if match else position + 1
     return 0

@@ -1,7 +1,7 @@
 """The record: the 25 fields that describe one measured experiment."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -166,3 +166,12 @@ class Record(Frozen):
 
 RECORD_FIELDS: tuple[str, ...] = tuple(Record.model_fields)
 """The 25 field names, in order: the header of result_table.csv."""
+
+
+def misplaced_field(fields: Iterable[str]) -> tuple[str, str] | None:
+    """The first field that is not where the order of the 25 has it, and the one that belongs there.
+
+    None where all are in order.
+    """
+    pairs = zip(fields, RECORD_FIELDS, strict=False)
+    return next(((field, due) for field, due in pairs if field != due), None)

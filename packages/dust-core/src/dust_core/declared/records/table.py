@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dust_core.declared.reading.faults import fault_text, model_faults
 from dust_core.declared.records.record import RECORD_FIELDS, Record
 from dust_core.declared.records.result import ResultFile
 from dust_core.errors import DustError
@@ -83,22 +84,19 @@ def _record(cells: list[str], path: Path, line: int) -> Record:
     for field, cell in zip(RECORD_FIELDS, cells, strict=True):
         values[field] = None if cell == NULL else cell
     if values["keep_list"] is not None:
-        values["keep_list"] = [one for one in cells[8].split(_LIST_SEPARATOR) if one]
+        values["keep_list"] = [family for family in cells[8].split(_LIST_SEPARATOR) if family]
     try:
         return Record.model_validate(values, strict=False)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        message = first["msg"].removeprefix("Value error, ")
-        if first["loc"]:
-            message = f"{first['loc'][0]}: {message}; found {first['input']!r}"
-        raise _refused(message, path, line) from error
+        first = model_faults(error, values, Record)[0]
+        raise _refused(fault_text(first), path, line) from error
 
 
 def _wrong_header(header: tuple[str, ...]) -> str:
     for index, expected in enumerate(RECORD_FIELDS):
-        found = header[index] if index < len(header) else "nothing"
-        if found != expected:
-            return f"column {index + 1} is {found!r}, not {expected!r}"
+        column = header[index] if index < len(header) else "nothing"
+        if column != expected:
+            return f"column {index + 1} is {column!r}, not {expected!r}"
     return f"{len(header)} columns, not {len(RECORD_FIELDS)}"
 
 

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from dust_core.declared.records.base import Frozen, Text
+from dust_core.declared.specs.models.gates import Op
 
 Status = Literal["pass", "fail", "inconclusive"]
 
@@ -45,7 +46,7 @@ class Verdict(Frozen):
     exp_id: Text | None = Field(description="null where the task has no experiment or no result")
     status: Status
     metric: Text
-    op: Text
+    op: Op
     line: float
     unit: Text
     value: float | None = Field(description="null where it could not be computed")
@@ -66,6 +67,6 @@ class Verdict(Frozen):
 
 def overall(verdicts: Iterable[Verdict]) -> Status | None:
     """The worst status: fail before inconclusive before pass; None where there is no verdict."""
-    found = {verdict.status for verdict in verdicts}
-    order: tuple[Status, ...] = ("fail", "inconclusive", "pass")
-    return next((status for status in order if status in found), None)
+    present = {verdict.status for verdict in verdicts}
+    worst_first: tuple[Status, ...] = ("fail", "inconclusive", "pass")
+    return next((status for status in worst_first if status in present), None)

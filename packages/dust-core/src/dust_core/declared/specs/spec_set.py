@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from dust_core.declared.reading.faults import fault_text, model_faults
+from dust_core.declared.reading.wording import nearest
 from dust_core.declared.reading.yaml_text import Document, SpecSyntaxError, load_yaml, parse_yaml
 from dust_core.declared.specs.models import (
     KINDS,
@@ -113,21 +114,21 @@ class SpecSet:
         return {task: value for task, value in self.tasks.items() if stage_of(task) == prefix}
 
     def _only(self, kind: str) -> Any:
-        found = [file for file in self.files.values() if isinstance(file, KINDS[kind])]
-        if len(found) != 1:
+        files = [file for file in self.files.values() if isinstance(file, KINDS[kind])]
+        if len(files) != 1:
             raise DustError(
-                f"there are {len(found)} files of kind {kind}, expected one",
+                f"there are {len(files)} files of kind {kind}, expected one",
                 where=next(iter(self.files), "specs"),
                 fix=_FIX,
             )
-        return found[0]
+        return files[0]
 
     @staticmethod
     def _member(members: Mapping[str, T], name: str, noun: str) -> T:
         if name in members:
             return members[name]
-        near = get_close_matches(name, members, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = nearest(name, members)
+        hint = f"did you mean {near}? " if near else ""
         raise DustError(
             f"there is no {noun} {name!r}", fix=f"{hint}one of {', '.join(members) or 'none'}"
         )
@@ -196,27 +197,14 @@ def _model(document: Document) -> SpecFile:
     try:
         model: SpecFile = KINDS[kind].model_validate(data)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        first = faults[0]
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        # A misspelled key is unknown and leaves another absent: the unknown one says more.
+        faults = model_faults(error, data, KINDS[kind])
+        first, *others = sorted(faults, key=lambda fault: fault.code == "missing")
+        more = f" (and {len(others)} more)" if others else ""
         raise SpecSyntaxError(
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}",
+            f"{fault_text(first)}{more}",
             path=document.path,
-            position=document.position(_known(document, first["loc"])),
+            position=document.position(first.loc, of_key=first.of_key),
             fix=_FIX,
         ) from error
     return model
-
-
-def _known(document: Document, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """The keys of a pydantic location that the document has; the others name union members."""
-    found: list[str | int] = []
-    value = document.data
-    for part in loc:
-        inside = (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        )
-        if inside:
-            found.append(part)
-            value = value[part]
-    return tuple(found)

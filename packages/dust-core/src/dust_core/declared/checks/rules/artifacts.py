@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dust_core.declared.checks.finding import Finding
-from dust_core.declared.checks.rules.base import WHOLE_RESULT, ArtifactsRule
+from dust_core.declared.checks.rules.base import WHOLE_RESULT, ArtifactsRule, refused_among
 from dust_core.declared.checks.subjects import Artifacts, ResultJson
 from dust_core.declared.reading.place import Place
 from dust_core.declared.specs.names import parse_file_name
@@ -60,6 +60,9 @@ class ArtifactUnnamed(ArtifactsRule):
     fix = "run the task that writes it, or remove it"
     requires = WHOLE_RESULT
     severity = "warning"
+
+    def unable(self, subject: Artifacts) -> str:
+        return refused_among(subject.results)
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
         named = {name for _, _, name, _ in _named(subject)}

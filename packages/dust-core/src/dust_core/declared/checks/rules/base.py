@@ -1,34 +1,12 @@
 """What rules of a family share: their subject, and how a model's fault becomes a finding."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.subjects import Artifacts, ResultJson, SpecTree, Table, YamlFile
-from dust_core.declared.reading.faults import ModelFault
-from dust_core.declared.reading.wording import one_of
-
-_TYPES = {
-    "bool_": "true or false",
-    "date_": "a date such as 2027-01-31",
-    "dict_": "a mapping",
-    "float_": "a number",
-    "int_": "a whole number",
-    "list_": "a list",
-    "model_": "a mapping",
-    "string_type": "text",
-    "tuple_": "a list",
-}
-_SHORTER = {
-    "Input should be ": "",
-    "Input should ": "",
-    "String should match pattern": "text that matches",
-    "String should have": "text of",
-    "greater than or equal to": "at least",
-    "less than or equal to": "at most",
-    "greater than": "more than",
-}
+from dust_core.declared.reading.faults import ModelFault, expectation
 
 
 class FileRule(Rule[YamlFile]):
@@ -62,7 +40,7 @@ class ModelRule(FileRule):
         """The fault as a finding."""
         return self.finding(
             subject.place(fault.loc, of_key=fault.of_key),
-            fault.found,
+            fault.value,
             self.expected or expectation(fault),
             choices=fault.choices,
         )
@@ -103,14 +81,12 @@ class TableRule(Rule[Table]):
     requires: ClassVar[tuple[str, ...]] = ("TAB001",)
 
 
-def expectation(fault: ModelFault) -> str:
-    """What would have been right where a model refused a value."""
-    if fault.choices:
-        return one_of(fault.choices)
-    for ending, expected in _TYPES.items():
-        if fault.code.startswith(ending):
-            return expected
-    text = fault.expected or fault.message
-    for long, short in _SHORTER.items():
-        text = text.replace(long, short)
-    return text
+def of_verdict(fault: ModelFault) -> bool:
+    """Whether a fault is in a field of a verdict whose values are a closed set: VERD001's."""
+    return fault.code == "literal_error" and fault.loc[:1] == ("verdicts",)
+
+
+def refused_among(results: Iterable[ResultJson]) -> str:
+    """Why a rule cannot judge what several result files say together; empty where it can."""
+    refused = [result.path for result in results if not result.model]
+    return f"the model refuses {', '.join(refused)}" if refused else ""

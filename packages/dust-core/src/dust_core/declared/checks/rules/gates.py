@@ -177,7 +177,7 @@ class UnknownMetric(ModelRule):
 
     def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
         place = subject.place(fault.loc)
-        return self.finding(place, fault.found, one_of(METRICS), choices=METRICS)
+        return self.finding(place, fault.value, one_of(METRICS), choices=METRICS)
 
 
 class LineAgainstMetric(ModelRule):
@@ -194,8 +194,8 @@ class LineAgainstMetric(ModelRule):
         expected = fault.expected
         if fault.code == "gate_baseline":
             absolute = "null: the metric is absolute"
-            expected = "the id of a baseline task" if fault.found is None else absolute
-        return self.finding(subject.place(fault.loc), fault.found, expected, choices=(expected,))
+            expected = "the id of a baseline task" if fault.value is None else absolute
+        return self.finding(subject.place(fault.loc), fault.value, expected, choices=(expected,))
 
 
 def _gates_of(file: YamlFile) -> Iterator[tuple[str, Gate]]:

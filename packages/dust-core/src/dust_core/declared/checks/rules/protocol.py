@@ -109,7 +109,7 @@ class KeepList(ModelRule):
 
     def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
         expected = one_of(fault.choices) or "each family once"
-        return self.finding(subject.place(fault.loc), fault.found, expected, choices=fault.choices)
+        return self.finding(subject.place(fault.loc), fault.value, expected, choices=fault.choices)
 
 
 class StudentShare(ModelRule):

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dust_core.declared.checks.finding import Finding
-from dust_core.declared.checks.rules.base import ResultRule, expectation
+from dust_core.declared.checks.rules.base import ResultRule, of_verdict
 from dust_core.declared.checks.subjects import ResultJson
-from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.reading.faults import ModelFault, expectation
 from dust_core.declared.reading.json_text import JsonFault
 from dust_core.declared.reading.wording import one_of
 
@@ -24,7 +24,7 @@ class ReadableResult(ResultRule):
     def check(self, subject: ResultJson) -> Iterator[Finding]:
         fault = subject.source
         if isinstance(fault, JsonFault) and not fault.of_number:
-            yield self.finding(fault.place, fault.found, fault.expected)
+            yield self.finding(fault.place, fault.text, fault.expected)
 
 
 class FiniteNumbers(ResultRule):
@@ -40,7 +40,7 @@ class FiniteNumbers(ResultRule):
     def check(self, subject: ResultJson) -> Iterator[Finding]:
         fault = subject.source
         if isinstance(fault, JsonFault) and fault.of_number:
-            yield self.finding(fault.place, fault.found, fault.expected)
+            yield self.finding(fault.place, fault.text, fault.expected)
 
 
 class ResultHeader(ResultRule):
@@ -76,7 +76,7 @@ class ResultFaultRule(ResultRule):
         """The fault as a finding."""
         return self.finding(
             subject.place(fault.loc, of_key=fault.of_key),
-            f"{fault.loc[-1]}: {fault.found}" if fault.loc else fault.found,
+            f"{fault.loc[-1]}: {fault.value}" if fault.loc else fault.value,
             expectation(fault),
         )
 
@@ -119,13 +119,12 @@ class FieldOrder(ResultRule):
     requires = ("REC001", "REC002", "REC003", "REC004", "REC005")
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:
-        from dust_core.declared.records import RECORD_FIELDS
+        from dust_core.declared.records.record import misplaced_field
 
         for loc, record, _ in subject.records:
-            for found, expected in zip(record, RECORD_FIELDS, strict=False):
-                if found != expected:
-                    yield self.finding(subject.place((*loc, found), of_key=True), found, expected)
-                    break
+            if pair := misplaced_field(record):
+                field, due = pair
+                yield self.finding(subject.place((*loc, field), of_key=True), field, due)
 
 
 class ZeroForNull(ResultFaultRule):
@@ -138,11 +137,11 @@ class ZeroForNull(ResultFaultRule):
     fix = "write null, and the reason in provenance.reasons"
 
     def concerns(self, fault: ModelFault) -> bool:
-        zero = fault.found == 0 and not isinstance(fault.found, bool)
+        zero = fault.value == 0 and not isinstance(fault.value, bool)
         return fault.code == "greater_than" and zero
 
     def report(self, subject: ResultJson, fault: ModelFault) -> Finding:
-        found = f"{fault.loc[-1]}: {fault.found}"
+        found = f"{fault.loc[-1]}: {fault.value}"
         return self.finding(subject.place(fault.loc), found, "a positive number, or null")
 
 
@@ -167,9 +166,10 @@ class WrongRecordValue(ResultFaultRule):
     fix = "correct the value; mind the unit in the field's name"
 
     def concerns(self, fault: ModelFault) -> bool:
-        others = (FieldAbsent(), FieldUnknown(), ZeroForNull(), WrongRecordType())
+        before = (FieldAbsent(), FieldUnknown(), ZeroForNull(), WrongRecordType())
         elsewhere = fault.loc in (("apiVersion",), ("kind",)) or fault.code in Contradiction.codes
-        return not (elsewhere or _of_time(fault) or any(rule.concerns(fault) for rule in others))
+        elsewhere = elsewhere or of_verdict(fault) or _of_time(fault)
+        return not (elsewhere or any(rule.concerns(fault) for rule in before))
 
     def report(self, subject: ResultJson, fault: ModelFault) -> Finding:
         finding = super().report(subject, fault)
@@ -192,7 +192,7 @@ class ZonedTime(ResultFaultRule):
 
     def report(self, subject: ResultJson, fault: ModelFault) -> Finding:
         place = subject.place(fault.loc)
-        return self.finding(place, fault.found, "a time like 2026-11-23T08:15:00Z")
+        return self.finding(place, fault.value, "a time like 2026-11-23T08:15:00Z")
 
 
 class Contradiction(ResultFaultRule):
@@ -210,7 +210,7 @@ class Contradiction(ResultFaultRule):
         return fault.code in self.codes and not fault.message.endswith("does not say why")
 
     def report(self, subject: ResultJson, fault: ModelFault) -> Finding:
-        found = fault.found if isinstance(fault.found, dict) else {}
+        found = fault.value if isinstance(fault.value, dict) else {}
         places = {**found, **(found.get("record") or {}), **(found.get("provenance") or {})}
         named = next((word for word in fault.message.split() if word in places), None)
         loc = fault.loc
@@ -250,7 +250,7 @@ def _of_time(fault: ModelFault) -> bool:
 
 
 def _number(fault: ModelFault) -> float:
-    return float(fault.found) if isinstance(fault.found, int | float) else 0.0
+    return float(fault.value) if isinstance(fault.value, int | float) else 0.0
 
 
 RULES = (

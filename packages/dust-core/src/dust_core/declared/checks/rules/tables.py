@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 
 from dust_core.declared.checks.finding import Finding
-from dust_core.declared.checks.rules.base import TableRule
+from dust_core.declared.checks.rules.base import TableRule, refused_among
 from dust_core.declared.checks.subjects import Table
 from dust_core.declared.checks.subjects.artifacts import TableFault
 
@@ -22,7 +22,7 @@ class ReadableTable(TableRule):
     def check(self, subject: Table) -> Iterator[Finding]:
         if isinstance(subject.source, TableFault):
             fault = subject.source
-            yield self.finding(fault.place, fault.found, fault.expected)
+            yield self.finding(fault.place, fault.text, fault.expected)
 
 
 class Columns(TableRule):
@@ -96,7 +96,9 @@ class TableAgrees(TableRule):
     requires = ("TAB001", "TAB002", "TAB003", "TAB004", "REC")
 
     def unable(self, subject: Table) -> str:
-        return "" if subject.results else "no result files beside it"
+        if not subject.results:
+            return "no result files beside it"
+        return refused_among(subject.results)
 
     def check(self, subject: Table) -> Iterator[Finding]:
         from dust_core.declared.records import table_csv, table_records

@@ -2,9 +2,9 @@
 
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules import gates, names, profiles, protocol
-from dust_core.declared.checks.rules.base import ModelRule, expectation
+from dust_core.declared.checks.rules.base import ModelRule
 from dust_core.declared.checks.subjects import YamlFile
-from dust_core.declared.reading.faults import ModelFault
+from dust_core.declared.reading.faults import ModelFault, expectation
 from dust_core.declared.reading.wording import nearest, one_of
 
 _WITH_REASONS = tuple(
@@ -72,7 +72,7 @@ class WrongType(ModelRule):
         return fault.code.endswith(_TYPES) and fault.loc not in _HEADER
 
     def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
-        quoted = f'"{fault.found}"' if isinstance(fault.found, str) else fault.found
+        quoted = f'"{fault.value}"' if isinstance(fault.value, str) else fault.value
         return self.finding(subject.place(fault.loc), quoted, expectation(fault))
 
 

@@ -1,21 +1,32 @@
 """VERD: that a verdict says what its own numbers, and gates.yaml, say."""
 
+import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from dust_core.declared.checks.finding import Finding, one_of
+from dust_core.declared.checks.finding import Finding
+from dust_core.declared.checks.rules.base import ResultRule, of_verdict
 from dust_core.declared.checks.rules.provenance import ProvenanceRule
 from dust_core.declared.checks.subjects import ResultJson
+from dust_core.declared.reading.faults import expectation
+from dust_core.declared.specs.models import METRICS, Gate
 
-_OPERATORS = {
-    "<=": lambda value, line: value <= line,
-    ">=": lambda value, line: value >= line,
-    "==": lambda value, line: value == line,
-}
+if TYPE_CHECKING:
+    from dust_core.declared.records import Result, ResultFile, Verdict
+
+SAMPLED = frozenset({"t_pair_p50_down"})
+"""Metrics that are sampled: their interval must lie on one side of the line."""
+
+_CLOSE = {"rel_tol": 1e-9, "abs_tol": 1e-12}
+_Contradiction = tuple[str, str, str]
+"""The verdict's field that is wrong, what it says, and what its numbers say."""
 
 
-class VerdictAgainstValue(ProvenanceRule):
-    """A pass whose value misses its line, or a fail whose value meets it, was not computed from the
-    value it states.
+class VerdictAgainstValue(ResultRule):
+    """A verdict follows from its own numbers. Its metric is one that lines bind, in that metric's
+    unit and with its operator; it passes if its value meets the line and fails if not; its margin
+    is the distance between the two; a latency whose interval holds the line is inconclusive; and a
+    quantity that the task measured itself is the one in the result's provenance.
     """
 
     id = "VERD001"
@@ -23,24 +34,78 @@ class VerdictAgainstValue(ProvenanceRule):
     fix = "compute it again: dust gate STAGE"
 
     def unable(self, subject: ResultJson) -> str:
-        return "" if subject.model else "its model refuses it"
+        judged = subject.model or any(of_verdict(fault) for fault in subject.faults)
+        return "" if judged else "its model refuses it"
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:
+        for fault in subject.faults:
+            if of_verdict(fault):
+                place = subject.place(fault.loc)
+                right = expectation(fault)
+                yield self.finding(place, fault.value, right, choices=fault.choices)
         for index, verdict in enumerate(subject.model.verdicts if subject.model else ()):
-            meets = _OPERATORS.get(verdict.op)
-            if meets is None:
-                place = subject.place(("verdicts", index, "op"))
-                yield self.finding(place, verdict.op, one_of(_OPERATORS), choices=_OPERATORS)
-                continue
-            if verdict.value is None:
-                continue
-            met = meets(verdict.value, verdict.line)
-            if (verdict.status, met) in (("pass", False), ("fail", True)):
-                yield self.finding(
-                    subject.place(("verdicts", index, "status")),
-                    f"{verdict.status}: {verdict.value:g} {verdict.op} {verdict.line:g}",
-                    "fail" if verdict.status == "pass" else "pass",
-                )
+            for field, says, right in _contradictions(verdict, subject.model):
+                place = subject.place(("verdicts", index, field))
+                choices = METRICS if field == "metric" else ()
+                yield self.finding(place, says, right, choices=choices)
+
+
+def _contradictions(verdict: "Verdict", file: "ResultFile | None") -> Iterator[_Contradiction]:
+    metric = METRICS.get(verdict.metric)
+    if metric is None:
+        yield "metric", verdict.metric, "a metric that lines bind"
+        return
+    if (verdict.op, verdict.unit) != (metric.op, metric.unit):
+        says = f"{verdict.metric} {verdict.op} ... {verdict.unit}"
+        yield "op", says, f"{verdict.metric} {metric.op} ... {metric.unit}"
+        return
+    if file is not None:
+        yield from _against_results(verdict, file, relative=metric.relative)
+    if verdict.value is None:
+        if verdict.margin is not None:
+            yield "margin", f"{verdict.margin:g}", "null, as the value is"
+        return
+    met = Gate.model_construct(op=verdict.op, value=verdict.line).met_by(verdict.value)
+    if (right := _status(verdict, met=met)) != verdict.status:
+        says = f"{verdict.value:g} {verdict.op} {verdict.line:g}"
+        if verdict.interval and verdict.metric in SAMPLED:
+            says += f", interval {verdict.interval.low:g} to {verdict.interval.high:g}"
+        yield "status", f"{verdict.status}: {says}", right
+    yield from _margin(verdict, met=met)
+
+
+def _status(verdict: "Verdict", *, met: bool) -> str:
+    """The status that value, line and interval lead to."""
+    interval = verdict.interval if verdict.metric in SAMPLED else None
+    if interval is not None and interval.low < verdict.line <= interval.high:
+        return "inconclusive"
+    return "pass" if met else "fail"
+
+
+def _margin(verdict: "Verdict", *, met: bool) -> Iterator[_Contradiction]:
+    distance = abs((verdict.value or 0.0) - verdict.line)
+    right = distance if met else -distance
+    if verdict.margin is None or not math.isclose(verdict.margin, right, **_CLOSE):
+        says = "null" if verdict.margin is None else f"{verdict.margin:g}"
+        yield "margin", says, f"{right:g}, from the value to the line"
+
+
+def _against_results(
+    verdict: "Verdict", file: "ResultFile", *, relative: bool
+) -> Iterator[_Contradiction]:
+    if verdict.task != file.task:
+        yield "task", verdict.task, f"{file.task}, whose result this is"
+    candidate: Result | None = next(
+        (result for result in file.candidates if result.exp_id == verdict.exp_id), None
+    )
+    if candidate is None:
+        ids = ", ".join(str(result.exp_id) for result in file.candidates)
+        yield "exp_id", str(verdict.exp_id), f"the experiment of a candidate: {ids}"
+    elif not relative and verdict.value is not None:
+        measured = candidate.provenance.quantities.get(verdict.metric)
+        if measured is None or not math.isclose(measured, verdict.value, **_CLOSE):
+            right = "null, as it was not measured" if measured is None else f"{measured:g}"
+            yield "value", f"{verdict.metric}: {verdict.value:g}", right
 
 
 class VerdictAgainstLine(ProvenanceRule):
@@ -60,8 +125,8 @@ class VerdictAgainstLine(ProvenanceRule):
                 yield self.finding(place, verdict.gate, "a line of gates.yaml", choices=gates)
                 continue
             _, gate = gates[verdict.gate]
-            found = (verdict.metric, verdict.op, verdict.line, verdict.unit)
-            if verdict.line is not None and found != (gate.metric, gate.op, gate.value, gate.unit):
+            judged_by = (verdict.metric, verdict.op, verdict.line, verdict.unit)
+            if judged_by != (gate.metric, gate.op, gate.value, gate.unit):
                 yield self.finding(
                     subject.place(("verdicts", index, "line")),
                     f"{verdict.metric} {verdict.op} {verdict.line:g} {verdict.unit}",

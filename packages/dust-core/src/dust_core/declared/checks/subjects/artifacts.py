@@ -20,7 +20,7 @@ class TableFault:
     """Bytes that are no table."""
 
     place: Place
-    found: str
+    text: str
     expected: str
 
 

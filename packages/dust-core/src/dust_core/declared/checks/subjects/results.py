@@ -45,10 +45,10 @@ class ResultJson:
 
     @property
     def is_result(self) -> bool:
-        """Whether it calls itself a result; a file that cannot be read is suspect by its name."""
-        if isinstance(self.source, JsonFault):
-            return self.file.name.endswith(("_eval.json", "_log.json"))
-        return self.data.get("kind") == "Result"
+        """Whether it calls itself a result, or cannot be read and is named as one."""
+        from dust_core.declared.records.storage import calls_itself_result
+
+        return calls_itself_result(self.file.name, self.source)
 
     @cached_property
     def results(self) -> tuple[tuple[int, dict[str, Any]], ...]:
@@ -78,8 +78,7 @@ class ResultJson:
         try:
             return ResultFile.model_validate_json(self.source.text), ()
         except ValidationError as error:
-            details = error.errors(include_url=False)
-            return None, model_faults(details, self.data, ResultFile)
+            return None, model_faults(error, self.data, ResultFile)
 
     @property
     def model(self) -> "ResultFile | None":

@@ -81,8 +81,7 @@ class YamlFile:
         try:
             return KINDS[self.kind].model_validate(self.data), ()
         except ValidationError as error:
-            details = error.errors(include_url=False)
-            return None, model_faults(details, self.data, KINDS[self.kind])
+            return None, model_faults(error, self.data, KINDS[self.kind])
 
     @property
     def model(self) -> Any:
