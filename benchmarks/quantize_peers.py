@@ -5,7 +5,7 @@
 
 All quantize without training, calibrate on the same images, are scored by the workload's protocol
 and are timed in turn, in OpenVINO with the same settings. The peers have the settings that their
-documentation recommends for transformers. Everybody quantizes the network twice: in full, and with
+documentation recommends for transformers. Each quantizes the network twice: in full, and with
 its ends, the patch embedding and the heads, left in float, which costs size and time.
 """
 
@@ -175,7 +175,7 @@ def by_nncf(
     import nncf
 
     ignored = nncf.IgnoredScope(patterns=[f".*{word}.*" for word in kept], validate=False)
-    found = nncf.quantize(
+    quantized = nncf.quantize(
         openvino.Core().read_model(plain),
         nncf.Dataset(list(calibration())),
         subset_size=pairs,
@@ -183,15 +183,15 @@ def by_nncf(
         ignored_scope=ignored if kept else None,
     )
     written = path.with_suffix(".xml")
-    openvino.save_model(found, written)
+    openvino.save_model(quantized, written)
     return written
 
 
 def measured(task: ResolvedTask, graphs: dict[str, Graph], threads: int) -> Table:
     """Quality on the workload and latency in turn, a row for each graph."""
     models = [
-        OpenVinoModel(one.file, RuntimeOptions(precision=one.floats, threads=threads))
-        for one in graphs.values()
+        OpenVinoModel(graph.file, RuntimeOptions(precision=graph.floats, threads=threads))
+        for graph in graphs.values()
     ]
     samples = list(workload_samples(task))
     points, seed = task.workload.quality.chamfer_points, task.workload.seed
@@ -213,7 +213,9 @@ def measured(task: ResolvedTask, graphs: dict[str, Graph], threads: int) -> Tabl
     for column in ("", "p50 [ms]", "of FP32", *QUALITY_METRICS, "MB", "of FP32", "made in [s]"):
         table.add_column(column, justify="right" if column else "left")
     for (name, graph), own, p50 in zip(graphs.items(), quality, medians, strict=True):
-        drops = [drop_percent(one, own[one], quality[0][one]) for one in QUALITY_METRICS]
+        drops = [
+            drop_percent(metric, own[metric], quality[0][metric]) for metric in QUALITY_METRICS
+        ]
         size = size_mb(graph.file)
         table.add_row(
             *(name, f"{p50:.1f}", f"{p50 / medians[0]:.0%}", *(f"{drop:+.2f}" for drop in drops)),
@@ -226,7 +228,7 @@ def measured(task: ResolvedTask, graphs: dict[str, Graph], threads: int) -> Tabl
 def size_mb(file: Path) -> float:
     """Of a graph, with the weights that OpenVINO's form keeps beside it."""
     parts = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
-    return sum(one.stat().st_size for one in parts) / 1e6
+    return sum(part.stat().st_size for part in parts) / 1e6
 
 
 if __name__ == "__main__":

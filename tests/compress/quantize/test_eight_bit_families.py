@@ -52,15 +52,15 @@ def test_the_graph_computes_what_the_fake_quantizers_do(
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(str(path), options)
-    found = session.run(
+    outputs = session.run(
         None, dict(zip(("image1", "image2"), map(np.asarray, images()), strict=True))
     )
-    for a, b in zip(map(np.asarray, expected), found, strict=True):
+    for a, b in zip(map(np.asarray, expected), outputs, strict=True):
         # Where float sums round to the other side, one step of a quantizer, and what follows.
         assert np.isclose(a, b, rtol=2e-2, atol=2e-3).mean() > 0.97
         assert np.linalg.norm(a - b) < 0.01 * np.linalg.norm(a)
     assert read_origin(path) == origin
-    assert [fault.found for rule in RULES for fault in rule.check(Graph(path.name, path))] == []
+    assert [finding.found for rule in RULES for finding in rule.check(Graph(path.name, path))] == []
 
 
 def test_both_products_of_every_attention_are_quantized(tmp_path: Path) -> None:
@@ -70,14 +70,14 @@ def test_both_products_of_every_attention_are_quantized(tmp_path: Path) -> None:
         with_products = network(*images())
         names = {name.rpartition(".")[2] for name in quantizers(network) if ".attend." in name}
         assert names == {f"{n}_quantizer" for n in ("query", "key", "weights", "value")}
-        for name, one in quantizers(network).items():
+        for name, quantizer in quantizers(network).items():
             if ".attend." in name:
-                assert 0 < float(one.amax) < 50
-                one.disable()
+                assert 0 < float(quantizer.amax) < 50
+                quantizer.disable()
         assert float((network(*images())[0] - with_products[0]).norm()) > 0
-        for name, one in quantizers(network).items():
+        for name, quantizer in quantizers(network).items():
             if ".attend." in name:
-                one.enable()
+                quantizer.enable()
     export_int8(network, path, Origin("Q_PTQ_keepLNPEHL-attn8_run1"), height=64, width=64)
     kinds = product_inputs(onnx.load(path).graph)
     # Two encoder blocks on both views at once; two decoders of two blocks with two attentions.
@@ -109,13 +109,13 @@ def test_a_family_off_the_list_reads_eight_bits(
     writers = {name: node.op_type for node in graph.node for name in node.output}
     read = {writers[node.input[0]] for node in graph.node if node.op_type == operator}
     assert read == {"DequantizeLinear"}
-    rule = next(one for one in RULES if one.id == "QDQ009")
+    rule = next(rule for rule in RULES if rule.id == "QDQ009")
     assert list(rule.check(Graph(path.name, path))) == []
     model = onnx.load(path)
     del model.metadata_props[:]
     unnamed = tmp_path / "quantized.onnx"
     onnx.save(model, unnamed)
-    assert {one.rule for one in rule.check(Graph(unnamed.name, unnamed))} == {"QDQ009"}
+    assert {finding.rule for finding in rule.check(Graph(unnamed.name, unnamed))} == {"QDQ009"}
 
 
 def test_patches_in_eight_bits_are_a_product_with_quantizers_at_both_inputs(
@@ -134,7 +134,7 @@ def test_patches_in_eight_bits_are_a_product_with_quantizers_at_both_inputs(
 def product_inputs(graph: onnx.GraphProto) -> list[tuple[str, str]]:
     """What each product reads: float, a dequantized activation, or a weight."""
     writers = {name: node for node in graph.node for name in node.output}
-    weights = {one.name for one in graph.initializer}
+    weights = {tensor.name for tensor in graph.initializer}
 
     def kind(name: str) -> str:
         node = writers.get(name)
@@ -143,7 +143,7 @@ def product_inputs(graph: onnx.GraphProto) -> list[tuple[str, str]]:
         return "activation" if node is not None and node.op_type == "DequantizeLinear" else "float"
 
     products = (node for node in graph.node if node.op_type in ("MatMul", "Gemm", "Conv"))
-    return [(kind(one.input[0]), kind(one.input[1])) for one in products]
+    return [(kind(product.input[0]), kind(product.input[1])) for product in products]
 
 
 def test_the_half_variant_of_a_dense_head_keeps_the_scales_of_resizing(tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ def test_the_half_variant_and_the_checkpoint_know_the_quantizers_of_attention(
     export_int8(again, graph, Origin("Q_PTQ_keepLN_run1"), height=64, width=64)
     write_half(graph, half)
     session = onnxruntime.InferenceSession(str(half))
-    found = session.run(
+    outputs = session.run(
         None, dict(zip(("image1", "image2"), map(np.asarray, images()), strict=True))
     )
-    for a, b in zip(map(np.asarray, expected), found, strict=True):
+    for a, b in zip(map(np.asarray, expected), outputs, strict=True):
         assert np.linalg.norm(a - b) < 0.05 * np.linalg.norm(a)

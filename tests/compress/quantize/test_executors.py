@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from dust_compress.quantize.checkpoint import load_quantized
-from dust_compress.quantize.eight_bit import evaluate_quantized, ptq, qat
+from dust_compress.quantize.evaluate import evaluate_quantized
 from dust_compress.quantize.network import ranges
+from dust_compress.quantize.ptq import ptq
+from dust_compress.quantize.qat import qat
 from dust_compress.train.task_training import work_folder
 from dust_core.declared.records import ResultFile, read_result_folder
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
@@ -31,20 +33,19 @@ ALWAYS, NEVER = 1e9, -1e9  # lines, in percent of delta1, that every network mee
 
 def task_of(root: Path, name: str, line: float = ALWAYS) -> ResolvedTask:
     """A task under ci, calibrated on what is there, with a line of our own."""
-    found = resolve(load_specs(root / "specs"), name, "ci")
+    resolved = resolve(load_specs(root / "specs"), name, "ci")
     gates = {
         key: gate.model_copy(update={"value": line}) if key == "quality_kept" else gate
-        for key, gate in found.gates.items()
+        for key, gate in resolved.gates.items()
     }
     changes = {"calibration_images": IMAGES} if name in ("Q-1", "Q-2") else {}
-    return replace(found, task=found.task.model_copy(update=changes), gates=gates)
+    return replace(resolved, task=resolved.task.model_copy(update=changes), gates=gates)
 
 
 def result(root: Path, task: str) -> ResultFile:
-    (found,) = (
-        one for one in read_result_folder(root / "artifacts" / "ci").values() if one.task == task
-    )
-    return found
+    files = read_result_folder(root / "artifacts" / "ci").values()
+    (own,) = (file for file in files if file.task == task)
+    return own
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +69,13 @@ def root(with_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_met_without_training_the_line_needs_none(root: Path) -> None:
     ptq(task_of(root, "Q-1"))
     first = result(root, "Q-1")
-    assert [one.status for one in first.verdicts] == ["pass"]
-    assert {one.provenance.role for one in first.results} == {"candidate", "baseline", "reference"}
-    precisions = {one.provenance.runtime.precision for one in first.results}  # type: ignore[union-attr]
+    assert [verdict.status for verdict in first.verdicts] == ["pass"]
+    assert {entry.provenance.role for entry in first.results} == {
+        "candidate",
+        "baseline",
+        "reference",
+    }
+    precisions = {entry.provenance.runtime.precision for entry in first.results}  # type: ignore[union-attr]
     assert precisions == {"int8+bf16", "fp32", "bf16"}
     layers = first.extra["sensitivity"]
     assert isinstance(layers, dict)
@@ -85,7 +90,7 @@ def test_met_without_training_the_line_needs_none(root: Path) -> None:
     assert str(kept.exp_id).startswith("Q_PTQ_keepLN-n8_")
     teacher = load_checkpoint(root / "artifacts/ci/teacher_fp32.pth").network
     now = kept.network.state_dict()
-    same = {name for name, one in teacher.state_dict().items() if torch.equal(now[name], one)}
+    same = {name for name, value in teacher.state_dict().items() if torch.equal(now[name], value)}
     moved = teacher.state_dict().keys() - same
     assert moved and all(name.endswith(".bias") for name in moved), "corrected, not trained"
     assert "dec_blocks.0.mlp.fc1.bias" in moved and "enc_norm.bias" in same
@@ -93,7 +98,7 @@ def test_met_without_training_the_line_needs_none(root: Path) -> None:
 
 def test_missed_without_training_the_line_is_trained_for(root: Path) -> None:
     ptq(task_of(root, "Q-1", NEVER))
-    assert [one.status for one in result(root, "Q-1").verdicts] == ["fail"]
+    assert [verdict.status for verdict in result(root, "Q-1").verdicts] == ["fail"]
     own = task_of(root, "Q-2")
     qat(own)
     second = result(root, "Q-2")
@@ -119,7 +124,7 @@ def test_missed_without_training_the_line_is_trained_for(root: Path) -> None:
 
 
 def test_without_a_result_of_q1_nobody_knows_whether_to_train(root: Path) -> None:
-    with pytest.raises(DustError, match="Q-1 left no result"):
+    with pytest.raises(DustError, match="Q-1, which Q-2 builds on, has no result"):
         qat(task_of(root, "Q-2"))
 
 

@@ -42,14 +42,14 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network, path = Dust3r(TINY).eval(), tmp_path_factory.mktemp("graph") / "student_int8.onnx"
     image = 2 * torch.rand(1, 3, 32, 32) - 1
     with torch.no_grad():
-        quantize(network, POLICY, lambda one: one(image, image.flip(-1)))
+        quantize(network, POLICY, lambda model: model(image, image.flip(-1)))
     export_int8(network, path, Origin("KQ_INT8_run1"), height=32, width=32)
     return path
 
 
 def broken_rules(path: Path) -> set[str]:
     """The ids of the rules that a graph breaks."""
-    return {found.rule for rule in RULES for found in rule.check(Graph(path.name, path))}
+    return {finding.rule for rule in RULES for finding in rule.check(Graph(path.name, path))}
 
 
 def test_what_we_export_breaks_none(good: Path) -> None:
@@ -58,7 +58,7 @@ def test_what_we_export_breaks_none(good: Path) -> None:
 
 def first(model: onnx.ModelProto, kind: str, **wanted: bool) -> onnx.NodeProto:
     """The first node of a kind; of dequantizers the first of a weight, or of an activation."""
-    weights = {one.name for one in model.graph.initializer}
+    weights = {tensor.name for tensor in model.graph.initializer}
     return next(
         node
         for node in model.graph.node
@@ -68,12 +68,9 @@ def first(model: onnx.ModelProto, kind: str, **wanted: bool) -> onnx.NodeProto:
 
 
 def replace_constant(model: onnx.ModelProto, name: str, values: np.ndarray) -> None:
-    for one in model.graph.initializer:
-        if one.name == name:
-            one.CopyFrom(numpy_helper.from_array(values, name))
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.output[0] == name:
-            node.attribute[0].t.CopyFrom(numpy_helper.from_array(values))
+    for tensor in model.graph.initializer:
+        if tensor.name == name:
+            tensor.CopyFrom(numpy_helper.from_array(values, name))
 
 
 def other_opset(model: onnx.ModelProto) -> None:
@@ -86,13 +83,13 @@ def dynamic_batch(model: onnx.ModelProto) -> None:
 
 def shifted_zero(model: onnx.ModelProto) -> None:
     node = first(model, "DequantizeLinear", of_weight=True)
-    zeros = next(one for one in model.graph.initializer if one.name == node.input[2])
+    zeros = next(t for t in model.graph.initializer if t.name == node.input[2])
     replace_constant(model, node.input[2], np.ones_like(numpy_helper.to_array(zeros)))
 
 
 def zero_scale(model: onnx.ModelProto) -> None:
     node = first(model, "DequantizeLinear", of_weight=True)
-    scales = next(one for one in model.graph.initializer if one.name == node.input[1])
+    scales = next(t for t in model.graph.initializer if t.name == node.input[1])
     values = numpy_helper.to_array(scales).copy()
     values[0] = 0
     replace_constant(model, node.input[1], values)
@@ -104,9 +101,9 @@ def wrong_axis(model: onnx.ModelProto) -> None:
 
 def half_a_product(model: onnx.ModelProto) -> None:
     node = first(model, "DequantizeLinear", of_weight=False)
-    quantize_node = next(one for one in model.graph.node if node.input[0] in one.output)
+    quantize_node = next(n for n in model.graph.node if node.input[0] in n.output)
     product = next(
-        one for one in model.graph.node if one.op_type == "MatMul" and node.output[0] in one.input
+        n for n in model.graph.node if n.op_type == "MatMul" and node.output[0] in n.input
     )
     product.input[0] = quantize_node.input[0]
 
@@ -157,9 +154,11 @@ def test_a_file_that_is_no_graph_or_a_float_one_under_an_int8_name(
     readable = RULES[0]
     path = tmp_path / "student_int8.onnx"
     path.write_bytes(good.read_bytes()[:999])
-    assert [one.rule for one in readable.check(Graph(path.name, path))] == ["QDQ001"]
+    assert [finding.rule for finding in readable.check(Graph(path.name, path))] == ["QDQ001"]
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "float", [], [])
     onnx.save(helper.make_model(graph), path)
-    assert [one.found for one in readable.check(Graph(path.name, path))] == ["no DequantizeLinear"]
+    assert [finding.found for finding in readable.check(Graph(path.name, path))] == [
+        "no DequantizeLinear"
+    ]
     shutil.copy(path, tmp_path / "exported.onnx")
     assert broken_rules(tmp_path / "exported.onnx") == set()

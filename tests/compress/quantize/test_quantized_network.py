@@ -27,6 +27,7 @@ from dust_compress.quantize.origin import Origin
 from dust_compress.quantize.smoothing import smooth
 from dust_core.errors import DustError
 from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.network.onnx.export import export_onnx
 
 
 def test_the_standard_list_keeps_patches_and_the_last_layers_of_the_heads() -> None:
@@ -52,10 +53,10 @@ def test_quantizing_moves_the_prediction_a_little_and_off_not_at_all(calibrator:
     network, plain = make(), make()
     with torch.no_grad():
         quantize(network, policy(calibrator=calibrator), run)
-        reference, found = plain(*images()), network(*images())
+        reference, moved = plain(*images()), network(*images())
         with quantizers_off(network):
             off = network(*images())
-    for a, b, c in zip(reference, found, off, strict=True):
+    for a, b, c in zip(reference, moved, off, strict=True):
         assert torch.equal(a, c)
         assert 0 < float((a - b).norm() / a.norm()) < 0.05
     amax = ranges(network)
@@ -74,8 +75,8 @@ def test_the_range_of_least_error_beats_its_neighbours_by_hand(bits: int) -> Non
         return float(((values / scale).round().clamp(max=steps) * scale - values).square().mean())
 
     counts = torch.histc(values, 2048, 0, float(values.max()))
-    found = float(range_of_least_error(counts, torch.linspace(0, float(values.max()), 2049), steps))
-    assert error(found) <= min(error(found * factor) for factor in (0.8, 0.9, 1.1, 1.25))
+    best = float(range_of_least_error(counts, torch.linspace(0, float(values.max()), 2049), steps))
+    assert error(best) <= min(error(best * factor) for factor in (0.8, 0.9, 1.1, 1.25))
 
 
 @pytest.mark.parametrize("config", [LINEAR, DPT])
@@ -106,7 +107,7 @@ def mean_errors(network: Dust3r, plain: Dust3r) -> dict[str, float]:
     hooks = [plain.get_submodule(name).register_forward_hook(note(name)) for name in names]
     with torch.no_grad():
         run(plain)
-        found = {}
+        largest = {}
         for name, pairs in seen.items():
             layer = network.get_submodule(name)
             errors = torch.cat(
@@ -116,10 +117,10 @@ def mean_errors(network: Dust3r, plain: Dust3r) -> dict[str, float]:
                 ],
                 1,
             )
-            found[name] = float(errors.mean(1).abs().max())
+            largest[name] = float(errors.mean(1).abs().max())
     for hook in hooks:
         hook.remove()
-    return found
+    return largest
 
 
 def test_smoothing_changes_no_output_and_evens_out_channels() -> None:
@@ -140,7 +141,7 @@ def test_the_graph_holds_int8_weights_and_no_bias_is_quantized(tmp_path: Path) -
         quantize(network, policy(), run)
     export_int8(network, path, Origin("Q_PTQ_keepLN_run1"), height=64, width=64)
     graph = onnx.load(path).graph
-    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     readers = {name: node for node in graph.node for name in node.input}
     matrices = [
         node for node in graph.node
@@ -160,8 +161,38 @@ def test_the_graph_holds_int8_weights_and_no_bias_is_quantized(tmp_path: Path) -
 def test_another_graph_is_told_from_ours(tmp_path: Path) -> None:
     path = tmp_path / "other.onnx"
     path.write_bytes(b"\x08\x07")
+    with pytest.raises(DustError, match="this is no ONNX graph"):
+        read_origin(path)
+    export_onnx(make(), path, height=64, width=64)
     with pytest.raises(DustError, match="no graph that a task exported"):
         read_origin(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "message"),
+    [
+        ("weights", {"bits": 4}, "weights of 4 bits per_channel"),
+        ("weights", {"granularity": "per_tensor"}, "weights of 8 bits per_tensor"),
+        ("activations", {"bits": 16}, "activations of 16 bits per_tensor"),
+        ("activations", {"granularity": "per_channel"}, "activations of 8 bits per_channel"),
+    ],
+)
+def test_what_graphs_cannot_hold_is_refused(
+    part: str, changes: dict[str, object], message: str
+) -> None:
+    declared = getattr(policy(), part).model_copy(update=changes)
+    with pytest.raises(DustError, match=f"{message} cannot be quantized"):
+        quantize(make(), policy().model_copy(update={part: declared}), run)
+
+
+def test_a_narrower_percentile_gives_narrower_ranges_of_activations_alone() -> None:
+    wide, narrow = make(), make()
+    with torch.no_grad():
+        quantize(wide, policy(percentile=100), run)
+        quantize(narrow, policy(percentile=99), run)
+    layer, amax, less = "enc_blocks.0.mlp.fc1", ranges(wide), ranges(narrow)
+    assert less[f"{layer}.input_quantizer"] < 0.95 * amax[f"{layer}.input_quantizer"]
+    assert torch.equal(less[f"{layer}.weight_quantizer"], amax[f"{layer}.weight_quantizer"])
 
 
 def test_a_quantized_checkpoint_comes_back_bit_for_bit(tmp_path: Path) -> None:
@@ -169,12 +200,12 @@ def test_a_quantized_checkpoint_comes_back_bit_for_bit(tmp_path: Path) -> None:
     with torch.no_grad():
         quantize(network, policy(), run)
         save_quantized(network, path, policy(), exp_id="Q_PTQ_keepLN_run1", spec_digest="0" * 64)
-        found = load_quantized(path)
-        for a, b in zip(network(*images()), found.network(*images()), strict=True):
+        loaded = load_quantized(path)
+        for a, b in zip(network(*images()), loaded.network(*images()), strict=True):
             assert torch.equal(a, b)
-    assert found.exp_id == "Q_PTQ_keepLN_run1"
-    assert found.policy == policy()
-    assert len(quantizers(found.network)) == len(quantizers(network))
+    assert loaded.exp_id == "Q_PTQ_keepLN_run1"
+    assert loaded.policy == policy()
+    assert len(quantizers(loaded.network)) == len(quantizers(network))
 
 
 @pytest.mark.parametrize("spoil", ["format", "ranges", "policy", "truncate"])

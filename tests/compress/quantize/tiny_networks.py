@@ -29,7 +29,7 @@ def policy(**changes: object) -> Policy:
 
 
 def without(*families: str) -> list[str]:
-    return [one for one in EVERY if one not in families]
+    return [family for family in EVERY if family not in families]
 
 
 def images(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

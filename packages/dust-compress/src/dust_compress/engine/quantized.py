@@ -13,6 +13,7 @@ from dust_compress.quantize.origin import Origin
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import Execution, Measurement, build_result
 from dust_core.declared.specs import ResolvedTask
+from dust_core.declared.specs.models.quant import BuildEngine
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_eval.measure.execution import begin, write_results
@@ -27,18 +28,20 @@ def build_quantized(task: ResolvedTask) -> None:
             verdict too.
     """
     execution, folder = begin(task), ARTIFACTS / task.profile_name
-    checkpoint = load_quantized(folder / task.task.inputs[0])
+    own = task.task
+    assert isinstance(own, BuildEngine)
+    checkpoint = load_quantized(folder / own.inputs[0])
     if checkpoint.exp_id is None:
         raise DustError(
             "the quantized checkpoint does not say which experiment made it",
-            where=task.task.inputs[0],
+            where=own.inputs[0],
             fix="run Q-2 again",
         )
-    graph, engine = (folder / name for name in task.task.outputs)
+    graph, engine = (folder / name for name in own.outputs)
     shape = task.workload.images
     export_int8(
         checkpoint.network, graph, Origin(checkpoint.exp_id),
-        height=shape.height, width=shape.width,
+        height=shape.height, width=shape.width, opset=own.opset,
     )  # fmt: skip
     try:
         manifest = build_engine(

@@ -32,9 +32,9 @@ class QuantizedAttend(Attend):
         self.weights_quantizer, self.value_quantizer = quantizer(products), quantizer(products)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if not any(one.is_enabled for one in self.children()):
+        if not any(quantizer.is_enabled for quantizer in self.children()):
             return super().forward(q, k, v)
-        # Keys are quantized as the product reads them, so that nothing stands between the two.
+        # Keys are quantized as the product reads them, so that nothing comes between the two.
         scores = self.query_quantizer(q) @ self.key_quantizer(k.transpose(-2, -1))
         weights = self.scores_quantizer(scores * scale_of(q)).softmax(-1)
         attended: Tensor = self.weights_quantizer(weights) @ self.value_quantizer(v)
@@ -56,4 +56,6 @@ def quantize_attention(
 
 
 def _with_attention(network: nn.Module) -> Iterator[nn.Module]:
-    return (one for one in network.modules() if isinstance(getattr(one, "attend", None), Attend))
+    return (
+        block for block in network.modules() if isinstance(getattr(block, "attend", None), Attend)
+    )

@@ -36,11 +36,11 @@ def _mean_errors(network: Dust3r, run: Run) -> dict[Any, Tensor]:
 
     def compare(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         own = list(quantizers(layer).values())
-        for one in own:
-            one.enable()
+        for quantizer in own:
+            quantizer.enable()
         moved = (layer.forward(*inputs) - output).double()
-        for one in own:
-            one.disable()
+        for quantizer in own:
+            quantizer.disable()
         # Linear layers have their channels last, convolutions second.
         by_channel = moved.movedim(-1 if isinstance(layer, nn.Linear) else 1, 0).flatten(1)
         sums[layer] = sums[layer] + by_channel.sum(1) if layer in sums else by_channel.sum(1)

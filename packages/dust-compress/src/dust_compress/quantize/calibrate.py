@@ -63,24 +63,26 @@ def sensitivity(task: ResolvedTask, network: nn.Module) -> dict[str, float]:
     network.eval()
     every = quantizers(network)
     layers = dict.fromkeys(name.rpartition(".")[0] for name in every)
-    found: dict[str, float] = {}
+    shifts: dict[str, float] = {}
     with torch.no_grad(), quantizers_off(network):
         reference: Any = network(*images)
         for layer in track(layers, "sensitivity", transient=True):
-            own = [one for name, one in every.items() if name.rpartition(".")[0] == layer]
-            for one in own:
-                one.enable()
+            own = [
+                quantizer for name, quantizer in every.items() if name.rpartition(".")[0] == layer
+            ]
+            for quantizer in own:
+                quantizer.enable()
             moved: Any = network(*images)
-            for one in own:
-                one.disable()
-            found[layer] = _moved(moved, reference)
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+            for quantizer in own:
+                quantizer.disable()
+            shifts[layer] = _shift(moved, reference)
+    return dict(sorted(shifts.items(), key=lambda item: -item[1]))
 
 
-def _moved(found: tuple[Tensor, ...], reference: tuple[Tensor, ...]) -> float:
+def _shift(moved: tuple[Tensor, ...], reference: tuple[Tensor, ...]) -> float:
     shares = [
         ((a - b).norm(dim=-1) / b.norm(dim=-1).clamp(min=1e-6)).mean()
-        for a, b in ((found[0], reference[0]), (found[2], reference[2]))
+        for a, b in ((moved[0], reference[0]), (moved[2], reference[2]))
     ]
     return float(sum(shares) / len(shares))
 

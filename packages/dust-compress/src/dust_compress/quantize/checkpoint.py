@@ -63,13 +63,13 @@ def load_quantized(path: Path) -> QuantizedCheckpoint:
             "this is no quantized checkpoint", where=str(path), fix="give quant_ckpt.pth of Q-2"
         )
     checkpoint = own_checkpoint(content, path)
-    found = content.get("ranges")
+    stored = content.get("ranges")
     try:
         policy = Policy.model_validate(content.get("policy"))
-        if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
+        if not isinstance(stored, dict) or not all(isinstance(v, Tensor) for v in stored.values()):
             raise ValueError("it holds no ranges")
         insert_quantizers(checkpoint.network, policy)
-        set_ranges(checkpoint.network, found)
+        set_ranges(checkpoint.network, stored)
     except (ValidationError, ValueError) as error:
         raise DustError(
             f"the quantized checkpoint is damaged: {str(error).splitlines()[0]}",

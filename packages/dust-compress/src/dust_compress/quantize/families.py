@@ -27,10 +27,10 @@ def members(network: Dust3r, family: KeepFamily) -> tuple[str, ...]:
     named = dict(network.named_modules())
     match family:
         case "layernorm":
-            return tuple(name for name, one in named.items() if isinstance(one, nn.LayerNorm))
+            return tuple(name for name, module in named.items() if isinstance(module, nn.LayerNorm))
         case "softmax" | "attn_scale" | "rope":
             attention = (SelfAttention, CrossAttention)
-            return tuple(name for name, one in named.items() if isinstance(one, attention))
+            return tuple(name for name, module in named.items() if isinstance(module, attention))
         case "postprocess":
             return heads
         case "patch_embed":
@@ -38,7 +38,7 @@ def members(network: Dust3r, family: KeepFamily) -> tuple[str, ...]:
         case "head_last":
             # The last layer of either head, linear or convolution, in the order of the modules.
             return tuple(
-                [n for n, one in named.items() if n.startswith(head) and _is_product(one)][-1]
+                [n for n, module in named.items() if n.startswith(head) and _is_product(module)][-1]
                 for head in heads
             )
 
@@ -57,14 +57,14 @@ def kept_modules(network: Dust3r, keep_list: Iterable[str]) -> frozenset[str]:
                 where="keep_list",
                 fix=f"choose among {', '.join(KEEP_FAMILIES)}",
             )
-        found = members(network, family)
-        if not found:
+        modules = members(network, family)
+        if not modules:
             raise DustError(
                 f"the family {family} matches nothing in this network",
                 where="keep_list",
                 fix="take it off the list: a name without effect hides a mistake",
             )
-        kept |= {name for name in found if _is_product(network.get_submodule(name))}
+        kept |= {name for name in modules if _is_product(network.get_submodule(name))}
     return frozenset(kept)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dust_compress.quantize.attention import quantize_attention
 from dust_compress.quantize.families import members, quantized_modules, require_quantizable
 from dust_compress.quantize.smoothing import smooth
-from dust_core.declared.specs.models.quant import Policy
+from dust_core.declared.specs.models.quant import Activations, Policy, Weights
 from dust_core.errors import DustError
 from dust_core.network.model import Dust3r
 
@@ -43,7 +43,8 @@ def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
 
     Raises:
         DustError: a family of the keep-list matches nothing, a family that eight bits cannot serve
-            is not on it, or a layer saw no finite value.
+            is not on it, bits or granularity are none that graphs hold, or a layer saw no finite
+            value.
     """
     require_quantizable(policy)
     if policy.smoothing is not None:
@@ -53,9 +54,9 @@ def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
     with torch.no_grad():
         enable_stats_collection(network)
         # The weights' ranges are those of the weights as they are, whatever the input.
-        for name, one in _enabled(network):
+        for name, quantizer in _enabled(network):
             if name.endswith(_OF_WEIGHTS):
-                one(network.get_submodule(name.removesuffix(_OF_WEIGHTS)).weight)
+                quantizer(network.get_submodule(name.removesuffix(_OF_WEIGHTS)).weight)
         run(network)
         _load_ranges(network, policy)
     _require_ranges(network)
@@ -63,10 +64,10 @@ def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
 
 def insert_quantizers(network: Dust3r, policy: Policy) -> None:
     """Put quantizers without ranges into the layers that the policy quantizes, in place."""
-    activations: dict[str, Any] = {"num_bits": policy.activations.bits, "axis": None}
+    activations = _attributes("activations", policy.activations)
     if policy.calibrator != "max":
         activations["calibrator"] = "histogram"
-    weights = {"num_bits": policy.weights.bits, "axis": 0}
+    weights = _attributes("weights", policy.weights)
     products = quantized_modules(network, policy.keep_list)
     norms = () if "layernorm" in policy.keep_list else members(network, "layernorm")
     rules: list[dict[str, Any]] = [
@@ -84,6 +85,23 @@ def insert_quantizers(network: Dust3r, policy: Policy) -> None:
         )
 
 
+def _attributes(what: str, declared: Weights | Activations) -> dict[str, Any]:
+    """How modelopt names the bits and the granularity that a policy declares."""
+    axis: int | None
+    match what, declared.bits, declared.granularity:
+        case "weights", 8, "per_channel":
+            axis = 0  # modelopt's view of a weight has output channels first
+        case "activations", 8, "per_tensor":
+            axis = None
+        case _:
+            raise DustError(
+                f"{what} of {declared.bits} bits {declared.granularity} cannot be quantized",
+                where=f"common.{what}",
+                fix="graphs hold INT8: declare 8 bits, weights per_channel, activations per_tensor",
+            )
+    return {"num_bits": declared.bits, "axis": axis}
+
+
 def _rule(quantizer: str, attributes: dict[str, Any]) -> dict[str, Any]:
     return {"quantizer_name": quantizer, "cfg": attributes, "enable": True}
 
@@ -91,14 +109,14 @@ def _rule(quantizer: str, attributes: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def quantizers_off(network: nn.Module) -> Iterator[None]:
     """Within, the network computes in float."""
-    active = [one for one in quantizers(network).values() if one.is_enabled]
-    for one in active:
-        one.disable()
+    active = [quantizer for quantizer in quantizers(network).values() if quantizer.is_enabled]
+    for quantizer in active:
+        quantizer.disable()
     try:
         yield
     finally:
-        for one in active:
-            one.enable()
+        for quantizer in active:
+            quantizer.enable()
 
 
 def quantizers(network: nn.Module) -> dict[str, TensorQuantizer]:
@@ -112,20 +130,22 @@ def quantizers(network: nn.Module) -> dict[str, TensorQuantizer]:
 
 def ranges(network: nn.Module) -> dict[str, Tensor]:
     """The largest magnitude that each quantizer represents, by name."""
-    return {name: one.amax.detach().clone() for name, one in quantizers(network).items()}
+    return {
+        name: quantizer.amax.detach().clone() for name, quantizer in quantizers(network).items()
+    }
 
 
-def set_ranges(network: nn.Module, found: dict[str, Tensor]) -> None:
-    """Give quantizers ranges that were found before.
+def set_ranges(network: nn.Module, stored: dict[str, Tensor]) -> None:
+    """Give quantizers the ranges that `ranges` gave.
 
     Raises:
         ValueError: they are not the ranges of this network's quantizers.
     """
     own = dict(_enabled(network))
-    if own.keys() != found.keys():
-        odd = sorted(own.keys() ^ found.keys())
+    if own.keys() != stored.keys():
+        odd = sorted(own.keys() ^ stored.keys())
         raise ValueError(f"ranges and quantizers do not match, as at {odd[0]}")
-    for name, amax in found.items():
+    for name, amax in stored.items():
         own[name].amax = amax
 
 
@@ -138,19 +158,19 @@ def _enabled(network: nn.Module) -> Iterator[tuple[str, TensorQuantizer]]:
 
 def _load_ranges(network: nn.Module, policy: Policy) -> None:
     """Turn what the quantizers have collected into ranges, and switch them on."""
-    for name, one in _enabled(network):
+    for name, quantizer in _enabled(network):
         match policy.calibrator:
             case "percentile" if not name.endswith(_OF_WEIGHTS):
-                one.load_calib_amax("percentile", percentile=policy.percentile)
+                quantizer.load_calib_amax("percentile", percentile=policy.percentile)
             case "mse" if not name.endswith(_OF_WEIGHTS):
-                calibrator = one._calibrator
-                one.amax = range_of_least_error(
-                    calibrator._calib_hist, calibrator._calib_bin_edges, one.maxbound
+                calibrator = quantizer._calibrator
+                quantizer.amax = range_of_least_error(
+                    calibrator._calib_hist, calibrator._calib_bin_edges, quantizer.maxbound
                 )
             case _:
-                one.load_calib_amax()
-        one.enable_quant()
-        one.disable_calib()
+                quantizer.load_calib_amax()
+        quantizer.enable_quant()
+        quantizer.disable_calib()
 
 
 def range_of_least_error(counts: Tensor, edges: Tensor, steps: float) -> Tensor:
@@ -173,8 +193,8 @@ def range_of_least_error(counts: Tensor, edges: Tensor, steps: float) -> Tensor:
 
 
 def _require_ranges(network: nn.Module) -> None:
-    for name, one in _enabled(network):
-        amax = getattr(one, "_amax", None)
+    for name, quantizer in _enabled(network):
+        amax = getattr(quantizer, "_amax", None)
         if amax is None or not bool(torch.isfinite(amax).all()) or not bool((amax > 0).all()):
             raise DustError(
                 f"no range was found for {name.rpartition('.')[0]}: it saw no value, or none that "

@@ -169,8 +169,8 @@ class BothInputs(GraphRule):
         for product in _quantized_products(model):
             bare = [value for value in product.inputs[:2] if value and not _is_dequantized(value)]
             if bare:
-                found = f"{label(product)}: {bare[0].name} is float"
-                yield found, "a DequantizeLinear at both inputs"
+                half = f"{label(product)}: {bare[0].name} is float"
+                yield half, "a DequantizeLinear at both inputs"
 
 
 class NoBias(GraphRule):

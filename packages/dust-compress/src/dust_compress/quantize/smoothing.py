@@ -27,8 +27,8 @@ def smooth(network: Dust3r, alpha: float, run: Callable[[nn.Module], None]) -> N
 
     def note(norm: nn.Module, inputs: object, output: Tensor) -> None:
         assert isinstance(norm, nn.LayerNorm)
-        found = output.detach().float().flatten(0, -2).abs().amax(0)
-        largest[norm] = torch.maximum(largest[norm], found) if norm in largest else found
+        magnitudes = output.detach().float().flatten(0, -2).abs().amax(0)
+        largest[norm] = torch.maximum(largest[norm], magnitudes) if norm in largest else magnitudes
 
     hooks = [norm.register_forward_hook(note) for norm, _ in pairs]
     try:
