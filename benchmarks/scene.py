@@ -1,14 +1,20 @@
-"""Alignment time and final objective: closed-form rounds against 300 steps of Adam.
+"""Alignment against 300 steps of Adam; or, with a checkpoint, what encoding once is worth.
 
     python benchmarks/scene.py [data/workload] [--side 128] [--noise 0.05]
+    python benchmarks/scene.py --model artifacts/small/teacher_fp32.pth [--runtime openvino]
 
-The five views of each clique of the set, their pointmaps the true ones with noise that grows with
-depth, each pair at a scale of its own. Both start from the same spanning tree and PnP; Adam has
-the published settings (betas 0.9 and 0.9, a learning rate of 0.01 with a cosine) on log-depths,
-quaternions, translations, log-focals and log-scales.
+With a checkpoint: the seconds of the workload's first scene, with both images of every pair encoded
+and with each image encoded once, in turn, and the part of both that predicts.
+
+Without: alignment time and final objective of closed-form rounds and of Adam. The five views of
+each clique of the set, their pointmaps the true ones with noise that grows with depth, each pair at
+a scale of its own. Both start from the same spanning tree and PnP; Adam has the published settings
+(betas 0.9 and 0.9, a learning rate of 0.01 with a cosine) on log-depths, quaternions, translations,
+log-focals and log-scales.
 """
 
 import argparse
+import tempfile
 from pathlib import Path
 from time import perf_counter
 
@@ -16,18 +22,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.onnx.export import export_onnx, export_parts
 from dust_core.pairs.geometry import transform, unproject
 from dust_core.pairs.shards.reader import read_samples
+from dust_core.pairs.shards.sample import network_input
+from dust_eval.runtimes import RuntimeOptions, load_model, load_split
 from dust_eval.scene.align import _Problem, align
-from dust_eval.scene.graph import Edge, swin_pairs
+from dust_eval.scene.graph import Edge, predict_edges, swin_pairs
 
 STEPS, RATE, BETAS = 300, 0.01, (0.9, 0.9)
+IMAGES = 5  # of a scene
 
 
 def cliques(folder: Path, side: int, noise: float) -> dict[str, list[Edge]]:
     """Noisy edges of every scene of a set, at `side` x `side` pixels."""
     rng = np.random.default_rng(0)
-    found: dict[str, list[Edge]] = {}
+    by_scene: dict[str, list[Edge]] = {}
     numbers: dict[str, dict[str, int]] = {}
     for pair in read_samples(folder):
         scene, names = str(pair.about["scene"]), [str(name) for name in pair.about["images"]]
@@ -53,8 +64,8 @@ def cliques(folder: Path, side: int, noise: float) -> dict[str, list[Edge]]:
             points = points * (1 + noise * rng.standard_normal((*points.shape[:3], 1)))
             confidences = np.where(known, 10.0, 1.0001)
             scaled = (rng.uniform(0.5, 2) * points).astype(np.float32)
-            found.setdefault(scene, []).append(Edge(ends[a], ends[b], scaled, confidences))
-    return found
+            by_scene.setdefault(scene, []).append(Edge(ends[a], ends[b], scaled, confidences))
+    return by_scene
 
 
 def adam(images: int, edges: list[Edge]) -> float:
@@ -122,12 +133,60 @@ def _matrices(quaternions: Tensor) -> Tensor:
     return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
+def encoding(
+    checkpoint: Path, folder: Path, runtime: str, threads: int, repeats: int
+) -> dict[str, tuple[float, float]]:
+    """Median seconds of a scene and of its prediction: by pair, and with images encoded once."""
+    network = load_checkpoint(checkpoint).network
+    names: dict[str, np.ndarray] = {}
+    for pair in read_samples(folder):
+        pictures = map(network_input, pair.images)
+        names |= dict(zip(map(str, pair.about["images"]), pictures, strict=True))
+        if len(names) >= IMAGES:
+            break
+    images = list(names.values())[:IMAGES]
+    height, width = images[0].shape[2:]
+    pairs, options = swin_pairs(IMAGES, 4), RuntimeOptions(threads=threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        whole, encoder, decoder = (Path(scratch) / f"{name}.onnx" for name in ("w", "e", "d"))
+        export_onnx(network, whole, height=height, width=width)
+        export_parts(network, encoder, decoder, height=height, width=width)
+        models = {
+            "by pair": load_model(runtime, whole, options),
+            "once": load_split(runtime, encoder, decoder, options),
+        }
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
+    for _ in range(repeats + 1):
+        for name, model in models.items():
+            begin = perf_counter()
+            edges = predict_edges(model, images, pairs, encode_once=name == "once")
+            middle = perf_counter()
+            align(IMAGES, edges)
+            taken[name].append((perf_counter() - begin, middle - begin))
+    medians = {name: np.median(rows[1:], axis=0) for name, rows in taken.items()}
+    return {name: (float(scene), float(part)) for name, (scene, part) in medians.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=Path("data/workload"))
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--noise", type=float, default=0.05)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--runtime", default="openvino")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
+    if options.model is not None:
+        times = encoding(
+            options.model, options.folder, options.runtime, options.threads, options.repeats
+        )
+        print(f"{options.runtime}, {options.threads} threads:")
+        for name, (scene, predicting) in times.items():
+            print(f"{name:<10} scene {scene:6.3f} s, of it predicting {predicting:6.3f} s")
+        ratios = (after / before for before, after in zip(*times.values(), strict=True))
+        print("once / by pair: scene {:.3f}, predicting {:.3f}".format(*ratios))
+        return
     print(f"{'scene':<28}{'ours s':>8}{'Adam s':>8}{'ratio':>7}{'ours':>10}{'Adam':>10}")
     for scene, edges in cliques(options.folder, options.side, options.noise).items():
         images = 1 + max(max(edge.first, edge.second) for edge in edges)

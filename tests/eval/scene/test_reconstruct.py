@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_unusable_input_is_named(tmp_path: Path) -> None:
 
 def test_bars_are_neither_aligned_nor_shown(folder: Path) -> None:
     photographs = [read_photograph(p, SIDE, Mode.LETTERBOX) for p in find_photographs(folder)]
-    shown = [one.shown() for one in photographs]
+    shown = [photograph.shown() for photograph in photographs]
     assert shown[0].sum() == SIDE * 24
     edge = Edge(0, 1, np.zeros((2, SIDE, SIDE, 3)), np.full((2, SIDE, SIDE), 9.0))
     hidden = hide_bars([edge], shown)[0].confidences
@@ -83,7 +84,9 @@ def test_files_hold_the_same_points(folder: Path) -> None:
 
 def test_cameras_are_those_of_the_photographs(folder: Path) -> None:
     photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
-    first, second = json.loads(cameras_json(flat_scene(2), photographs))["cameras"]
+    scene = replace(flat_scene(2), not_located=(1,))
+    first, second = json.loads(cameras_json(scene, photographs))["cameras"]
+    assert (first["found_by_pnp"], second["found_by_pnp"]) == (True, False)
     np.testing.assert_allclose(first["K"], [[60, 0, 31.5], [0, 60, 23.5], [0, 0, 1]], atol=1e-9)
     np.testing.assert_allclose(second["K"], [[50, 0, 19.5], [0, 50, 39.5], [0, 0, 1]], atol=1e-9)
 

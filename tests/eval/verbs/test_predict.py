@@ -10,34 +10,36 @@ import torch
 from PIL import Image
 
 from dust_core.cli import main
-from dust_core.errors import DustError
 from dust_core.network.checkpoint import save_checkpoint
 from dust_core.network.model import Dust3r, Dust3rConfig
 from dust_core.network.onnx.export import export_onnx
 from dust_core.pairs.geometry import transform, unproject
+from dust_core.pairs.photographs import read_photograph
+from dust_eval.scene.files import write_pair
 from dust_eval.scene.graph import Edge
-from dust_eval.verbs.predict import cameras, explained_share, write_prediction
+from dust_eval.scene.pair import cameras, explained_share, pair_scene
+from dust_eval.verbs.predict import summary
 
 SIDE, FOCAL = 64, (70.0, 55.0)
 
 
 def dust(*arguments: object) -> int:
     with pytest.raises(SystemExit) as ending:
-        main([str(one) for one in arguments])
+        main([str(argument) for argument in arguments])
     code = ending.value.code
     return code if isinstance(code, int) else 0
 
 
 def pose() -> np.ndarray:
     angle = np.radians(20)
-    found = np.eye(4)
-    found[:3, :3] = [
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
         [np.cos(angle), 0, np.sin(angle)],
         [0, 1, 0],
         [-np.sin(angle), 0, np.cos(angle)],
     ]
-    found[:3, 3] = [-0.8, 0.1, 0.3]
-    return found
+    matrix[:3, 3] = [-0.8, 0.1, 0.3]
+    return matrix
 
 
 def true_edges() -> list[Edge]:
@@ -63,11 +65,11 @@ def true_edges() -> list[Edge]:
 
 
 def test_pose_and_focal_lengths_are_those_of_the_cameras() -> None:
-    focals, found = cameras(true_edges())
+    focals, located = cameras(true_edges())
     assert focals == pytest.approx(FOCAL, rel=1e-3)
     expected = pose()
     expected[:3, 3] *= 2.0  # the first order's scale
-    np.testing.assert_allclose(found, expected, atol=1e-2)
+    np.testing.assert_allclose(located, expected, atol=1e-2)
 
 
 def test_a_pose_says_what_it_explains() -> None:
@@ -154,10 +156,32 @@ def test_what_cannot_be_used_is_one_message(
 
 
 def test_nothing_sure_enough_says_what_to_lower(
+    photographs: tuple[Path, Path], models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--model", models / "model.onnx", "--out", tmp_path / "out")
+    assert dust("predict", *photographs, *arguments, "--min-confidence", "900") == 1
+    message = capsys.readouterr().err
+    assert "no pixel reaches confidence 900; the largest is" in message
+    assert "lower --min-confidence" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pose_that_pnp_does_not_find_is_said_and_not_invented(
     photographs: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    from dust_core.pairs.photographs import read_photograph
-
     squares = [read_photograph(path, SIDE) for path in photographs]
-    with pytest.raises(DustError, match="no pixel reaches confidence 9; the largest is 5"):
-        write_prediction(tmp_path, squares, true_edges(), 9.0, "model")
+    edges = true_edges()
+    edges[0].points[1] = (0, 0, 3)  # no camera sees one point in all its pixels
+    scene = pair_scene(squares, edges, None)
+    assert "PnP found no camera that sees B's points" in summary(scene, tmp_path)[1]
+    write_pair(tmp_path, scene, "model.pth")
+    facts = json.loads((tmp_path / "prediction.json").read_text())
+    assert (facts["A_from_B"], facts["A_from_B_explains"]) == (None, None)
+
+
+def test_a_summary_holds_what_was_predicted(photographs: tuple[Path, Path], tmp_path: Path) -> None:
+    squares = [read_photograph(path, SIDE) for path in photographs]
+    lines = summary(pair_scene(squares, true_edges(), None), tmp_path)
+    assert "focal lengths: 70 and 55 pixels" in lines[0]
+    assert "turned by 20.0 degrees" in lines[1] and "explains 100% of B's points" in lines[1]
+    assert f"{2 * SIDE * SIDE:,} points of confidence 3 and more" in lines[2]

@@ -13,9 +13,9 @@ from dust_core.network.onnx.export import export_onnx
 from dust_core.pairs.geometry import transform, unproject
 from dust_eval.measure.samples import set_samples
 from dust_eval.quality import measure_quality
+from dust_eval.quality.pictures import compare
 from dust_eval.quality.workload import Sample
 from dust_eval.runtimes import PairOutput, RuntimeOptions, load_any
-from dust_eval.verbs.score import compare
 
 
 def dust(*arguments: str) -> int:
@@ -30,11 +30,11 @@ def test_a_set_is_scored_as_the_workload_is(
 ) -> None:
     model, shards = miniature / "artifacts/ci/teacher_fp32.pth", miniature / "data" / "workload"
     assert dust("score", str(model), str(shards), "--pairs", "3", "--out", str(tmp_path)) == 0
-    found = json.loads((tmp_path / "score.json").read_text())
+    scores = json.loads((tmp_path / "score.json").read_text())
     network = load_any(model, RuntimeOptions(threads=2))
     own = measure_quality(network, set_samples(shards, 3), chamfer_points=20_000, seed=42)
-    assert found["mean"] == pytest.approx(own.aggregate)
-    assert len(found["pairs"]) == 3
+    assert scores["mean"] == pytest.approx(own.aggregate)
+    assert len(scores["pairs"]) == 3
     assert "mean" in capsys.readouterr().out
     with Image.open(tmp_path / "pairs.png") as picture:
         assert picture.size == (6 * 256, 3 * 256)
@@ -80,6 +80,6 @@ class Oracle:
         first = unproject(truth.depth_1, truth.intrinsics_1)
         second = transform(truth.view1_from_view2, unproject(truth.depth_2, truth.intrinsics_2))
         shape = truth.depth_1.shape
-        points = [(0.5 * one).reshape(1, *shape, 3) for one in (first, second)]
-        ones = np.ones((1, *shape))
-        return PairOutput(points[0], ones, points[1], ones)
+        points = [(0.5 * view).reshape(1, *shape, 3) for view in (first, second)]
+        sure = np.sure((1, *shape))
+        return PairOutput(points[0], sure, points[1], sure)

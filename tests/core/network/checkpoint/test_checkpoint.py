@@ -80,10 +80,10 @@ def test_any_network_comes_back_bit_for_bit(
     )
     original, path = Dust3r(config), tmp_path / "a.pth"
     save_checkpoint(original, path, exp_id="K_T3B05_run1", spec_digest="0" * 64)
-    found = load_checkpoint(path)
-    assert_same(original, found.network)
-    assert (found.origin, found.exp_id, found.spec_digest) == ("dust", "K_T3B05_run1", "0" * 64)
-    assert not found.network.training
+    loaded = load_checkpoint(path)
+    assert_same(original, loaded.network)
+    assert (loaded.origin, loaded.exp_id, loaded.spec_digest) == ("dust", "K_T3B05_run1", "0" * 64)
+    assert not loaded.network.training
 
 
 def test_half_precision_halves_the_file_and_rounds_once(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 def dust(*arguments: object) -> int:
     with pytest.raises(SystemExit) as ending:
-        main([str(one) for one in arguments])
+        main([str(argument) for argument in arguments])
     code = ending.value.code
     return code if isinstance(code, int) else 0
 

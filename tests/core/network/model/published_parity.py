@@ -59,11 +59,11 @@ def draw(key: str, shape: list[int]) -> np.ndarray:
     return normal / np.sqrt(np.float32(np.prod(shape[1:])))
 
 
-def log_space_errors(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
+def log_space_errors(ours: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
     """The largest error in direction (rad), log distance and log confidence."""
     errors = []
     for name, value in expected.items():
-        a, b = found[name].astype(np.float64), value.astype(np.float64)
+        a, b = ours[name].astype(np.float64), value.astype(np.float64)
         if name.startswith("conf"):
             errors.append(np.abs(np.log(a) - np.log(b)).max())
             continue

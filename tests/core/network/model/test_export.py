@@ -23,11 +23,11 @@ def largest_log_error(network: Dust3r, path: Path, size: int) -> float:
         expected = network(first, second)
     assert [port.name for port in session.get_outputs()] == list(expected._fields)
     errors = []
-    for found, tensor in zip(outputs, expected, strict=True):
+    for computed, tensor in zip(outputs, expected, strict=True):
         true = tensor.numpy()
         if true.ndim == 4:
-            found, true = (1 + np.linalg.norm(x, axis=-1) for x in (found, true))
-        errors.append(np.abs(np.log(found) - np.log(true)).max())
+            computed, true = (1 + np.linalg.norm(x, axis=-1) for x in (computed, true))
+        errors.append(np.abs(np.log(computed) - np.log(true)).max())
     return float(max(errors))
 
 

@@ -24,9 +24,9 @@ def error_of(name: str, folder: Path) -> float:
     with torch.inference_mode():
         prediction = checkpoint.network(*fixture.images())
     s = fixture.stride
-    found = {key: t[0, ::s, ::s].numpy() for key, t in prediction._asdict().items()}
+    ours = {key: t[0, ::s, ::s].numpy() for key, t in prediction._asdict().items()}
     return log_space_errors(
-        found, {key: v.reshape(found[key].shape) for key, v in fixture.outputs.items()}
+        ours, {key: v.reshape(ours[key].shape) for key, v in fixture.outputs.items()}
     )
 
 

@@ -29,9 +29,9 @@ def test_repeated_pixels_give_the_repeated_prediction(factor: int) -> None:
     pair = torch.rand(2, 1, 3, 32, 48, generator=torch.Generator().manual_seed(1)) * 2 - 1
     repeated = pair.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
     with torch.inference_mode():
-        expected, found = small(*pair), large(*repeated)
+        expected, resized = small(*pair), large(*repeated)
     assert large.config.patch_size == 16 * factor
-    for a, b in zip(expected, found, strict=True):
+    for a, b in zip(expected, resized, strict=True):
         rows = a.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
         torch.testing.assert_close(b, rows, rtol=1e-4, atol=1e-5)
 
@@ -59,8 +59,8 @@ def test_a_shrunk_network_makes_the_same_tokens_of_repeated_pixels() -> None:
     image = torch.rand(1, 3, 32, 48) * 2 - 1
     repeated = image.repeat_interleave(2, -1).repeat_interleave(2, -2)
     with torch.inference_mode():
-        expected, found = large.encode(repeated), shrink_patches(large, 2).encode(image)
-    torch.testing.assert_close(found.tokens, expected.tokens, rtol=1e-4, atol=1e-5)
+        expected, resized = large.encode(repeated), shrink_patches(large, 2).encode(image)
+    torch.testing.assert_close(resized.tokens, expected.tokens, rtol=1e-4, atol=1e-5)
 
 
 def test_details_survive_the_way_down_and_up() -> None:

@@ -36,17 +36,17 @@ def test_a_student_of_the_published_network_is_a_third_smaller_everywhere() -> N
     config = CONFIGS["DUSt3R_ViTLarge_BaseDecoder_512_dpt"]
     with torch.device("meta"):
         student = cut(Dust3r(config), Reduction(depth=0.3, heads=0.3, ffn=0.3), units="first")
-    found = student.config
+    smaller = student.config
     pairs = [
-        (len(config.enc_heads), len(found.enc_heads)),
-        (len(config.dec_heads), len(found.dec_heads)),
-        (config.enc_heads[0], found.enc_heads[0]),
-        (config.dec_heads[0], found.dec_heads[0]),
-        (config.enc_ffn[0], found.enc_ffn[0]),
-        (config.dec_ffn[0], found.dec_ffn[0]),
+        (len(config.enc_heads), len(smaller.enc_heads)),
+        (len(config.dec_heads), len(smaller.dec_heads)),
+        (config.enc_heads[0], smaller.enc_heads[0]),
+        (config.dec_heads[0], smaller.dec_heads[0]),
+        (config.enc_ffn[0], smaller.enc_ffn[0]),
+        (config.dec_ffn[0], smaller.dec_ffn[0]),
     ]
     assert all(0.25 <= 1 - small / big <= 0.37 for big, small in pairs), pairs
-    assert (found.enc_dim, found.dec_dim) == (config.enc_dim, config.dec_dim)
+    assert (smaller.enc_dim, smaller.dec_dim) == (config.enc_dim, config.dec_dim)
 
 
 def test_dead_heads_and_units_are_the_ones_that_go() -> None:

@@ -79,13 +79,13 @@ def describe(checkpoint: "Checkpoint", path: Path, side: int) -> dict[str, Any]:
             where="--side",
             fix=f"choose a multiple of {patch}",
         )
-    files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     return {
         "file": str(path),
         "origin": checkpoint.origin,
         "exp_id": checkpoint.exp_id,
         "spec_digest": checkpoint.spec_digest,
-        "size_MB": sum(one.stat().st_size for one in files) / 1e6,
+        "size_MB": sum(file.stat().st_size for file in files) / 1e6,
         "shape": checkpoint.config.to_dict(),
         "tokens": (side // patch) ** 2,
         "flops_G": flops_giga(network, side, side),

@@ -100,9 +100,10 @@ def glb_bytes(cloud: Cloud) -> bytes:
 def cameras_json(scene: Scene, photographs: Sequence[Photograph]) -> str:
     """Cameras of the upright photographs, K in their own pixels, and the way to the square."""
     cameras = [
-        camera_facts(photograph, float(focal)) | {"cam_to_world": pose.tolist()}
-        for photograph, focal, pose in zip(
-            photographs, scene.focals, scene.cam_to_world, strict=True
+        camera_facts(photograph, float(focal))
+        | {"cam_to_world": pose.tolist(), "found_by_pnp": image not in scene.not_located}
+        for image, (photograph, focal, pose) in enumerate(
+            zip(photographs, scene.focals, scene.cam_to_world, strict=True)
         )
     ]
     about = {"axes": "x right, y down, z forward", "unit": "the scene's own, not metres"}

@@ -42,9 +42,9 @@ def render(
     }
     rows = "".join(f"<tr><th>{escape(n)}</th><td>{escape(v)}</td></tr>" for n, v in facts)
     pictures = "".join(
-        f'<figure><img alt="" src="{_picture(one)}"><figcaption>{escape(one.name)}</figcaption>'
-        "</figure>"
-        for one in photographs
+        f'<figure><img alt="" src="{_picture(photograph)}">'
+        f"<figcaption>{escape(photograph.name)}</figcaption></figure>"
+        for photograph in photographs
     )
     template = files("dust_eval.scene").joinpath("page.html").read_text(encoding="utf-8")
     return (

@@ -1,7 +1,7 @@
 """The verb `dust reconstruct`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,11 @@ from dust_eval.verbs.options import (
     SideOption,
     ThreadsOption,
 )
+from dust_eval.verbs.wording import nothing_sure, surer_half
+
+if TYPE_CHECKING:
+    from dust_eval.scene.align import Scene
+    from dust_eval.scene.cloud import Cloud
 
 
 def reconstruct(
@@ -30,7 +35,6 @@ def reconstruct(
     """Turn photographs into a coloured cloud, cameras and a page to look at."""
     from rich.progress import Progress
 
-    from dust_core.files import atomic_write_bytes, atomic_write_text
     from dust_core.pairs.framing import Mode
     from dust_core.pairs.photographs import find_photographs, read_photograph
 
@@ -38,20 +42,13 @@ def reconstruct(
 
     from dust_eval.runtimes import EncodesOnce, RuntimeOptions, load_any, side_of
     from dust_eval.scene.align import align
-    from dust_eval.scene.cloud import (
-        USUAL,
-        cameras_json,
-        fuse,
-        glb_bytes,
-        ply_bytes,
-        usual_confidence,
-    )
-    from dust_eval.scene.graph import hide_bars, predict_edges, swin_pairs
-    from dust_eval.scene.page import render
+    from dust_eval.scene.cloud import USUAL, fuse, usual_confidence
+    from dust_eval.scene.files import write_scene
+    from dust_eval.scene.graph import hide_bars, predict_edges, require_finite, swin_pairs
 
     network = load_any(model, RuntimeOptions(threads=threads))
     square = side_of(network, model, side)
-    photographs = [read_photograph(one, square, Mode(mode)) for one in paths]
+    photographs = [read_photograph(path, square, Mode(mode)) for path in paths]
     pairs = swin_pairs(len(photographs), neighbours)
     with Progress(transient=True) as progress:
         task = progress.add_task("pairs", total=len(pairs))
@@ -65,36 +62,40 @@ def reconstruct(
             )
         except ValueError as error:
             raise DustError(str(error), fix="choose another --side") from error
+        require_finite(edges, where=model.name)
         progress.add_task("alignment", total=None)
-        scene = align(len(photographs), hide_bars(edges, [one.shown() for one in photographs]))
+        shown = [photograph.shown() for photograph in photographs]
+        scene = align(len(photographs), hide_bars(edges, shown))
     least = usual_confidence(scene.confidences) if min_confidence is None else min_confidence
     cloud = fuse(scene, photographs, least)
     if not len(cloud.points):
-        raise DustError(
-            f"no pixel reaches confidence {least:g}; the largest is {scene.confidences.max():.7g}",
-            where=str(folder),
-            fix="lower --min-confidence, or take photographs that overlap more",
-            exit_code=1,
-        )
+        raise nothing_sure(least, scene.confidences, where=str(folder))
     target = out or folder / "scene"
+    write_scene(target, scene, cloud, photographs, _facts(scene, cloud, len(pairs), least, model))
+    if scene.not_located:
+        names = ", ".join(photographs[image].name for image in scene.not_located)
+        typer.echo(f"PnP found no camera for {names}; do not trust where these photographs stand")
+    if min_confidence is None and least < USUAL:
+        typer.echo(surer_half(USUAL))
+    typer.echo(
+        f"{target / 'index.html'}: {len(photographs)} photographs, {len(cloud.points)} points"
+    )
+
+
+def _facts(
+    scene: "Scene", cloud: "Cloud", pairs: int, least: float, model: Path
+) -> list[tuple[str, str]]:
+    """Name and value of each line of the page's table."""
+    images = len(scene.focals)
     facts = [
-        ("Photographs", str(len(photographs))),
-        ("Pairs", str(len(pairs))),
+        ("Photographs", str(images)),
+        ("Pairs", str(pairs)),
         ("Points", f"{len(cloud.points):,} of {scene.depths.size:,} pixels"),
         ("Least confidence", f"{least:.7g}"),
         ("Focal lengths, pixels of the square", ", ".join(f"{f:.0f}" for f in scene.focals)),
         ("Mean weighted residual", f"{scene.objective:.3g}, in the scene's own unit"),
         ("Network", model.name),
     ]
-    atomic_write_bytes(target / "cloud.ply", ply_bytes(cloud))
-    atomic_write_bytes(target / "cloud.glb", glb_bytes(cloud))
-    atomic_write_text(target / "cameras.json", cameras_json(scene, photographs))
-    atomic_write_text(target / "index.html", render(scene, cloud, photographs, facts))
-    if min_confidence is None and least < USUAL:
-        typer.echo(
-            f"the network is nowhere sure: few pixels reach confidence {USUAL:g}, so the cloud "
-            "holds the surer half; do not trust its shape"
-        )
-    typer.echo(
-        f"{target / 'index.html'}: {len(photographs)} photographs, {len(cloud.points)} points"
-    )
+    if scene.not_located:
+        facts.insert(2, ("Cameras that PnP did not find", f"{len(scene.not_located)} of {images}"))
+    return facts

@@ -2,20 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dust_core.errors import DustError
 from dust_eval.verbs.options import NarrowOption, ThreadsOption
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL.Image import Image
-
-    from dust_eval.quality.workload import Sample
-    from dust_eval.runtimes import PairModel
 
 _CHAMFER_POINTS, _SEED = 20_000, 42  # those of the workload
 
@@ -41,6 +33,7 @@ def score(
     from dust_core.pairs.shards.tars import read_manifest
     from dust_eval.measure.samples import set_samples
     from dust_eval.quality import measure_quality
+    from dust_eval.quality.pictures import compare
     from dust_eval.quality.workload import METRICS
     from dust_eval.runtimes import RuntimeOptions, load_any
 
@@ -69,50 +62,15 @@ def score(
     table.add_row("mean", *(f"{value:.4f}" for value in report.aggregate.values()), style="bold")
     Console().print(table)
     if out is not None:
-        found = {"model": model.name, "set": str(shards), "mean": report.aggregate, "pairs": rows}
-        atomic_write_text(out / "score.json", json.dumps(found, indent=2) + "\n")
-        order = sorted(range(count), key=lambda one: -report.per_pair["delta1"][one])
+        scores = {"model": model.name, "set": str(shards), "mean": report.aggregate, "pairs": rows}
+        atomic_write_text(out / "score.json", json.dumps(scores, indent=2) + "\n")
+        order = sorted(range(count), key=lambda pair: -report.per_pair["delta1"][pair])
         chosen = dict.fromkeys([*order[:2], *order[-2:]])
         samples = dict(enumerate(set_samples(shards, 1 + max(chosen))))
         with atomic_path(out / "pairs.png") as temporary:
-            compare(network, [samples[one] for one in chosen]).save(temporary, "PNG")
+            compare(network, [samples[pair] for pair in chosen]).save(temporary, "PNG")
         typer.echo(f"{out / 'score.json'}, {out / 'pairs.png'}: the two best pairs, the two worst")
 
 
 def _by(size: tuple[int, ...]) -> str:
     return "x".join(map(str, reversed(size)))
-
-
-def compare(network: "PairModel", samples: "Sequence[Sample]") -> "Image":
-    """Predictions beside the truth, a row for each pair.
-
-    A row is both images, true and predicted depth of view 1, true and predicted depth of view 2 in
-    its own camera, in the colours of the true depths. Where nothing is known, it is grey.
-    """
-    import numpy as np
-    from PIL import Image
-
-    from dust_core.pairs.geometry import transform
-    from dust_core.pairs.shards.contact_sheet import depth_picture
-    from dust_eval.quality.depth import median_scale
-
-    rows = []
-    for sample in samples:
-        truth, found = sample.truth, network(*sample.images)
-        known = truth.depth_1 > 0
-        scale = median_scale(found.pts3d_1[0][known][:, 2], truth.depth_1[known])
-        flat = scale * found.pts3d_2[0].reshape(-1, 3).astype(np.float64)
-        own = transform(np.linalg.inv(truth.view1_from_view2), flat)[:, 2]
-        tiles = [
-            ((image[0].transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8)
-            for image in sample.images
-        ]
-        for true, guess in (
-            (truth.depth_1, scale * found.pts3d_1[0][..., 2]),
-            (truth.depth_2, own.reshape(truth.depth_2.shape)),
-        ):
-            shown = np.where(true > 0, np.maximum(guess, 1e-3), 0)
-            tiles += [depth_picture(true), depth_picture(shown, like=true)]
-        rows.append(np.concatenate(tiles, axis=1))
-    picture = Image.fromarray(np.concatenate(rows))
-    return picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)

@@ -150,22 +150,22 @@ def _build(
 def _check_weights(weights: Any, network: Dust3r, path: Path) -> None:
     if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
         raise _damaged(path, ValueError("it holds no weights by name"))
-    found, expected = without_aliases(weights), network.state_dict()
+    held, expected = without_aliases(weights), network.state_dict()
     faults = [
-        ("lacks", expected.keys() - found.keys()),
-        ("holds unknown", found.keys() - expected.keys()),
+        ("lacks", expected.keys() - held.keys()),
+        ("holds unknown", held.keys() - expected.keys()),
     ]
     for verb, keys in faults:
         if keys:
             raise _mismatch(f"{verb} {_list(sorted(keys))}", path)
     shapes = [
-        f"{key} is {tuple(found[key].shape)}, expected {tuple(tensor.shape)}"
+        f"{key} is {tuple(held[key].shape)}, expected {tuple(tensor.shape)}"
         for key, tensor in expected.items()
-        if found[key].shape != tensor.shape
+        if held[key].shape != tensor.shape
     ]
     if shapes:
         raise _mismatch(f"has other shapes: {_list(shapes)}", path)
-    broken = [key for key, tensor in found.items() if not torch.isfinite(tensor).all()]
+    broken = [key for key, tensor in held.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise DustError(
             f"NaN or infinity in {_list(broken)}",

@@ -37,9 +37,9 @@ def config_from_values(values: dict[str, Any]) -> Dust3rConfig:
         ValueError: a value is absent or describes something else than DUSt3R.
     """
     for name, expected in _FIXED.items():
-        found = values.get(name, expected)
-        if found != expected and not (isinstance(found, list) and tuple(found) == expected):
-            raise ValueError(f"{name} is {found!r}, only {expected!r} is supported")
+        value = values.get(name, expected)
+        if value != expected and not (isinstance(value, list) and tuple(value) == expected):
+            raise ValueError(f"{name} is {value!r}, only {expected!r} is supported")
     head = values.get("head_type", "linear")
     if head not in ("linear", "dpt"):
         raise ValueError(f"head_type is {head!r}, must be 'linear' or 'dpt'")

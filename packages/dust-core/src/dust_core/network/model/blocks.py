@@ -68,10 +68,10 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(heads * head_dim, dim)
         self.attend = Attend()
 
-    def forward(self, x: Tensor, other: Tensor, rope: RopeTables) -> Tensor:
+    def forward(self, x: Tensor, opposite: Tensor, rope: RopeTables) -> Tensor:
         q = rotate(self._split(self.projq(x)), *rope)
-        k = rotate(self._split(self.projk(other)), *rope)
-        return _project(self.proj, self.attend(q, k, self._split(self.projv(other))))
+        k = rotate(self._split(self.projk(opposite)), *rope)
+        return _project(self.proj, self.attend(q, k, self._split(self.projv(opposite))))
 
     def _split(self, x: Tensor) -> Tensor:
         batch, tokens, _ = sizes(x)
@@ -107,9 +107,9 @@ class DecoderBlock(nn.Module):
         self.norm3 = layer_norm(dim)
         self.mlp = FeedForward(dim, ffn)
 
-    def forward(self, x: Tensor, other: Tensor, rope: RopeTables) -> Tensor:
+    def forward(self, x: Tensor, opposite: Tensor, rope: RopeTables) -> Tensor:
         x = x + self.attn(self.norm1(x), rope)
-        x = x + self.cross_attn(self.norm2(x), self.norm_y(other), rope)
+        x = x + self.cross_attn(self.norm2(x), self.norm_y(opposite), rope)
         out: Tensor = x + self.mlp(self.norm3(x))
         return out
 

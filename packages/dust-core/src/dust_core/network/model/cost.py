@@ -25,11 +25,11 @@ def parameters_millions(network: nn.Module) -> float:
 
 def parameters_by_part(network: Dust3r) -> dict[str, float]:
     """Parameters of each of `PARTS`, in millions."""
-    found = dict.fromkeys(PARTS, 0.0)
+    millions = dict.fromkeys(PARTS, 0.0)
     for name, parameter in network.named_parameters():
         part = next(part for part, roots in PARTS.items() if name.partition(".")[0] in roots)
-        found[part] += parameter.numel() / 1e6
-    return found
+        millions[part] += parameter.numel() / 1e6
+    return millions
 
 
 def flops_giga(network: Dust3r, height: int, width: int) -> float:

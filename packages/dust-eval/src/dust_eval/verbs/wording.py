@@ -1,0 +1,26 @@
+"""What several verbs say in the same words."""
+
+from typing import TYPE_CHECKING
+
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_eval.arrays import Floats
+
+
+def surer_half(usual: float) -> str:
+    """The cloud holds the surer half, because few pixels reach the usual confidence."""
+    return (
+        f"the network is nowhere sure: few pixels reach confidence {usual:g}, so the cloud "
+        "holds the surer half; do not trust its shape"
+    )
+
+
+def nothing_sure(least: float, confidences: "Floats", where: str = "") -> DustError:
+    """No pixel reaches the least confidence, so there is no cloud."""
+    return DustError(
+        f"no pixel reaches confidence {least:g}; the largest is {confidences.max():.7g}",
+        where=where,
+        fix="lower --min-confidence, or take photographs that overlap more",
+        exit_code=1,
+    )
