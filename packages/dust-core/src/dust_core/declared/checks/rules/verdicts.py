@@ -9,7 +9,8 @@ from dust_core.declared.checks.rules.base import ResultRule, of_verdict
 from dust_core.declared.checks.rules.provenance import ProvenanceRule
 from dust_core.declared.checks.subjects import ResultJson
 from dust_core.declared.reading.faults import expectation
-from dust_core.declared.specs.models import METRICS, Gate
+from dust_core.declared.specs.models import METRICS
+from dust_core.declared.specs.models.gates import meets
 
 if TYPE_CHECKING:
     from dust_core.declared.records import Result, ResultFile, Verdict
@@ -65,7 +66,7 @@ def _contradictions(verdict: "Verdict", file: "ResultFile | None") -> Iterator[_
         if verdict.margin is not None:
             yield "margin", f"{verdict.margin:g}", "null, as the value is"
         return
-    met = Gate.model_construct(op=verdict.op, value=verdict.line).met_by(verdict.value)
+    met = meets(verdict.value, verdict.op, verdict.line)
     if (right := _status(verdict, met=met)) != verdict.status:
         says = f"{verdict.value:g} {verdict.op} {verdict.line:g}"
         if verdict.interval and verdict.metric in SAMPLED:

@@ -137,13 +137,18 @@ class Gate(SpecModel):
 
     def met_by(self, value: float) -> bool:
         """Whether a measured value, in the line's unit, meets the line; NaN never does."""
-        match self.op:
-            case "<=":
-                return value <= self.value
-            case ">=":
-                return value >= self.value
-            case "==":
-                return value == self.value
+        return meets(value, self.op, self.value)
+
+
+def meets(value: float, op: Op, line: float) -> bool:
+    """Whether `value` compares with `line` as `op` asks; NaN never does."""
+    match op:
+        case "<=":
+            return value <= line
+        case ">=":
+            return value >= line
+        case "==":
+            return value == line
 
 
 class GatesSpec(SpecModel):
