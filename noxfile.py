@@ -23,9 +23,9 @@ LOCK = "requirements.lock"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # to each of several test processes
 PACKAGES = ("dust-core", "dust-eval", "dust-compress")
 EXTRAS = {
-    "dust-core": "torch,data",
+    "dust-core": "torch,onnx,data",
     "dust-eval": "torch,runtimes,scene,report",
-    "dust-compress": "distill,quantize,prune,engine",
+    "dust-compress": "distill,quantize,engine",
 }
 
 
