@@ -45,6 +45,7 @@ COMES_WITH = {
 NOT_IMPORTED = {
     "huggingface-hub": "nvidia-modelopt imports it and does not require it",
     "requests": "nvidia-modelopt imports it and does not require it",
+    "onnx": "onnx-ir reads and writes files through it, and accepts versions older than ours",
     "onnxruntime-ep-nv-tensorrt-rtx-cu12": "the compiler's libraries, which are loaded by path",
     "tensorrt": "imported by name, where the host has it",
     "tensorrt-cu12-bindings": "imported by name, in a process of its own",
