@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "core" / name) for name in ("data", "records")]
+sys.path[:0] = [str(ROOT / "tests" / "core" / name) for name in ("pairs", "declared/records")]
 
 SPLITS = ("workload", "calibration", "training", "validation")
 PAIRS = 4
