@@ -17,8 +17,6 @@ ROOT = Path(__file__).parents[2]
 EXECUTORS = '''
 import hashlib
 from pathlib import Path
-from typing import Annotated
-from typer import Option
 
 def execute(task):
     """Write outputs that follow from the task and its inputs."""
@@ -32,15 +30,30 @@ def execute(task):
 def forget(task):
     """Write nothing at all."""
 
-def gate(stage: str, profile: str = "small", json_file: Annotated[str, Option("--json")] = ""):
-    """Judge by failing.txt, which names the tasks that fail."""
-    import json
-    failing = Path("failing.txt").read_text().split()
-    status = [{"task": one, "status": "fail", "settled": None}
-              for one in failing if one.startswith(stage)]
-    Path(json_file).parent.mkdir(exist_ok=True)
-    Path(json_file).write_text(json.dumps({"tasks": status}))
-    raise SystemExit(bool(status))
+def measured(task):
+    """Write outputs, and a result that meets the task's lines, or none that failing.txt names."""
+    import datetime as dt
+    from dust_core.declared.project import result_path
+    from dust_core.declared.records import (
+        Execution, Measured, ResultFile, build_result, environment_fingerprint, write_result_file
+    )
+    execute(task)
+    failing = Path("failing.txt").read_text().split() if Path("failing.txt").is_file() else []
+    values = {
+        gate.metric: gate.value + (gate.op != ">=") * (task.id in failing)
+        for gate in task.gates.values() if gate.baseline is None
+    }
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    execution = Execution(
+        task=task, environment=environment_fingerprint("cpu"), runtime=None, inputs={}, started=now
+    )
+    result = build_result(
+        execution, None, Measured(quantities=values), artifacts={}, finished=now
+    )
+    file = ResultFile(
+        apiVersion="dust/v1", kind="Result", task=task.id, results=(result,), verdicts=(), extra={}
+    )
+    write_result_file(result_path(task), file)
 '''
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -68,9 +81,9 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with dust-core and the libraries, without the other two packages.
+    """A virtual environment with dust-core, the verbs of dust-eval and the libraries.
 
-    The libraries are those of the running environment, linked.
+    No package executes a task. The libraries are those of the running environment, linked.
     """
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
@@ -78,10 +91,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
         if "dust_" not in entry.name and entry.suffix != ".pth":
             (site / entry.name).symlink_to(entry)
-    core = ROOT / "packages" / "dust-core"
-    (site / "dust_core").symlink_to(core / "src" / "dust_core")
-    project = tomllib.loads((core / "pyproject.toml").read_text())["project"]
-    write_distribution(site, "dust-core", **project["entry-points"])
+    for name, groups in (("dust-core", None), ("dust-eval", {"dust.commands"})):
+        package = ROOT / "packages" / name
+        module = name.replace("-", "_")
+        (site / module).symlink_to(package / "src" / module)
+        project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+        entries = project["entry-points"]
+        wanted = {key: entries[key] for key in entries if groups is None or key in groups}
+        write_distribution(site, name, **wanted)
     script = folder / "bin" / "dust"
     script.write_text(f"#!{folder}/bin/python\nfrom dust_core.cli import main\nmain()\n")
     script.chmod(0o755)
@@ -112,8 +129,7 @@ def install(tmp_path: Path) -> Callable[..., None]:
         entries = {
             key.replace("_", "-"): f"demo_executors:{name}" for key, name in executors.items()
         }
-        verbs = {"gate": "demo_executors:gate"}
-        write_distribution(folder, "demo", **{"dust.tasks": entries, "dust.commands": verbs})
+        write_distribution(folder, "demo", **{"dust.tasks": entries})
 
     return write
 

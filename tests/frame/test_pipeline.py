@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-ALL = {
-    "freeze_workload": "execute",
-    "train_teacher": "execute",
-    "evaluate_teacher": "execute",
-    "distill": "execute",
-    "select_student": "execute",
-}
+ALL = dict.fromkeys(
+    ("freeze_workload", "train_teacher", "evaluate_teacher", "distill", "select_student"),
+    "measured",
+)
 P1 = ["P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4"]
 
 
@@ -33,11 +30,11 @@ def executed(repository: Path) -> list[str]:
 
 def edit(path: Path, task: str, pattern: str, new: str) -> None:
     """Replace the first match of `pattern` after `task`."""
-    before, found, after = path.read_text().partition(f"{task}:")
-    assert found
+    before, heading, after = path.read_text().partition(f"{task}:")
+    assert heading
     changed, count = re.subn(pattern, new, after, count=1)
     assert count == 1
-    path.write_text(before + found + changed)
+    path.write_text(before + heading + changed)
 
 
 def test_the_committed_pipelines_are_what_the_specs_say(run: Callable) -> None:
@@ -53,12 +50,12 @@ def test_the_committed_pipelines_are_what_the_specs_say(run: Callable) -> None:
 
 def test_a_pipeline_has_a_stage_a_task(run: Callable, repository: Path) -> None:
     assert run("dust", "pipeline").returncode == 0
-    found = stages(repository / "dvc.yaml")
-    assert set(P1) < set(found)
-    k1 = found["K-1"]
+    written = stages(repository / "dvc.yaml")
+    assert set(P1) < set(written)
+    k1 = written["K-1"]
     assert k1["cmd"] == "dust run K-1 --profile small"
     assert "artifacts/small/student_fp32_t3b05.pth" in k1["outs"]
-    distill = next(one for one in k1["params"] if "specs/v1/distill.yaml" in one)
+    distill = next(params for params in k1["params"] if "specs/v1/distill.yaml" in params)
     assert {"spec.common", "spec.tasks.K-1.T", "spec.tasks.K-1.run"} <= set(*distill.values())
     assert "spec.tasks.K-1.hypothesis" not in str(k1["params"])
 
@@ -72,10 +69,9 @@ def test_other_profiles_have_pipelines_of_their_own(run: Callable, repository: P
 
 def test_only_lines_on_latency_depend_on_the_device(run: Callable, repository: Path) -> None:
     run("dust", "pipeline")
-    found = stages(repository / "dvc.yaml")
     bound = {
         name
-        for name, stage in found.items()
+        for name, stage in stages(repository / "dvc.yaml").items()
         if "artifacts/small/device.json" in stage.get("deps", [])
     }
     assert "KQ-3" in bound
@@ -85,7 +81,7 @@ def test_only_lines_on_latency_depend_on_the_device(run: Callable, repository: P
 def test_how_figures_are_taken_does_not_decide_the_teacher(run: Callable, repository: Path) -> None:
     run("dust", "pipeline")
     teacher = stages(repository / "dvc.yaml")["P0-teacher"]
-    parameters = {key: names for one in teacher["params"] for key, names in one.items()}
+    parameters = {key: names for params in teacher["params"] for key, names in params.items()}
     assert "spec" not in parameters["specs/v1/workload.yaml"]
     assert "spec.training.teacher" in parameters["specs/profiles/small.yaml"]
     assert "spec.threads" not in parameters["specs/profiles/small.yaml"]
@@ -209,6 +205,26 @@ def test_lines_bind_nothing_where_figures_are_not_to_be_quoted(
 def test_another_device_makes_the_measured_stages_stale(run: Callable, repository: Path) -> None:
     run("dust", "pipeline")
     assert run("dust", "device").returncode == 0
-    found = json.loads((repository / "artifacts" / "small" / "device.json").read_text())
-    assert found["kind"] == "cpu"
-    assert len(found["fingerprint"]) == 64
+    file = repository / "artifacts" / "small" / "device.json"
+    device = json.loads(file.read_text())
+    assert (device["kind"], len(device["fingerprint"])) == ("cpu", 64)
+
+    # As if P0-2, whose lines bind no latency, and KQ-3 had been executed here.
+    for task in ("P0-2", "KQ-3"):
+        stage = stages(repository / "dvc.yaml")[task]
+        for name in [*stage["deps"], *stage["outs"]]:
+            path = repository / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.write_text(name)
+    committed = run("dvc", "commit", "--force", "P0-2", "KQ-3")
+    assert committed.returncode == 0, committed.stdout + committed.stderr
+
+    def stale() -> set[str]:
+        return set(json.loads(run("dvc", "status", "--json", "P0-2", "KQ-3").stdout))
+
+    assert stale() == set()
+    assert run("dust", "device").returncode == 0
+    assert stale() == set()
+    file.write_text(json.dumps(device | {"fingerprint": "0" * 64}))
+    assert stale() == {"KQ-3"}

@@ -1,9 +1,12 @@
+"""Drops, reductions, ranks: one formula and one sign for each metric."""
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dust_core.declared.records import QUALITY_METRICS
-from dust_eval.gates import drop_percent, reduction_percent
+from dust_core.declared.specs.models.gates import METRICS
+from dust_eval.gates import best_by, drop_percent, rank_by, reduction_percent
 
 positive = st.floats(min_value=1e-6, max_value=1e6)
 
@@ -48,3 +51,21 @@ def test_the_same_figure_is_no_drop_and_no_minus_zero() -> None:
 def test_nothing_is_a_percentage_of_zero() -> None:
     with pytest.raises(ZeroDivisionError):
         drop_percent("absrel", 0.1, 0.0)
+
+
+@pytest.mark.parametrize("metric", QUALITY_METRICS)
+def test_what_the_specs_say_of_a_metric_is_what_is_computed(metric: str) -> None:
+    formula, _, rest = METRICS[f"{metric}_drop"].meaning.partition(" of ")
+    assert rest.split(",")[0] == metric
+    from_four_fifths_to_three = {"100 (b - c) / b": 25.0, "100 (c - b) / b": -25.0}
+    assert drop_percent(metric, 0.6, 0.8) == pytest.approx(from_four_fifths_to_three[formula])
+
+
+@pytest.mark.parametrize(
+    ("metric", "best", "ranks"),
+    [("delta1", "b", {"a": 2, "b": 1, "c": 2}), ("rmse", "a", {"a": 1, "b": 3, "c": 1})],
+)
+def test_best_and_rank_follow_the_metric(metric: str, best: str, ranks: dict[str, int]) -> None:
+    values = {"a": 0.5, "b": 0.7, "c": 0.5}
+    assert best_by(metric, values) == best
+    assert {name: rank_by(metric, name, values) for name in values} == ranks

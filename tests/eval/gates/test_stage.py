@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 import sample_results as sample
 
-from dust_core.declared.records import BaselineRef, Result, ResultFile
+from dust_core.declared.records import BaselineRef, Result, ResultFile, write_result_file
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.declared.specs.models import Escalate, Gate
-from dust_eval.gates import TaskVerdicts, judge_stage, judge_task, with_verdicts
+from dust_core.errors import DustError
+from dust_eval.gates import (
+    TaskVerdicts,
+    declared_results,
+    judge_stage,
+    judge_task,
+    tasks_judged_with,
+    with_verdicts,
+)
 
 QUALITY = Gate(
     title="quality holds", metric="delta1_drop", op="<=", value=1.0, unit="%", baseline="P0-2"
@@ -53,13 +61,17 @@ def nothing_measured(task: str) -> ResultFile:
     return sample.result_file(Result(record=None, provenance=provenance))
 
 
+def by_task(*files: ResultFile) -> dict[str, ResultFile]:
+    return {file.task: file for file in files}
+
+
 TEACHER_FILE = sample.result_file(teacher())
 K1, Q1 = resolved("K-1"), resolved("Q-1", on_failure=Escalate(escalate="Q-2"))
 Q2 = resolved("Q-2")
 
 
-def statuses(found: tuple[TaskVerdicts, ...]) -> list[tuple[str, str | None, str | None, bool]]:
-    return [(one.task, one.status, one.settled, one.passed) for one in found]
+def statuses(judged: tuple[TaskVerdicts, ...]) -> list[tuple[str, str | None, str | None, bool]]:
+    return [(task.task, task.status, task.settled, task.passed) for task in judged]
 
 
 def test_each_line_binds_each_candidate() -> None:
@@ -68,20 +80,20 @@ def test_each_line_binds_each_candidate() -> None:
         sample.result(f"ABL_KEEP_{code}_run1", task="ABL-1", quality=sample.per_pair(delta1=delta1))
         for code, delta1 in (("noLN", 0.90), ("noSM", 0.95))
     ]
-    found = judge_task(task, [sample.result_file(*variants), TEACHER_FILE])
-    assert [(one.gate, one.exp_id, one.status) for one in found.verdicts] == [
+    judged = judge_task(task, by_task(sample.result_file(*variants), TEACHER_FILE))
+    assert [(verdict.gate, verdict.exp_id, verdict.status) for verdict in judged.verdicts] == [
         ("quality", "ABL_KEEP_noLN_run1", "fail"),
         ("quality", "ABL_KEEP_noSM_run1", "pass"),
         ("finite", "ABL_KEEP_noLN_run1", "pass"),
         ("finite", "ABL_KEEP_noSM_run1", "pass"),
     ]
-    assert not found.passed
+    assert not judged.passed
 
 
 def test_a_task_without_a_result_fails_every_line() -> None:
-    (found,) = judge_stage([K1], [TEACHER_FILE])
-    assert [one.reason for one in found.verdicts] == ["K-1 has no result"]
-    assert not found.passed
+    (judged,) = judge_stage([K1], by_task(TEACHER_FILE))
+    assert [verdict.reason for verdict in judged.verdicts] == ["K-1 has no result"]
+    assert not judged.passed
 
 
 def test_a_baseline_measured_beside_the_candidate_goes_before_its_own_task() -> None:
@@ -89,36 +101,69 @@ def test_a_baseline_measured_beside_the_candidate_goes_before_its_own_task() -> 
         update={"fingerprint": "e" * 64}
     )
     replayed = sample.result_file(teacher(device=elsewhere))
-    alone = judge_task(K1, [measured(sample.STUDENT, "K-1"), replayed])
+    alone = judge_task(K1, by_task(measured(sample.STUDENT, "K-1"), replayed))
     assert alone.status == "inconclusive"
     beside = sample.result_file(sample.result(), teacher("K-1", "baseline"))
-    assert judge_task(K1, [beside, replayed]).status == "pass"
+    assert judge_task(K1, by_task(beside, replayed)).status == "pass"
 
 
 def test_a_baseline_of_another_name_is_no_baseline() -> None:
     reference = {"P0-2": BaselineRef(exp_id="P0_FP32_run2", sha256="4" * 64)}
     latency = sample.turns(100.0)
     file = sample.result_file(sample.result(baselines=reference, latency=latency))
-    (verdict,) = judge_task(K1, [file, TEACHER_FILE]).verdicts
+    (verdict,) = judge_task(K1, by_task(file, TEACHER_FILE)).verdicts
     assert verdict.reason == "the baseline P0-2 has no result"
 
 
 def test_without_a_reference_the_only_result_of_the_baseline_task_is_taken() -> None:
     file = sample.result_file(sample.result(baselines={}))
-    assert judge_task(K1, [file, TEACHER_FILE]).status == "pass"
+    assert judge_task(K1, by_task(file, TEACHER_FILE)).status == "pass"
 
 
-def test_of_several_runs_that_of_the_present_spec_counts() -> None:
-    later = sample.MOMENT + dt.timedelta(days=1)
-    current = measured(sample.STUDENT, "K-1")
-    stale = measured("K_T3B05_run2", "K-1", spec_digest="0" * 64, finished=later)
-    for files in ([current, stale, TEACHER_FILE], [stale, current, TEACHER_FILE]):
-        (verdict,) = judge_task(K1, files).verdicts
-        assert (verdict.exp_id, verdict.status) == (sample.STUDENT, "pass")
+EARLIER, LATER = (sample.MOMENT + dt.timedelta(hours=hours) for hours in (-1, 1))
+
+
+@pytest.mark.parametrize("finished", [EARLIER, LATER])
+@pytest.mark.parametrize(
+    ("stray", "task"),
+    [
+        ("K_T3B05_run1_log.json", "K-1"),
+        ("K_T3B05_run10_log.json", "K-1"),  # sorts before run2
+        ("old_teacher_eval.json", "P0-2"),
+    ],
+)
+def test_of_several_runs_the_declared_one_counts(
+    tmp_path: Path, stray: str, task: str, finished: dt.datetime
+) -> None:
+    """P0-2's stray teacher is so much better than the true one that the student would fail."""
+    assert PLAIN.result_files["K-1"] == "K_T3B05_run2_log.json"
+    exp_id = sample.TEACHER if task == "P0-2" else stray.removesuffix("_log.json")
+    delta1 = 1.0 if task == "P0-2" else 0.5
+    write_result_file(tmp_path / stray, measured(exp_id, task, delta1, finished=finished))
+    write_result_file(tmp_path / "K_T3B05_run2_log.json", measured("K_T3B05_run2", "K-1"))
+    write_result_file(tmp_path / "teacher_eval.json", TEACHER_FILE)
+    results = declared_results(PLAIN.result_files, tmp_path, tasks_judged_with([K1]))
+    assert results.keys() == {"K-1", "P0-2"}
+    (verdict,) = judge_task(K1, results).verdicts
+    assert (verdict.exp_id, verdict.status, verdict.value) == ("K_T3B05_run2", "pass", 0.0)
+
+
+def test_another_run_is_no_result_of_the_declared_one(tmp_path: Path) -> None:
+    write_result_file(tmp_path / "K_T3B05_run10_log.json", measured("K_T3B05_run10", "K-1"))
+    results = declared_results(PLAIN.result_files, tmp_path)
+    assert results == {}
+    (verdict,) = judge_task(K1, results).verdicts
+    assert verdict.reason == "K-1 has no result"
+
+
+def test_a_file_that_holds_the_results_of_another_task_is_refused(tmp_path: Path) -> None:
+    write_result_file(tmp_path / "K_T3B05_run2_log.json", measured("K_T5B05_run2", "K-2"))
+    with pytest.raises(DustError, match="the result file of K-1, and it holds results of K-2"):
+        declared_results(PLAIN.result_files, tmp_path, ["K-1"])
 
 
 def test_an_escalated_task_is_settled_by_the_one_that_took_over() -> None:
-    files = [measured(PTQ, "Q-1", 0.90), measured(QAT, "Q-2", 0.95), TEACHER_FILE]
+    files = by_task(measured(PTQ, "Q-1", 0.90), measured(QAT, "Q-2", 0.95), TEACHER_FILE)
     assert statuses(judge_stage([Q1, Q2], files)) == [
         ("Q-1", "fail", "Q-2 took over and passes", True),
         ("Q-2", "pass", None, True),
@@ -126,7 +171,7 @@ def test_an_escalated_task_is_settled_by_the_one_that_took_over() -> None:
 
 
 def test_escalation_does_not_help_where_both_fail() -> None:
-    files = [measured(PTQ, "Q-1", 0.90), measured(QAT, "Q-2", 0.91), TEACHER_FILE]
+    files = by_task(measured(PTQ, "Q-1", 0.90), measured(QAT, "Q-2", 0.91), TEACHER_FILE)
     assert statuses(judge_stage([Q1, Q2], files)) == [
         ("Q-1", "fail", None, False),
         ("Q-2", "fail", None, False),
@@ -135,7 +180,7 @@ def test_escalation_does_not_help_where_both_fail() -> None:
 
 @pytest.mark.parametrize("rest", [[], [nothing_measured("Q-2")]])
 def test_what_nothing_escalates_to_is_not_needed(rest: list[ResultFile]) -> None:
-    files = [measured(PTQ, "Q-1", 0.95), *rest, TEACHER_FILE]
+    files = by_task(measured(PTQ, "Q-1", 0.95), *rest, TEACHER_FILE)
     assert statuses(judge_stage([Q1, Q2], files)) == [
         ("Q-1", "pass", None, True),
         ("Q-2", None, "not needed: Q-1 passes", True),
@@ -143,12 +188,12 @@ def test_what_nothing_escalates_to_is_not_needed(rest: list[ResultFile]) -> None
 
 
 def test_what_ran_although_it_was_not_needed_counts() -> None:
-    files = [measured(PTQ, "Q-1", 0.95), measured(QAT, "Q-2", 0.90), TEACHER_FILE]
-    assert [one.passed for one in judge_stage([Q1, Q2], files)] == [True, False]
+    files = by_task(measured(PTQ, "Q-1", 0.95), measured(QAT, "Q-2", 0.90), TEACHER_FILE)
+    assert [task.passed for task in judge_stage([Q1, Q2], files)] == [True, False]
 
 
 def test_an_escalation_that_did_not_run_leaves_the_failure() -> None:
-    files = [measured(PTQ, "Q-1", 0.90), TEACHER_FILE]
+    files = by_task(measured(PTQ, "Q-1", 0.90), TEACHER_FILE)
     assert statuses(judge_stage([Q1, Q2], files)) == [
         ("Q-1", "fail", None, False),
         ("Q-2", "fail", None, False),
@@ -156,9 +201,9 @@ def test_an_escalation_that_did_not_run_leaves_the_failure() -> None:
 
 
 def test_verdicts_are_written_beside_their_results_and_replace_older_ones() -> None:
-    file = with_verdicts(K1, measured(sample.STUDENT, "K-1", 0.90), [TEACHER_FILE])
-    assert [one.status for one in file.verdicts] == ["fail"]
-    assert with_verdicts(K1, file, [TEACHER_FILE]) == file
+    file = with_verdicts(K1, measured(sample.STUDENT, "K-1", 0.90), by_task(TEACHER_FILE))
+    assert [verdict.status for verdict in file.verdicts] == ["fail"]
+    assert with_verdicts(K1, file, by_task(TEACHER_FILE)) == file
 
 
 def test_judging_starts_without_numpy_or_torch() -> None:

@@ -1,20 +1,31 @@
 """Gates: what the lines of gates.yaml say of measured results."""
 
-from dust_eval.gates.bootstrap import Resampling, drop_interval, p50_reduction_interval
-from dust_eval.gates.effects import drop_percent, reduction_percent
-from dust_eval.gates.judge import Line, judge
+from dust_eval.gates.bootstrap import (
+    Resampling,
+    drop_interval,
+    p50_reduction_interval,
+    resampling,
+)
+from dust_eval.gates.declared import declared_results, tasks_judged_with
+from dust_eval.gates.effects import best_by, drop_percent, rank_by, reduction_percent
+from dust_eval.gates.judge import GateLine, judge
 from dust_eval.gates.stage import TaskVerdicts, judge_stage, judge_task, with_verdicts
 
 __all__ = [
-    "Line",
+    "GateLine",
     "Resampling",
     "TaskVerdicts",
+    "best_by",
+    "declared_results",
     "drop_interval",
     "drop_percent",
     "judge",
     "judge_stage",
     "judge_task",
     "p50_reduction_interval",
+    "rank_by",
     "reduction_percent",
+    "resampling",
+    "tasks_judged_with",
     "with_verdicts",
 ]

@@ -1,94 +1,162 @@
-"""Paired percentile-bootstrap intervals (Efron & Tibshirani, 1993, chapters 8 and 13).
+"""Paired bootstrap intervals by `scipy.stats.bootstrap`, method BCa.
 
-Pairs are resampled, never the two sides apart: pair i of the candidate and pair i of the baseline
-saw the same images, or ran in the same turn, and most of their spread is common to both.
+Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 14.
+Both sides are resampled together: pair i of the candidate and pair i of the baseline saw the same
+images, or ran in the same turn, and most of their spread is common to both. What an interval
+decides is in docs/adr/020-what-an-interval-decides.md.
 """
 
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-from dust_core.declared.records import HIGHER_IS_BETTER, Interval
+from dust_core.declared.records import Interval
+from dust_eval.gates.effects import drop_percent, reduction_percent
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from dust_core.declared.specs.models import WorkloadSpec
+    from dust_eval.arrays import Floats
 
-    Floats = NDArray[np.float64]
+    Statistic = Callable[[Floats, Floats, int], Floats]
 
 _VALUES_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How intervals are drawn; the workload's protocol says it once for all lines."""
+    """How intervals are drawn.
+
+    Attributes:
+        resamples, confidence, seed: as in `Interval`.
+        together: how many pairs in a row are of one place, and are drawn together; turns are
+            always drawn one by one.
+    """
 
     resamples: int
     confidence: float
     seed: int
+    together: int = 1
+
+
+def resampling(workload: "WorkloadSpec") -> Resampling:
+    """What the workload's protocol says of intervals, once for all lines.
+
+    A scene of n views is a clique: its n (n - 1) / 2 pairs share their images and follow each
+    other in the workload.
+    """
+    quality = workload.quality
+    together = math.comb(workload.scene.images, 2)
+    return Resampling(quality.bootstrap, quality.confidence, workload.seed, together)
 
 
 def drop_interval(
     metric: str, candidate: Sequence[float], baseline: Sequence[float], plan: Resampling
 ) -> Interval | None:
-    """Interval of `drop_percent` between the means over pairs (%).
+    """Interval of `drop_percent` between the means over pairs (%), for pictures of other places.
+
+    Whole places are drawn. No resample of k places leaves the range of what the k show, and that
+    range covers the median place with a probability of 1 - 2^(1 - k) at most: the interval's
+    confidence is no higher than that.
 
     Args:
         metric: the quality metric, which decides the sign.
         candidate: its value for every pair.
         baseline: the same pairs in the same order.
-        plan: resamples, confidence and seed.
+        plan: resamples, confidence, seed, and which pairs are of one place.
 
     Returns:
-        None where a resample's baseline is 0 and the drop has no distribution.
+        None for one place alone, which says nothing of others, and where a resample's baseline
+        is 0, so that the drop has no distribution.
 
     Raises:
-        ValueError: no pairs, or as many on one side as not on the other.
+        ValueError: no pairs, or not as many on one side as on the other.
     """
-    import numpy as np
-
-    interval = _ratio_interval(candidate, baseline, plan, lambda drawn: np.mean(drawn, axis=1))
-    if interval is None or HIGHER_IS_BETTER[metric]:
-        return interval
-    return interval.model_copy(update={"low": 0.0 - interval.high, "high": 0.0 - interval.low})
+    _require_pairs(candidate, baseline)
+    ours, theirs = (_sums_of_places(side, plan.together) for side in (candidate, baseline))
+    interval = _paired_interval(
+        ours, theirs, plan, lambda c, b, axis: drop_percent(metric, c.sum(axis), b.sum(axis))
+    )
+    if interval is None:
+        return None
+    places = len(ours)
+    attainable = min(plan.confidence, 1 - 2.0 ** (1 - places))
+    return interval.model_copy(
+        update={"samples": len(candidate), "groups": places, "confidence": attainable}
+    )
 
 
 def p50_reduction_interval(
     candidate_ms: Sequence[float], baseline_ms: Sequence[float], plan: Resampling
 ) -> Interval | None:
-    """Interval of the reduction of the median latency (%), turns resampled together.
+    """Interval of the reduction of the median latency (%), both sides of a turn drawn together.
 
     Args and errors are those of `drop_interval`, with latencies in ms in place of metrics.
     """
     import numpy as np
 
-    return _ratio_interval(candidate_ms, baseline_ms, plan, lambda drawn: np.median(drawn, axis=1))
+    _require_pairs(candidate_ms, baseline_ms)
+    return _paired_interval(
+        np.array(candidate_ms, dtype=np.float64),
+        np.array(baseline_ms, dtype=np.float64),
+        plan,
+        lambda c, b, axis: reduction_percent(np.median(c, axis), np.median(b, axis)),
+    )
 
 
-def _ratio_interval(
-    candidate: Sequence[float],
-    baseline: Sequence[float],
-    plan: Resampling,
-    summarise: "Callable[[Floats], Floats]",
-) -> Interval | None:
-    """Interval of 100 (s(b) - s(c)) / s(b) for a summary s over resampled pairs."""
+def _require_pairs(candidate: Sequence[float], baseline: Sequence[float]) -> None:
+    if len(candidate) != len(baseline):
+        raise ValueError(
+            f"{len(candidate)} values of the candidate and {len(baseline)} of the baseline"
+        )
+    if not candidate:
+        raise ValueError("an interval needs at least one pair")
+
+
+def _sums_of_places(values: Sequence[float], together: int) -> "Floats":
+    """The sum over each place's pairs (places,): ratios of sums are ratios of means over pairs."""
     import numpy as np
 
-    sides: Any = np.array([candidate, baseline], dtype=np.float64)
-    count = sides.shape[1]
-    if count == 0:
-        raise ValueError("an interval needs at least one pair")
-    generator = np.random.default_rng(plan.seed)
-    rows = max(1, _VALUES_AT_ONCE // count)
-    reductions = []
-    for start in range(0, plan.resamples, rows):
-        drawn = generator.integers(count, size=(min(rows, plan.resamples - start), count))
-        ours, theirs = (summarise(side[drawn]) for side in sides)
-        if not theirs.all():
+    starts = range(0, len(values), together)
+    return np.array([math.fsum(values[start : start + together]) for start in starts])
+
+
+def _paired_interval(
+    candidate: "Floats", baseline: "Floats", plan: Resampling, statistic: "Statistic"
+) -> Interval | None:
+    """The BCa interval of a statistic of paired samples (n,).
+
+    BCa has no value where its jackknife has no spread or the estimate is outside of all resamples.
+    There the plain percentiles of the same resamples are taken, and `method` says so.
+    """
+    import numpy as np
+    from scipy.stats import DegenerateDataWarning, bootstrap
+
+    count = len(candidate)
+    if count == 1:
+        return None
+    shared = {
+        "paired": True,
+        "vectorized": True,
+        "confidence_level": plan.confidence,
+        "batch": max(1, _VALUES_AT_ONCE // count),
+    }
+    sides, generator = (candidate, baseline), np.random.default_rng(plan.seed)
+    method: Literal["BCa", "percentile"] = "BCa"
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        drawn = bootstrap(
+            sides, statistic, n_resamples=plan.resamples, rng=generator, method=method, **shared
+        )
+        if not np.isfinite(drawn.bootstrap_distribution).all():
             return None
-        reductions.append(100 * (theirs - ours) / theirs)
-    tail = 50 * (1 - plan.confidence)
-    low, high = np.percentile(np.concatenate(reductions), [tail, 100 - tail])
+        if not np.isfinite(drawn.confidence_interval).all():
+            method = "percentile"
+            drawn = bootstrap(
+                sides, statistic, n_resamples=0, bootstrap_result=drawn, method=method, **shared
+            )
+    low, high = drawn.confidence_interval
     return Interval(
         low=float(low),
         high=float(high),
@@ -96,4 +164,5 @@ def _ratio_interval(
         resamples=plan.resamples,
         seed=plan.seed,
         samples=count,
+        method=method,
     )

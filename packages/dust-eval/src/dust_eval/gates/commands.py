@@ -13,6 +13,7 @@ from dust_core.declared.records.commands import ArtifactsOption
 from dust_core.files import atomic_write_text
 
 if TYPE_CHECKING:
+    from dust_core.declared.specs import SpecSet
     from dust_eval.gates.render import StageReport
 
 _WIDTH_IN_FILES = 160  # where no terminal says how wide it is
@@ -29,38 +30,56 @@ def gate(
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
     """Judge a stage by its lines; exit 1 unless all pass."""
-    from dust_core.declared.records import read_result_folder
-    from dust_core.declared.specs import load_specs, resolve
-    from dust_eval.gates.render import StageReport, report_json
-    from dust_eval.gates.stage import judge_stage
+    from dust_core.declared.specs import load_specs
 
-    spec_set = load_specs(specs)
-    tasks = [resolve(spec_set, task, profile) for task in spec_set.stage(stage)]
-    folder = artifacts / profile
-    files = list(read_result_folder(folder).values()) if folder.is_dir() else []
-    report = StageReport(
-        stage=stage,
-        profile=profile,
-        quotable=spec_set.profile(profile).quotable,
-        tasks=judge_stage(tasks, files),
-    )
-    text = json.dumps(report_json(report), indent=2) + "\n"
+    report = stage_report(load_specs(specs), stage, profile, artifacts)
     if json_file == Path("-"):
-        typer.echo(text, nl=False)
+        typer.echo(report_text(report), nl=False)
     else:
-        _print(report)
+        show(report)
         if json_file is not None:
-            atomic_write_text(json_file, text)
+            atomic_write_text(json_file, report_text(report))
     if not report.passed:
         raise typer.Exit(1)
 
 
-def _print(report: "StageReport") -> None:
+def stage_report(
+    specs: "SpecSet", stage: str, profile: str, artifacts: Path = ARTIFACTS
+) -> "StageReport":
+    """Judge a stage by the results that its tasks' declared runs left in `artifacts`.
+
+    Raises:
+        DustError: there is no such stage or profile, or a result file is broken.
+    """
+    from dust_core.declared.specs import resolve
+    from dust_eval.gates.declared import declared_results, tasks_judged_with
+    from dust_eval.gates.render import StageReport
+    from dust_eval.gates.stage import judge_stage
+
+    tasks = [resolve(specs, task, profile) for task in specs.stage(stage)]
+    results = declared_results(tasks[0].result_files, artifacts / profile, tasks_judged_with(tasks))
+    return StageReport(
+        stage=stage,
+        profile=profile,
+        quotable=specs.profile(profile).quotable,
+        tasks=judge_stage(tasks, results),
+    )
+
+
+def report_text(report: "StageReport") -> str:
+    """The report as the text of a JSON file."""
+    from dust_eval.gates.render import report_json
+
+    return json.dumps(report_json(report), indent=2) + "\n"
+
+
+def show(report: "StageReport") -> None:
+    """Print the table of verdicts, and below it what explains them."""
     from rich.console import Console
 
-    from dust_eval.gates.render import reason_lines, report_table
+    from dust_eval.gates.render import explanations, report_table
 
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_IN_FILES, highlight=False)
     console.print(report_table(report))
-    for line in reason_lines(report.tasks):
+    for line in explanations(report.tasks):
         console.print(line, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Whether two results may be set against each other at all."""
+"""Whether two results may be compared at all."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ def differences(candidate: Result, baseline: Result) -> list[str]:
     """Why the baseline is no measure of the candidate; empty where it is.
 
     Device, runtime and workload must be the same. The precision differs by design, but only on
-    the candidate's side: the baseline is pinned to FP32, which some runtimes leave on their own.
+    the candidate's side: the baseline is pinned to FP32, from which some runtimes depart unasked.
     """
     return [
         *_other_artifact(candidate, baseline),
@@ -19,9 +19,9 @@ def differences(candidate: Result, baseline: Result) -> list[str]:
 
 def _other_artifact(candidate: Result, baseline: Result) -> Iterator[str]:
     """The candidate says which file it was compared with, by content; that one must be it."""
-    found = set(baseline.provenance.artifacts.values())
+    measured = set(baseline.provenance.artifacts.values())
     for reference in candidate.provenance.baselines.values():
-        if reference.exp_id == baseline.exp_id and reference.sha256 not in found:
+        if reference.exp_id == baseline.exp_id and reference.sha256 not in measured:
             yield (
                 f"the candidate was compared with another artifact of {baseline.exp_id} "
                 f"({reference.sha256[:12]})"
@@ -42,9 +42,9 @@ def _differences(ours: Provenance, theirs: Provenance) -> Iterator[str]:
         side = "baseline" if theirs.runtime is None else "candidate"
         yield f"the {side} names no runtime"
     else:
-        found = list(_runtime_differences(ours.runtime, theirs.runtime))
-        if found:
-            yield f"the baseline was measured on another runtime ({'; '.join(found)})"
+        unlike = list(_runtime_differences(ours.runtime, theirs.runtime))
+        if unlike:
+            yield f"the baseline was measured on another runtime ({'; '.join(unlike)})"
         if theirs.runtime.precision != "fp32":
             yield f"the baseline ran in {theirs.runtime.precision}, not fp32"
 
@@ -59,9 +59,9 @@ def _runtime_differences(ours: Runtime, theirs: Runtime) -> Iterator[str]:
         yield f"{theirs.name}, not {ours.name}"
         return
     for package in sorted(theirs.versions.keys() | ours.versions.keys()):
-        found, expected = theirs.versions.get(package), ours.versions.get(package)
-        if found != expected:
-            yield f"{package} {found or 'unknown'}, not {expected or 'unknown'}"
+        version, expected = theirs.versions.get(package), ours.versions.get(package)
+        if version != expected:
+            yield f"{package} {version or 'unknown'}, not {expected or 'unknown'}"
     if theirs.threads != ours.threads:
         yield f"{theirs.threads} threads, not {ours.threads}"
     if theirs.tf32 != ours.tf32:

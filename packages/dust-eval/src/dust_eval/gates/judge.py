@@ -1,5 +1,6 @@
 """What a line says of a result: pass, fail or inconclusive, as a pure function of both."""
 
+import math
 from dataclasses import dataclass
 
 from dust_core.declared.records import Result, Status, Verdict
@@ -7,7 +8,7 @@ from dust_core.declared.specs.models import Gate
 from dust_eval.gates.bootstrap import Resampling
 from dust_eval.gates.comparability import differences
 from dust_eval.gates.measures import (
-    Measured,
+    BoundValue,
     MissingMeasurement,
     measure_absolute,
     measure_relative,
@@ -15,7 +16,7 @@ from dust_eval.gates.measures import (
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class GateLine:
     """A line of gates.yaml as one task is held to it.
 
     Attributes:
@@ -33,13 +34,15 @@ class Line:
     resampling: Resampling
 
 
-def judge(line: Line, candidate: Result | None, baseline: Result | None = None) -> Verdict:
+def judge(line: GateLine, candidate: Result | None, baseline: Result | None = None) -> Verdict:
     """Hold a candidate to a line.
 
     A line with a baseline binds a drop or a reduction relative to it, in percent. It is
-    inconclusive where the two were not measured alike and, for latencies, where the interval of
-    the reduction straddles the line. A line without one binds a quantity that the task measured.
-    What was not measured, or was measured for another version of the spec, fails.
+    inconclusive where the two were not measured alike or the baseline is 0. Quality is decided by
+    its value, since all of the workload is measured. Latency is a sample: where the interval of
+    its reduction straddles the line, it is inconclusive (docs/adr/020). A line without a baseline
+    binds a quantity that the task measured. What was not measured, was measured for another
+    version of the spec, or is no finite number, fails.
 
     Args:
         line: what is asked.
@@ -57,26 +60,29 @@ def judge(line: Line, candidate: Result | None, baseline: Result | None = None) 
         return _verdict(line, candidate, None, "fail", reason)
     try:
         if gate.baseline is None:
-            measured = measure_absolute(gate, candidate)
+            bound = measure_absolute(gate, candidate)
         elif baseline is None:
             reason = f"the baseline {gate.baseline} has no result"
             return _verdict(line, candidate, None, "fail", reason)
         elif unlike := differences(candidate, baseline):
             return _verdict(line, candidate, baseline, "inconclusive", "; ".join(unlike))
         else:
-            measured = measure_relative(gate, candidate, baseline, line.resampling)
+            bound = measure_relative(gate, candidate, baseline, line.resampling)
     except MissingMeasurement as missing:
         return _verdict(line, candidate, baseline, "fail", str(missing))
     except ZeroDivisionError:
         reason = "the baseline is 0, of which nothing is a percentage"
         return _verdict(line, candidate, baseline, "inconclusive", reason)
-    if measured.doubt:
-        return _verdict(line, candidate, baseline, "inconclusive", measured.doubt, measured)
-    if gate.met_by(measured.value):
-        return _verdict(line, candidate, baseline, "pass", None, measured)
+    if not math.isfinite(bound.value):
+        reason = f"{gate.metric} is {bound.value}, which is no finite number"
+        return _verdict(line, candidate, baseline, "fail", reason)
+    if bound.doubt:
+        return _verdict(line, candidate, baseline, "inconclusive", bound.doubt, bound)
+    if gate.met_by(bound.value):
+        return _verdict(line, candidate, baseline, "pass", None, bound)
     asked = f"{gate.op} {quantity_text(gate.value, gate.unit)}"
-    reason = f"{quantity_text(measured.value, gate.unit)} is not {asked}"
-    return _verdict(line, candidate, baseline, "fail", reason, measured)
+    reason = f"{quantity_text(bound.value, gate.unit)} is not {asked}"
+    return _verdict(line, candidate, baseline, "fail", reason, bound)
 
 
 def quantity_text(value: float, unit: str, form: str = ".4g") -> str:
@@ -85,12 +91,12 @@ def quantity_text(value: float, unit: str, form: str = ".4g") -> str:
 
 
 def _verdict(
-    line: Line,
+    line: GateLine,
     candidate: Result | None,
     baseline: Result | None,
     status: Status,
     reason: str | None,
-    measured: Measured | None = None,
+    bound: BoundValue | None = None,
 ) -> Verdict:
     gate = line.gate
     return Verdict(
@@ -102,12 +108,13 @@ def _verdict(
         op=gate.op,
         line=gate.value,
         unit=gate.unit,
-        value=measured.value if measured else None,
-        margin=_margin(gate, measured.value) if measured else None,
-        interval=measured.interval if measured else None,
+        value=bound.value if bound else None,
+        margin=_margin(gate, bound.value) if bound else None,
+        interval=bound.interval if bound else None,
         baseline=baseline.exp_id if baseline and gate.baseline else None,
         reason=reason,
-        beside=measured.beside if measured else (),
+        beside=bound.beside if bound else (),
+        other_pictures=bound.other_pictures if bound else None,
     )
 
 

@@ -1,9 +1,11 @@
 """The quantity that a line binds, computed from the results it is measured on."""
 
+import math
 from dataclasses import dataclass
 
 from dust_core.declared.records import QUALITY_METRICS, Effect, Interval, Result, percentile
 from dust_core.declared.specs.models import Gate
+from dust_core.declared.specs.models.gates import METRICS
 from dust_eval.gates.bootstrap import Resampling, drop_interval, p50_reduction_interval
 from dust_eval.gates.effects import drop_percent, reduction_percent
 
@@ -13,7 +15,7 @@ class MissingMeasurement(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class BoundValue:
     """What a line binds.
 
     Attributes:
@@ -21,15 +23,17 @@ class Measured:
         interval: how sure it is, where it was measured more than once.
         beside: what else the line's reader wants to see; nothing binds it.
         doubt: why the value decides nothing, None where it does.
+        other_pictures: what the interval says of other pictures, where it does not decide.
     """
 
     value: float
     interval: Interval | None = None
     beside: tuple[Effect, ...] = ()
     doubt: str | None = None
+    other_pictures: str | None = None
 
 
-def measure_absolute(gate: Gate, candidate: Result) -> Measured:
+def measure_absolute(gate: Gate, candidate: Result) -> BoundValue:
     """A quantity that the task measured itself, such as `nan_count`.
 
     Raises:
@@ -38,25 +42,29 @@ def measure_absolute(gate: Gate, candidate: Result) -> Measured:
     value = candidate.provenance.quantities.get(gate.metric)
     if value is None:
         raise MissingMeasurement(f"{gate.metric} was not measured")
-    return Measured(value)
+    return BoundValue(value)
 
 
-def measure_relative(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) -> Measured:
+def measure_relative(
+    gate: Gate, candidate: Result, baseline: Result, plan: Resampling
+) -> BoundValue:
     """A drop or a reduction relative to the baseline, in percent.
 
     Raises:
         MissingMeasurement: a figure that it needs is null in one of the two records.
         ZeroDivisionError: the baseline's figure is 0, of which nothing is a percentage.
     """
-    if gate.metric == "t_pair_p50_down":
+    fields = METRICS[gate.metric].fields
+    if fields == ("t_pair_p50_ms",):
         return _latency(gate, candidate, baseline, plan)
-    if gate.metric == "size_or_params_down":
-        return _resources(candidate, baseline)
-    return _quality(gate.metric.removesuffix("_drop"), candidate, baseline, plan)
+    if fields[0] in QUALITY_METRICS:
+        return _quality(gate, candidate, baseline, plan)
+    return _resources(fields, candidate, baseline)
 
 
-def _quality(bound: str, candidate: Result, baseline: Result, plan: Resampling) -> Measured:
+def _quality(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) -> BoundValue:
     """The drop of the bound metric, with the drops of the other quality metrics beside it."""
+    (bound,) = METRICS[gate.metric].fields
     effects = {}
     for metric in QUALITY_METRICS:
         ours, theirs = _both(metric, candidate, baseline)
@@ -64,7 +72,7 @@ def _quality(bound: str, candidate: Result, baseline: Result, plan: Resampling) 
             metric=metric,
             candidate=ours,
             baseline=theirs,
-            change=drop_percent(metric, ours, theirs),
+            change=_drop_or_none(metric, ours, theirs),
             interval=drop_interval(
                 metric,
                 candidate.provenance.per_pair[metric],
@@ -72,11 +80,42 @@ def _quality(bound: str, candidate: Result, baseline: Result, plan: Resampling) 
                 plan,
             ),
         )
-    primary = effects.pop(bound)
-    return Measured(primary.change, primary.interval, tuple(effects.values()))
+    effect = effects.pop(bound)
+    value = drop_percent(bound, effect.candidate, effect.baseline)
+    pairs = len(candidate.provenance.per_pair[bound])
+    return BoundValue(
+        value,
+        effect.interval,
+        tuple(effects.values()),
+        other_pictures=_other_pictures(gate, value, effect.interval, pairs, plan),
+    )
 
 
-def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) -> Measured:
+def _other_pictures(
+    gate: Gate, value: float, interval: Interval | None, pairs: int, plan: Resampling
+) -> str:
+    """Why the interval of a quality line does not decide, and what it says instead."""
+    places = math.ceil(pairs / plan.together)
+    line = f"{gate.value:g} {gate.unit}"
+    if places == 1:
+        said = f"{pairs} pairs of one place say nothing of other pictures"
+    elif interval is None:
+        said = "a place whose baseline is 0 has no drop, so nothing is said of other pictures"
+    elif not _on_one_side(gate, value, interval):
+        said = f"{pairs} pairs of {places} places cannot tell this from {line} on other pictures"
+    elif interval.confidence < plan.confidence:
+        said = (
+            f"{'both' if places == 2 else f'all {places}'} places are on this side of {line}, "
+            f"which makes it {100 * interval.confidence:.3g} % sure at most for other pictures"
+        )
+    elif gate.met_by(value):
+        said = "it holds for other pictures too"
+    else:
+        said = "it is missed on other pictures too"
+    return f"the value decides, for all of the workload is measured; {said}"
+
+
+def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) -> BoundValue:
     """The reduction of the median latency, from turns that both took in one process."""
     _both("t_pair_p50_ms", candidate, baseline)
     turns = candidate.provenance.latency
@@ -87,38 +126,51 @@ def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) 
         )
     interval = p50_reduction_interval(turns.candidate_ms, turns.baseline_ms, plan)
     ours, theirs = percentile(turns.candidate_ms, 50), percentile(turns.baseline_ms, 50)
+    value = reduction_percent(ours, theirs)
     effect = Effect(
-        metric="t_pair_p50_ms",
-        candidate=ours,
-        baseline=theirs,
-        change=reduction_percent(ours, theirs),
-        interval=interval,
+        metric="t_pair_p50_ms", candidate=ours, baseline=theirs, change=value, interval=interval
     )
     doubt = None
-    if interval is not None and interval.low < gate.value <= interval.high:
+    if interval is None:
+        doubt = f"{len(turns.candidate_ms)} turn has no interval, and a latency is decided by it"
+    elif not _on_one_side(gate, value, interval):
         doubt = f"the interval of the reduction straddles the line of {gate.value:g} %"
-    return Measured(effect.change, interval, (effect,), doubt)
+    return BoundValue(value, interval, (effect,), doubt)
 
 
-def _resources(candidate: Result, baseline: Result) -> Measured:
-    """The larger of the reductions of file size and of parameters, with both beside it."""
-    effects = []
-    for field in ("size_MB", "params_M"):
+def _resources(fields: tuple[str, ...], candidate: Result, baseline: Result) -> BoundValue:
+    """The largest of the reductions of record fields, with all of them beside it."""
+    changes, effects = [], []
+    for field in fields:
         ours, theirs = _both(field, candidate, baseline)
-        change = reduction_percent(ours, theirs)
+        changes.append(reduction_percent(ours, theirs))
         effects.append(
-            Effect(metric=field, candidate=ours, baseline=theirs, change=change, interval=None)
+            Effect(metric=field, candidate=ours, baseline=theirs, change=changes[-1], interval=None)
         )
-    return Measured(max(effect.change for effect in effects), beside=tuple(effects))
+    return BoundValue(max(changes), beside=tuple(effects))
+
+
+def _on_one_side(gate: Gate, value: float, interval: Interval) -> bool:
+    """Whether the value and both ends of its interval meet the line, or all three miss it."""
+    return len({gate.met_by(figure) for figure in (interval.low, value, interval.high)}) == 1
+
+
+def _drop_or_none(metric: str, candidate: float, baseline: float) -> float | None:
+    """The drop in percent for a reader; None where the baseline is 0, or next to it."""
+    try:
+        drop = drop_percent(metric, candidate, baseline)
+    except ZeroDivisionError:
+        return None
+    return drop if math.isfinite(drop) else None
 
 
 def _both(field: str, candidate: Result, baseline: Result) -> tuple[float, float]:
     """A record field of both results, candidate first."""
-    found: list[float] = []
+    values: list[float] = []
     for owner, result in (("candidate", candidate), ("baseline", baseline)):
         value = getattr(result.record, field, None)
         if value is None:
             why = result.provenance.reasons.get(field, "there is no record")
             raise MissingMeasurement(f"{field} of the {owner} was not measured: {why}")
-        found.append(value)
-    return found[0], found[1]
+        values.append(value)
+    return values[0], values[1]

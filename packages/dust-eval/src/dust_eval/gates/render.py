@@ -31,7 +31,7 @@ class StageReport:
 
 
 def report_json(report: StageReport) -> dict[str, Any]:
-    """The report as JSON values; figures in the unit that stands beside them."""
+    """The report as JSON values; figures in the unit that is beside them."""
     return {
         "apiVersion": "dust/v1",
         "kind": "GateReport",
@@ -60,7 +60,7 @@ def report_table(report: StageReport) -> "Table":
     table = Table(title=f"{report.stage}, profile {report.profile}{note}", title_justify="left")
     for heading in ("task", "experiment", "line"):
         table.add_column(heading, overflow="fold")
-    for heading in ("value", "margin", _interval_heading(report)):
+    for heading in ("value", "margin", "interval (level)"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for task in report.tasks:
@@ -75,15 +75,24 @@ def report_table(report: StageReport) -> "Table":
     return table
 
 
-def reason_lines(tasks: Sequence[TaskVerdicts]) -> Iterator[str]:
-    """Why a verdict is not a pass, or does not count, a line each."""
+def explanations(tasks: Sequence[TaskVerdicts]) -> Iterator[str]:
+    """Line by line: why a verdict is no pass or does not count, and what else its interval says."""
     for task in tasks:
         for verdict in task.verdicts:
+            who = f"{verdict.task} {verdict.exp_id or ''}".rstrip()
             if verdict.reason is not None:
-                who = f"{verdict.task} {verdict.exp_id or ''}".rstrip()
                 yield f"{who}, {verdict.gate}: {verdict.status}: {verdict.reason}"
+            if verdict.other_pictures is not None:
+                yield f"{who}, {verdict.gate}: {verdict.other_pictures}"
         if task.settled is not None:
             yield f"{task.task}: {task.settled}"
+
+
+def interval_text(interval: Interval | None) -> str:
+    """`[low, high] (level)`; intervals of one table differ in level. A dash for none."""
+    if interval is None:
+        return _NOTHING
+    return f"[{interval.low:.3g}, {interval.high:.3g}] ({100 * interval.confidence:.3g} %)"
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:
@@ -93,7 +102,7 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
         f"{verdict.gate}: {verdict.metric} {verdict.op} {_quantity(verdict.line, verdict.unit)}",
         _quantity(verdict.value, verdict.unit),
         _quantity(verdict.margin, verdict.unit, "+.3g"),
-        _interval(verdict.interval),
+        interval_text(verdict.interval),
     )
 
 
@@ -102,22 +111,9 @@ def _cells_beside(effect: Effect, unit: str) -> tuple[str, ...]:
         f"  {effect.metric} {effect.baseline:.4g} -> {effect.candidate:.4g}",
         _quantity(effect.change, unit),
         "",
-        _interval(effect.interval),
+        interval_text(effect.interval),
     )
 
 
 def _quantity(value: float | None, unit: str, form: str = ".3g") -> str:
     return _NOTHING if value is None else quantity_text(value, unit, form)
-
-
-def _interval(interval: Interval | None) -> str:
-    return _NOTHING if interval is None else f"[{interval.low:.3g}, {interval.high:.3g}]"
-
-
-def _interval_heading(report: StageReport) -> str:
-    """`95 % interval`: the protocol says the level once for all."""
-    for task in report.tasks:
-        for verdict in task.verdicts:
-            if verdict.interval is not None:
-                return f"{100 * verdict.interval.confidence:g} % interval"
-    return "interval"

@@ -1,13 +1,13 @@
 """The verdicts of a task and of a whole stage, from the result files of a profile."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dust_core.declared.records import Result, ResultFile, Status, Verdict, overall
 from dust_core.declared.specs.models import Escalate
-from dust_eval.gates.bootstrap import Resampling
-from dust_eval.gates.judge import Line, judge
+from dust_eval.gates.bootstrap import resampling
+from dust_eval.gates.judge import GateLine, judge
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import ResolvedTask
@@ -40,97 +40,86 @@ class TaskVerdicts:
 
 
 def with_verdicts(
-    task: "ResolvedTask", file: ResultFile, others: Iterable[ResultFile] = ()
+    task: "ResolvedTask", file: ResultFile, others: Mapping[str, ResultFile] | None = None
 ) -> ResultFile:
     """The file with the verdicts on its candidates in place of those it holds.
 
     Args:
         task: the task that wrote the file.
         file: its results, with the baselines that were measured in the same process.
-        others: the profile's other result files, for baselines that are not in `file`.
+        others: results of other tasks by task, for baselines that are not in `file`.
     """
-    return file.model_copy(update={"verdicts": judge_task(task, [file, *others]).verdicts})
+    results = {**(others or {}), task.id: file}
+    return file.model_copy(update={"verdicts": judge_task(task, results).verdicts})
 
 
 def judge_stage(
-    tasks: Sequence["ResolvedTask"], files: Sequence[ResultFile]
+    tasks: Sequence["ResolvedTask"], results: Mapping[str, ResultFile]
 ) -> tuple[TaskVerdicts, ...]:
     """The verdicts on the tasks of a stage, in order, escalations settled.
 
     A task that misses a line and escalates is settled once the task that takes over passes. A task
     that was to take over is settled, if it measured nothing, once nothing escalates to it.
+
+    Args:
+        tasks: the tasks of the stage.
+        results: result files by task, of the runs that the specs declare (`declared_results`).
     """
-    judged = {task.id: judge_task(task, files) for task in tasks}
+    judged = {task.id: judge_task(task, results) for task in tasks}
     heirs = {
         task.id: task.task.on_failure.escalate
         for task in tasks
         if isinstance(task.task.on_failure, Escalate)
     }
-    return tuple(_settle(found, judged, heirs, files) for found in judged.values())
+    return tuple(_settle(verdicts, judged, heirs, results) for verdicts in judged.values())
 
 
-def judge_task(task: "ResolvedTask", files: Sequence[ResultFile]) -> TaskVerdicts:
-    """Hold every candidate of a task to every line of the task."""
-    protocol = task.workload.quality
-    plan = Resampling(protocol.bootstrap, protocol.confidence, task.workload.seed)
-    file = _file_of(task.id, files, task.digest)
+def judge_task(task: "ResolvedTask", results: Mapping[str, ResultFile]) -> TaskVerdicts:
+    """Hold every candidate of a task to every line of the task; `results` as in `judge_stage`."""
+    plan = resampling(task.workload)
+    file = results.get(task.id)
     candidates: Sequence[Result | None] = file.candidates if file else [None]
     verdicts = []
     for name, gate in task.gates.items():
-        line = Line(task.id, task.digest, name, gate, plan)
+        line = GateLine(task.id, task.digest, name, gate, plan)
         for candidate in candidates:
             baseline = None
             if candidate is not None and file is not None and gate.baseline is not None:
-                baseline = _baseline(gate.baseline, candidate, file, files)
+                baseline = _baseline(gate.baseline, candidate, file, results)
             verdicts.append(judge(line, candidate, baseline))
     return TaskVerdicts(task.id, tuple(verdicts))
 
 
 def _settle(
-    found: TaskVerdicts,
-    judged: dict[str, TaskVerdicts],
-    heirs: dict[str, str],
-    files: Sequence[ResultFile],
+    own: TaskVerdicts,
+    judged: Mapping[str, TaskVerdicts],
+    heirs: Mapping[str, str],
+    results: Mapping[str, ResultFile],
 ) -> TaskVerdicts:
-    heir = judged.get(heirs.get(found.task, ""))
-    if found.status != "pass" and heir is not None and heir.status == "pass":
-        return TaskVerdicts(found.task, found.verdicts, f"{heir.task} took over and passes")
-    elders = [judged[task] for task, heir_id in heirs.items() if heir_id == found.task]
-    if elders and all(one.status == "pass" for one in elders) and not _measured(found.task, files):
-        passed = " and ".join(one.task for one in elders)
-        return TaskVerdicts(found.task, (), f"not needed: {passed} passes")
-    return found
+    heir = judged.get(heirs.get(own.task, ""))
+    if own.status != "pass" and heir is not None and heir.status == "pass":
+        return TaskVerdicts(own.task, own.verdicts, f"{heir.task} took over and passes")
+    elders = [judged[task] for task, heir_id in heirs.items() if heir_id == own.task]
+    needless = bool(elders) and all(elder.status == "pass" for elder in elders)
+    if needless and not _measured(results.get(own.task)):
+        passed = " and ".join(elder.task for elder in elders)
+        return TaskVerdicts(own.task, (), f"not needed: {passed} passes")
+    return own
 
 
-def _measured(task: str, files: Sequence[ResultFile]) -> bool:
-    """Whether the task ran an experiment: one that was not needed leaves no record."""
-    own = (file for file in files if file.task == task)
-    return any(one.record is not None for file in own for one in file.candidates)
-
-
-def _file_of(
-    task: str, files: Sequence[ResultFile], digest: str | None = None
-) -> ResultFile | None:
-    """The task's file: of several, as earlier runs leave them, that of the digest, or the last."""
-    found = [file for file in files if file.task == task]
-    return max(
-        found,
-        key=lambda file: (
-            file.candidates[0].provenance.spec_digest == digest,
-            max(one.provenance.finished for one in file.results),
-        ),
-        default=None,
-    )
+def _measured(file: ResultFile | None) -> bool:
+    """Whether a task ran an experiment: one that was not needed leaves no record."""
+    return file is not None and any(result.record is not None for result in file.candidates)
 
 
 def _baseline(
-    task: str, candidate: Result, file: ResultFile, files: Sequence[ResultFile]
+    task: str, candidate: Result, file: ResultFile, results: Mapping[str, ResultFile]
 ) -> Result | None:
     """The baseline of `task`: measured beside the candidate, or else by its own task."""
     reference = candidate.provenance.baselines.get(task)
-    own = _file_of(task, files)
-    of_task = own.candidates if own else ()
+    of_task = results[task].candidates if task in results else ()
     if reference is None:
         return of_task[0] if len(of_task) == 1 else None
-    beside = [one for one in file.results if one.provenance.role == "baseline"]
-    return next((one for one in [*beside, *of_task] if one.exp_id == reference.exp_id), None)
+    beside = [result for result in file.results if result.provenance.role == "baseline"]
+    named = (result for result in [*beside, *of_task] if result.exp_id == reference.exp_id)
+    return next(named, None)

@@ -13,7 +13,6 @@ from dust_core.declared.records import (
     ResultFile,
     build_result,
     environment_fingerprint,
-    read_result_folder,
     record_parameters,
     write_result_file,
 )
@@ -21,7 +20,7 @@ from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.names import parse_exp_id
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_eval.gates import with_verdicts
+from dust_eval.gates import declared_results, tasks_judged_with, with_verdicts
 from dust_eval.measure.evaluate import Evaluation
 
 
@@ -38,13 +37,13 @@ def begin(task: ResolvedTask) -> Execution:
 
 
 def baseline_beside(
-    execution: Execution, task_id: str, found: Evaluation, sha256: str, file: str
+    execution: Execution, task_id: str, evaluation: Evaluation, sha256: str, file: str
 ) -> tuple[Result, dict[str, BaselineRef]]:
     """The baseline of a line as it was measured in this process, and the reference to it.
 
     Args:
         task_id: the baseline's task; its own result file says which experiment it is.
-        found: its measurement here.
+        evaluation: its measurement here.
         sha256, file: the artifact measured.
 
     Raises:
@@ -57,17 +56,17 @@ def baseline_beside(
             where=str(result_path(execution.task, task_id)),
             fix="compare it with a task that has an experiment of its own",
         )
-    latency = found.measured.latency
+    latency = evaluation.measured.latency
     if latency is not None:
-        # It is what others are compared with, whatever stood beside it in a turn.
+        # It is what others are compared with, whatever ran beside it in a turn.
         latency = latency.model_copy(update={"baseline": None, "baseline_ms": None})
     result = build_result(
         execution,
         record_parameters(parse_exp_id(exp_id)),
-        replace(found.measured, latency=latency),
+        replace(evaluation.measured, latency=latency),
         artifacts={file: sha256},
         role="baseline",
-        runtime=found.runtime,
+        runtime=evaluation.runtime,
     )
     return result, {task_id: BaselineRef(exp_id=exp_id, sha256=sha256)}
 
@@ -82,13 +81,12 @@ def write_results(
     """Write the task's result file, with the verdicts on its candidates.
 
     Args:
-        extra: what else the task has to tell, as JSON has it.
-        judged: whether its lines bind it; not where it found that it was not needed.
+        extra: what else the task has to say, as JSON has it.
+        judged: whether its lines bind it; not where it was not needed.
 
     Raises:
-        DustError: the file cannot be written, or another result file of the profile is broken.
+        DustError: the file cannot be written, or the result file of a baseline is broken.
     """
-    folder = ARTIFACTS / task.profile_name
     file = ResultFile(
         apiVersion="dust/v1",
         kind="Result",
@@ -97,8 +95,8 @@ def write_results(
         verdicts=(),
         extra=dict(extra or {}),
     )
-    path = result_path(task)
     if judged:
-        others = [other for found, other in read_result_folder(folder).items() if found != path]
-        file = with_verdicts(task, file, others)
-    write_result_file(path, file)
+        wanted = tasks_judged_with([task]) - {task.id}
+        folder = ARTIFACTS / task.profile_name
+        file = with_verdicts(task, file, declared_results(task.result_files, folder, wanted))
+    write_result_file(result_path(task), file)

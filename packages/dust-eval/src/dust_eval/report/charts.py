@@ -38,21 +38,30 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def tradeoff(found: Sequence[Comparison], saving: float | None, drop: float | None) -> str:
+def with_both(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Those of which both latency and delta1 are known."""
+    return [
+        comparison
+        for comparison in comparisons
+        if comparison.saved is not None and comparison.drop is not None
+    ]
+
+
+def tradeoff(comparisons: Sequence[Comparison], saving: float | None, drop: float | None) -> str:
     """Latency saved against quality lost, a point a candidate; the shaded corner meets both lines.
 
     Args:
         saving: least percent of the teacher's latency that the specs ask to be saved.
         drop: greatest drop of delta1 in percent that they allow.
     """
-    shown = [one for one in found if one.saved is not None and one.drop is not None]
+    shown = with_both(comparisons)
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(
             xlabel="median latency saved against the teacher, %",
             ylabel="drop of delta1 against the teacher, %",
         )
-        points = [(one.saved or 0.0, one.drop or 0.0) for one in shown]
+        points = [(comparison.saved or 0.0, comparison.drop or 0.0) for comparison in shown]
         right = max([100.0 if saving else 0.0, *(x + 4 for x, _ in points)])
         left = min(-4.0, *(x - 4 for x, _ in points))
         if saving is not None and drop is not None:
@@ -61,13 +70,14 @@ def tradeoff(found: Sequence[Comparison], saving: float | None, drop: float | No
             axes.axvline(saving, color=MUTED, lw=0.8, ls=(0, (4, 3)))
             axes.axhline(drop, color=MUTED, lw=0.8, ls=(0, (4, 3)))
         lows, highs = [], []
-        for one, (x, y) in zip(shown, points, strict=True):
-            bounds = (one.interval.low, one.interval.high) if one.interval else (y, y)
+        for comparison, (x, y) in zip(shown, points, strict=True):
+            drawn = comparison.interval
+            bounds = (drawn.low, drawn.high) if drawn else (y, y)
             axes.plot((x, x), bounds, color=ACCENT, lw=1, alpha=0.5)
             axes.plot(x, y, "o", color=ACCENT, ms=5)
             lows.append(min(bounds))
             highs.append(max(bounds))
-        for (x, y), text in _apart(points, [one.task for one in shown]):
+        for (x, y), text in _apart(points, [comparison.task for comparison in shown]):
             axes.annotate(text, (x, y), (6, 4), textcoords="offset points", color=INK)
         low = min([0.0, *lows])
         high = max([drop or 0.0, *highs])
@@ -81,7 +91,7 @@ def latency(turns: Sequence[Turns]) -> str:
     """The middle half, the middle nine tenths and the median of every network timed in turn."""
     from matplotlib.ticker import MaxNLocator
 
-    rows = [(one.task, *sample) for one in turns for sample in one.samples]
+    rows = [(timed.task, *sample) for timed in turns for sample in timed.samples]
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(xlabel="milliseconds a pair")
@@ -110,37 +120,40 @@ def latency(turns: Sequence[Turns]) -> str:
     return _svg("latency", _INCH, height, draw, "Latency of networks timed in turn")
 
 
-def per_pair(found: Sequence[Comparison]) -> str:
+def per_pair(comparisons: Sequence[Comparison]) -> str:
     """delta1 of every pair: the teacher's across, the candidate's up."""
-    columns = min(5, len(found))
-    rows = -(-len(found) // columns)
+    columns = min(5, len(comparisons))
+    rows = -(-len(comparisons) // columns)
 
     def draw(figure: "Figure") -> None:
-        values = [value for one in found for pair in one.pairs for value in pair]
+        values = [value for drawn in comparisons for pair in drawn.pairs for value in pair]
         low, high = min(values), max(values)
         margin = 0.06 * (high - low or 0.1)
         bounds = (low - margin, high + margin)
-        for index, one in enumerate(found, 1):
-            axes = figure.add_subplot(rows, columns, index, title=one.task, aspect="equal")
+        for index, drawn in enumerate(comparisons, 1):
+            axes = figure.add_subplot(rows, columns, index, title=drawn.task, aspect="equal")
             axes.plot(bounds, bounds, color=MUTED, lw=0.6)
-            axes.plot(*zip(*one.pairs, strict=True), "o", color=ACCENT, ms=3.2, alpha=0.75, mew=0)
+            axes.plot(*zip(*drawn.pairs, strict=True), "o", color=ACCENT, ms=3.2, alpha=0.75, mew=0)
             axes.set(xlim=bounds, ylim=bounds)
             axes.locator_params(nbins=2)
-            lowest, leftmost = index > len(found) - columns, index % columns == 1 or columns == 1
+            lowest, leftmost = (
+                index > len(comparisons) - columns,
+                index % columns == 1 or columns == 1,
+            )
             axes.set(xlabel="teacher" if lowest else "", ylabel="candidate" if leftmost else "")
             axes.tick_params(labelbottom=lowest, labelleft=leftmost)
 
     return _svg("pairs", _INCH, 0.3 + 1.75 * rows, draw, "delta1 of every pair")
 
 
-def curves(found: Sequence[Curve], name: str) -> str:
+def curves(trainings: Sequence[Curve], name: str) -> str:
     """Training loss, validation loss and validation delta1 over epochs, a line a training."""
     titles = {
         "train/total": "training loss",
         "val/loss": "validation loss",
         "val/delta1": "validation delta1",
     }
-    logged = {key for curve in found for entry in curve.entries for key in entry}
+    logged = {key for curve in trainings for entry in curve.entries for key in entry}
     panels = [key for key in titles if key in logged]
 
     def draw(figure: "Figure") -> None:
@@ -148,7 +161,7 @@ def curves(found: Sequence[Curve], name: str) -> str:
 
         for index, key in enumerate(panels, 1):
             axes = figure.add_subplot(1, len(panels), index, title=titles[key], xlabel="epoch")
-            for colour, curve in zip(_cycle(len(found)), found, strict=True):
+            for colour, curve in zip(_cycle(len(trainings)), trainings, strict=True):
                 points = [(e["epoch"] + curve.before, e[key]) for e in curve.entries if key in e]
                 if points:
                     axes.plot(

@@ -20,7 +20,6 @@ def report(
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
     """Write one page on all that has run: verdicts, figures, curves, hypotheses."""
-    from dust_core.declared.records import read_result_folder
     from dust_core.declared.specs import load_specs
     from dust_core.files import atomic_write_text
     from dust_eval.report.content import gather
@@ -29,7 +28,7 @@ def report(
     folder = artifacts / profile
     spec_set = load_specs(specs)
     spec_set.profile(profile)
-    content = gather(spec_set, profile, read_result_folder(folder))
+    content = gather(spec_set, profile, folder)
     target = (out or folder / "report") / "index.html"
     atomic_write_text(target, render(content))
     typer.echo(f"{target}: {content.executed} of {content.tasks} tasks have results")

@@ -1,9 +1,13 @@
 """Candidates beside the teacher that was measured in the same process."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dust_core.declared.records import Interval, Record, Result, ResultFile
+from dust_core.declared.records import Interval, Record, Result, ResultFile, Verdict
+from dust_eval.gates import drop_percent, reduction_percent
+
+METRIC = "delta1"
+"""The quality metric that the page compares pair by pair."""
 
 
 @dataclass(frozen=True)
@@ -26,41 +30,46 @@ class Comparison:
     @property
     def saved(self) -> float | None:
         """Median latency saved, in percent of the teacher's; None where either was not timed."""
-        own, other = self.candidate.t_pair_p50_ms, self.teacher.t_pair_p50_ms
-        return None if own is None or other is None else 100 * (1 - own / other)
+        ours, theirs = self.candidate.t_pair_p50_ms, self.teacher.t_pair_p50_ms
+        return None if ours is None or theirs is None else reduction_percent(ours, theirs)
 
     @property
     def drop(self) -> float | None:
         """Drop of delta1, in percent of the teacher's; negative where the candidate is better."""
-        own, other = self.candidate.delta1, self.teacher.delta1
-        return None if own is None or not other else 100 * (1 - own / other)
+        ours, theirs = self.candidate.delta1, self.teacher.delta1
+        return None if ours is None or not theirs else drop_percent(METRIC, ours, theirs)
 
 
-def compared(files: Iterable[ResultFile], teacher: str) -> Iterator[Comparison]:
-    """Each candidate that was measured beside the network of the task `teacher`."""
-    for file in files:
-        for one in file.candidates:
-            reference = one.provenance.baselines.get(teacher)
-            other = _baseline(file, reference.exp_id) if reference else None
-            if one.record is None or other is None or other.record is None:
+def compared(
+    results: Mapping[str, ResultFile], teacher: str, verdicts: Mapping[str, Sequence[Verdict]]
+) -> Iterator[Comparison]:
+    """Each candidate that was measured beside the network of the task `teacher`.
+
+    Args:
+        results: result files by task.
+        verdicts: what the lines say of each task's candidates, by task.
+    """
+    for task, file in results.items():
+        for result in file.candidates:
+            reference = result.provenance.baselines.get(teacher)
+            baseline = _baseline(file, reference.exp_id) if reference else None
+            if result.record is None or baseline is None or baseline.record is None:
                 continue
-            own, its = (r.provenance.per_pair.get("delta1", ()) for r in (one, other))
+            ours, theirs = (side.provenance.per_pair.get(METRIC, ()) for side in (result, baseline))
+            intervals = (
+                verdict.interval
+                for verdict in verdicts[task]
+                if verdict.metric == f"{METRIC}_drop" and verdict.exp_id == result.exp_id
+            )
             yield Comparison(
-                task=file.task,
-                candidate=one.record,
-                teacher=other.record,
-                pairs=tuple(zip(its, own, strict=False)),
-                interval=next(
-                    (
-                        verdict.interval
-                        for verdict in file.verdicts
-                        if verdict.metric == "delta1_drop" and verdict.exp_id == one.exp_id
-                    ),
-                    None,
-                ),
+                task=task,
+                candidate=result.record,
+                teacher=baseline.record,
+                pairs=tuple(zip(theirs, ours, strict=False)),
+                interval=next(intervals, None),
             )
 
 
 def _baseline(file: ResultFile, exp_id: str) -> Result | None:
-    beside = (one for one in file.results if one.provenance.role == "baseline")
-    return next((one for one in beside if one.exp_id == exp_id), None)
+    beside = (result for result in file.results if result.provenance.role == "baseline")
+    return next((result for result in beside if result.exp_id == exp_id), None)

@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dust_core.declared.records import Record, Result, ResultFile, SheetRow, sheet_rows
-from dust_core.declared.specs import SpecSet, resolve
+from dust_core.declared.records import (
+    Record,
+    Result,
+    ResultFile,
+    SheetRow,
+    read_result_folder,
+    sheet_rows,
+)
+from dust_core.declared.specs import ResolvedTask, SpecSet, resolve
 from dust_core.declared.specs.names import STAGES
 from dust_core.errors import DustError
-from dust_eval.gates.stage import TaskVerdicts, judge_stage
+from dust_eval.gates import TaskVerdicts, declared_results, judge_stage
 from dust_eval.report.comparison import Comparison, compared
 
 NOT_RUN = "not run"
@@ -47,7 +54,7 @@ class StageView:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class RecordRow:
     """One row of the table of records: the newest of an experiment in a precision."""
 
     record: Record
@@ -101,7 +108,7 @@ class Content:
     title: str
     quotable: bool
     stages: tuple[StageView, ...]
-    measurements: tuple[Measurement, ...]
+    measurements: tuple[RecordRow, ...]
     comparisons: tuple[Comparison, ...]
     turns: tuple[Turns, ...]
     curves: tuple[Curve, ...]
@@ -129,45 +136,54 @@ class Content:
         return sum(task.status == status for task in self.views)
 
 
-def gather(specs: SpecSet, profile: str, files: Mapping[Path, ResultFile]) -> Content:
-    """Judge every stage as the specs stand now, and arrange what was measured.
+def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
+    """Judge every stage as the specs are now, and arrange what was measured.
+
+    Figures are those of the runs that the specs declare. The sheet lists every execution that left
+    a result file.
+
+    Args:
+        folder: the profile's folder of artifacts.
 
     Raises:
-        DustError: there is no such profile, or it has no result at all.
+        DustError: there is no such profile, it has no result at all, or a result file is broken.
     """
-    if not files:
+    resolved = {task: resolve(specs, task, profile) for task in specs.tasks}
+    executions = read_result_folder(folder)
+    results = declared_results(
+        {task: own.result_file(task) for task, own in specs.tasks.items()}, folder
+    )
+    if not results:
         raise DustError(
             f"the profile {profile} has no result yet",
-            where="artifacts",
+            where=str(folder),
             fix=f"run a stage first: dust repro P0 --profile {profile}",
         )
-    order = list(specs.tasks)
-    known = sorted(
-        (file for file in files.values() if file.task in specs.tasks),
-        key=lambda file: (order.index(file.task), _ended(file)),
-    )
-    profiles = {
+    stages = tuple(_stage(specs, stage, resolved, results) for stage in STAGES)
+    verdicts = {view.id: view.judged.verdicts for stage in stages for view in stage.tasks}
+    turns = map(_turns, results.values())
+    titles = {
         file.metadata.name: file.metadata.title
         for file in specs.files.values()
         if file.kind == "Profile"  # type: ignore[attr-defined]
     }
     return Content(
         profile=profile,
-        title=profiles[profile],
+        title=titles[profile],
         quotable=specs.profile(profile).quotable,
-        stages=tuple(_stage(specs, stage, profile, known) for stage in STAGES),
-        measurements=_measurements(known),
-        comparisons=tuple(compared(known, _teacher(specs))),
-        turns=tuple(turns for file in known if len((turns := _turns(file)).samples) > 1),
-        curves=tuple(curve for file in known for curve in _curves(specs, file)),
-        sheet=tuple(sheet_rows(files)),
-        origins=tuple(_origin(file) for file in known),
-        newest=max(_ended(file) for file in files.values()),
+        stages=stages,
+        measurements=_measurements(results.values()),
+        comparisons=tuple(compared(results, _teacher(specs), verdicts)),
+        turns=tuple(timed for timed in turns if len(timed.samples) > 1),
+        curves=tuple(curve for file in results.values() for curve in _curves(specs, file)),
+        sheet=tuple(sheet_rows(executions)),
+        origins=tuple(_origin(file) for file in results.values()),
+        newest=max(map(_ended, results.values())),
     )
 
 
 def _ended(file: ResultFile) -> dt.datetime:
-    return max(one.provenance.finished for one in file.results)
+    return max(result.provenance.finished for result in file.results)
 
 
 def _teacher(specs: SpecSet) -> str:
@@ -175,72 +191,70 @@ def _teacher(specs: SpecSet) -> str:
     return next(name for name, task in specs.tasks.items() if task.does == "evaluate-teacher")
 
 
-def _stage(specs: SpecSet, stage: str, profile: str, files: list[ResultFile]) -> StageView:
-    tasks = [resolve(specs, task, profile) for task in specs.stage(STAGES[stage])]
+def _stage(
+    specs: SpecSet,
+    stage: str,
+    resolved: Mapping[str, ResolvedTask],
+    results: Mapping[str, ResultFile],
+) -> StageView:
+    tasks = [resolved[task] for task in specs.stage(STAGES[stage])]
     views = tuple(
-        TaskView(
-            id=judged.task,
-            title=task.task.title,
-            hypothesis=task.task.hypothesis,
-            status=_status(judged, files),
-            judged=judged,
-            records=tuple(
-                one.record
-                for file in files
-                if file.task == judged.task
-                for one in file.candidates
-                if one.record is not None
-            ),
-            again=next((_again(file) for file in files if file.task == judged.task), None),
-        )
-        for task, judged in zip(tasks, judge_stage(tasks, files), strict=True)
+        _view(task, judged, results.get(task.id))
+        for task, judged in zip(tasks, judge_stage(tasks, results), strict=True)
     )
     title = specs.task_files[tasks[0].id].metadata.title
     return StageView(STAGES[stage], title.removeprefix(STAGES[stage]).lstrip(":, "), views)
 
 
-def _again(file: ResultFile) -> Mapping[str, Any] | None:
-    found = file.extra.get("again")
-    return found if isinstance(found, dict) else None
+def _view(task: ResolvedTask, judged: TaskVerdicts, file: ResultFile | None) -> TaskView:
+    candidates = file.candidates if file else ()
+    again = file.extra.get("again") if file else None
+    return TaskView(
+        id=task.id,
+        title=task.task.title,
+        hypothesis=task.task.hypothesis,
+        status=_status(judged, file),
+        judged=judged,
+        records=tuple(result.record for result in candidates if result.record is not None),
+        again=again if isinstance(again, dict) else None,
+    )
 
 
-def _status(judged: TaskVerdicts, files: Iterable[ResultFile]) -> str:
+def _status(judged: TaskVerdicts, file: ResultFile | None) -> str:
     if judged.settled is not None:
         return "settled"
-    if all(file.task != judged.task for file in files):
-        return NOT_RUN
-    return judged.status or NOT_RUN
+    return NOT_RUN if file is None else judged.status or NOT_RUN
 
 
-def _measurements(files: Iterable[ResultFile]) -> tuple[Measurement, ...]:
+def _measurements(files: Iterable[ResultFile]) -> tuple[RecordRow, ...]:
     """Candidates and references; of the same network in the same precision, the newest."""
-    found: dict[tuple[str, str, str], Measurement] = {}
-    for one in (one for file in files for one in file.results):
-        record, runtime, role = one.record, one.provenance.runtime, one.provenance.role
+    rows: dict[tuple[str, str, str], RecordRow] = {}
+    for result in (result for file in files for result in file.results):
+        record, runtime, role = result.record, result.provenance.runtime, result.provenance.role
         if record is None or role == "baseline":
             continue
         precision = runtime.precision if runtime else "not executed"
-        row = Measurement(record, role, precision, one.provenance.reasons)
+        row = RecordRow(record, role, precision, result.provenance.reasons)
         key = (record.exp_id, precision, role)
-        if key not in found or record.datetime > found[key].record.datetime:
-            found[key] = row
-    return tuple(found.values())
+        if key not in rows or record.datetime > rows[key].record.datetime:
+            rows[key] = row
+    return tuple(rows.values())
 
 
 def _turns(file: ResultFile) -> Turns:
     return Turns(
         file.task,
         tuple(
-            (_label(one), one.provenance.role, one.provenance.latency.candidate_ms)
-            for one in file.results
-            if one.provenance.latency is not None
+            (_label(result), result.provenance.role, result.provenance.latency.candidate_ms)
+            for result in file.results
+            if result.provenance.latency is not None
         ),
     )
 
 
-def _label(one: Result) -> str:
-    runtime = one.provenance.runtime
-    return f"{one.exp_id}, {runtime.precision}" if runtime else str(one.exp_id)
+def _label(result: Result) -> str:
+    runtime = result.provenance.runtime
+    return f"{result.exp_id}, {runtime.precision}" if runtime else str(result.exp_id)
 
 
 def _curves(specs: SpecSet, file: ResultFile) -> Iterable[Curve]:

@@ -5,8 +5,10 @@ from importlib.resources import files
 from dust_core.declared.records import Interval, Verdict
 from dust_core.declared.specs.names import STAGES
 from dust_eval.gates.judge import quantity_text
+from dust_eval.gates.render import interval_text
 from dust_eval.report import charts
-from dust_eval.report.content import Content, Measurement
+from dust_eval.report.comparison import METRIC
+from dust_eval.report.content import Content, RecordRow
 
 COLUMNS = (
     ("params_M", "parameters", "M"),
@@ -56,9 +58,9 @@ def quantity(value: float | None, unit: str, form: str = ".3g") -> str:
     return _DASH if value is None else _minus(quantity_text(value, unit, form))
 
 
-def interval(found: Interval | None) -> str:
-    """`[low, high]`, or a dash."""
-    return _DASH if found is None else _minus(f"[{found.low:.3g}, {found.high:.3g}]")
+def interval(drawn: Interval | None) -> str:
+    """`[low, high] (level)`, or a dash."""
+    return _DASH if drawn is None else _minus(interval_text(drawn))
 
 
 def figure(value: float | None, form: str = ".3g") -> str:
@@ -68,7 +70,7 @@ def figure(value: float | None, form: str = ".3g") -> str:
     return _minus(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:{form}}")
 
 
-def cell(row: Measurement, field: str) -> str:
+def cell(row: RecordRow, field: str) -> str:
     """A field of a record as its table shows it; quality, of which drops are made, is longer."""
     quality = field in ("delta1", "absrel", "rmse", "chamfer")
     return figure(getattr(row.record, field), ".4g" if quality else ".3g")
@@ -81,8 +83,8 @@ def strip(verdict: Verdict) -> dict[str, float] | None:
     """
     if verdict.unit != "%" or verdict.value is None:
         return None
-    found = verdict.interval
-    ends = [verdict.value] * 2 if found is None else [found.low, found.high]
+    drawn = verdict.interval
+    ends = [verdict.value] * 2 if drawn is None else [drawn.low, drawn.high]
     low, high = (choose(0.0, verdict.line, verdict.value, *ends) for choose in (min, max))
     step = (_WIDTH - 12) / (high - low or 1)
 
@@ -104,12 +106,12 @@ def _minus(text: str) -> str:
 
 def _charts(content: Content) -> dict[str, str]:
     drawn: dict[str, str] = {}
-    timed = [one for one in content.comparisons if one.saved is not None and one.drop is not None]
+    timed = charts.with_both(content.comparisons)
     if timed:
         drawn["tradeoff"] = charts.tradeoff(timed, *_lines(content))
     if content.turns:
         drawn["latency"] = charts.latency(content.turns)
-    paired = [one for one in content.comparisons if one.pairs]
+    paired = [comparison for comparison in content.comparisons if comparison.pairs]
     if paired:
         drawn["pairs"] = charts.per_pair(paired)
     for phase in STAGES.values():
@@ -122,6 +124,6 @@ def _charts(content: Content) -> dict[str, str]:
 def _lines(content: Content) -> tuple[float | None, float | None]:
     """The strictest line on latency saved and on delta1 dropped among the verdicts."""
     verdicts = [verdict for task in content.views for verdict in task.judged.verdicts]
-    saved = [one.line for one in verdicts if one.metric == "t_pair_p50_down"]
-    drop = [one.line for one in verdicts if one.metric == "delta1_drop"]
+    saved = [verdict.line for verdict in verdicts if verdict.metric == "t_pair_p50_down"]
+    drop = [verdict.line for verdict in verdicts if verdict.metric == f"{METRIC}_drop"]
     return max(saved, default=None), min(drop, default=None)

@@ -12,14 +12,23 @@ Status = Literal["pass", "fail", "inconclusive"]
 
 
 class Interval(Frozen):
-    """A paired percentile-bootstrap interval (Efron & Tibshirani, 1993, chapter 13)."""
+    """A paired bootstrap interval (Efron & Tibshirani, 1993, chapters 13 and 14)."""
 
     low: float
     high: float
-    confidence: float = Field(gt=0, lt=1, description="Nominal coverage", examples=[0.95])
+    confidence: float = Field(gt=0, lt=1, description="Coverage that it can claim", examples=[0.95])
     resamples: int = Field(ge=1)
     seed: int = Field(ge=0)
     samples: int = Field(ge=1, description="Pairs or turns that were resampled")
+    method: Literal["percentile", "BCa"] = Field(
+        default="percentile", description="How its ends follow from the resamples"
+    )
+    groups: int | None = Field(
+        default=None,
+        ge=1,
+        description="Places whose pairs were drawn together; null where each sample was drawn "
+        "by itself",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -34,7 +43,9 @@ class Effect(Frozen):
     metric: Text
     candidate: float
     baseline: float
-    change: float = Field(description="Drop or reduction, in the unit of the line")
+    change: float | None = Field(
+        description="Drop or reduction, in the unit of the line; null where the baseline is 0"
+    )
     interval: Interval | None
 
 
@@ -55,6 +66,11 @@ class Verdict(Frozen):
     baseline: Text | None = Field(description="Experiment id of the baseline")
     reason: Text | None = Field(description="Why, for everything but a plain pass")
     beside: tuple[Effect, ...] = Field(description="Other metrics, reported and not bound")
+    other_pictures: Text | None = Field(
+        default=None,
+        description="What the interval of a quality line says of other pictures, and why it does "
+        "not decide",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -14,26 +14,40 @@ Op = Literal["<=", ">=", "=="]
 
 @dataclass(frozen=True, slots=True)
 class GateMetric:
-    """A quantity that a line can bind: its unit, the operator that makes sense, what it is."""
+    """A quantity that a line can bind: its unit, the operator that makes sense, what it is.
+
+    A relative one is taken of `fields` of a record, against the line's baseline.
+    """
 
     unit: str
     op: Op
     meaning: str
-    relative: bool = False
+    fields: tuple[str, ...] = ()
+
+    @property
+    def relative(self) -> bool:
+        """Whether it is taken against a baseline."""
+        return bool(self.fields)
 
 
 METRICS: dict[str, GateMetric] = {
     "delta1_drop": GateMetric(
-        "%", "<=", "100 (b - c) / b of delta1, candidate c against baseline b", True
+        "%", "<=", "100 (b - c) / b of delta1, candidate c against baseline b", ("delta1",)
     ),
-    "absrel_drop": GateMetric("%", "<=", "100 (c - b) / b of absrel", True),
-    "rmse_drop": GateMetric("%", "<=", "100 (c - b) / b of rmse", True),
-    "chamfer_drop": GateMetric("%", "<=", "100 (c - b) / b of chamfer", True),
+    "absrel_drop": GateMetric("%", "<=", "100 (c - b) / b of absrel", ("absrel",)),
+    "rmse_drop": GateMetric("%", "<=", "100 (c - b) / b of rmse", ("rmse",)),
+    "chamfer_drop": GateMetric("%", "<=", "100 (c - b) / b of chamfer", ("chamfer",)),
     "t_pair_p50_down": GateMetric(
-        "%", ">=", "100 (b - c) / b of the median pair latency, timed in turn", True
+        "%",
+        ">=",
+        "100 (b - c) / b of the median pair latency, timed in turn",
+        ("t_pair_p50_ms",),
     ),
     "size_or_params_down": GateMetric(
-        "%", ">=", "the larger of 100 (b - c) / b of file size and of parameters", True
+        "%",
+        ">=",
+        "the larger of 100 (b - c) / b of file size and of parameters",
+        ("size_MB", "params_M"),
     ),
     "nan_count": GateMetric("count", "==", "non-finite values among predictions and metrics"),
     "missing_fields": GateMetric("count", "==", "fields absent from the task's records and log"),

@@ -1,0 +1,49 @@
+"""The results that gates and reports judge: of each task, that of the run its spec declares."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dust_core.declared.records import ResultFile, read_result_file
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.specs import ResolvedTask
+
+
+def declared_results(
+    result_files: Mapping[str, str], folder: Path, tasks: Iterable[str] | None = None
+) -> dict[str, ResultFile]:
+    """The results that are there, by task.
+
+    What other runs of a task wrote beside them is not read: it says nothing of the declared run.
+
+    Args:
+        result_files: the name of every task's result file, as `ResolvedTask` has it.
+        folder: the profile's folder of artifacts.
+        tasks: whose results are wanted; by default all.
+
+    Raises:
+        DustError: a file is broken, or holds the results of another task.
+    """
+    wanted = result_files if tasks is None else dict.fromkeys(tasks)
+    results = {}
+    for task in wanted:
+        path = folder / result_files[task]
+        if not path.is_file():
+            continue
+        results[task] = read_result_file(path)
+        if results[task].task != task:
+            raise DustError(
+                f"this is the result file of {task}, and it holds results of {results[task].task}",
+                where=str(path),
+                fix=f"run {task} again",
+            )
+    return results
+
+
+def tasks_judged_with(tasks: Iterable["ResolvedTask"]) -> set[str]:
+    """The tasks whose results the lines of `tasks` are judged by: their own, and baselines'."""
+    members = list(tasks)
+    baselines = {gate.baseline for task in members for gate in task.gates.values()}
+    return {task.id for task in members} | {name for name in baselines if name is not None}

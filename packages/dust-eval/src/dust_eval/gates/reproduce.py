@@ -1,0 +1,120 @@
+"""The verb `dust repro`: DVC runs the stages that are stale, then their lines are judged."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dust_core.declared.options import ProfileOption, SpecsOption
+from dust_core.declared.pipeline.stages import dvc_yaml
+from dust_core.declared.project import ARTIFACTS, EMBEDDED_PROFILE, SPECS, pipeline_path
+from dust_core.declared.run import require_executors
+from dust_core.errors import DustError
+from dust_core.files import atomic_write_text
+from dust_eval.gates.commands import report_text, show, stage_report
+
+if TYPE_CHECKING:
+    from dust_core.declared.specs import SpecSet
+
+
+def repro(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="P0 to P5; all of them by default.")
+    ] = None,
+    profile: ProfileOption = EMBEDDED_PROFILE,
+    specs: SpecsOption = SPECS,
+) -> None:
+    """Reproduce stages through DVC and judge them.
+
+    A stage whose inputs have not changed is taken from the cache. The first stage with a task that
+    misses a line and says stop ends it; the exit code is 1 unless all tasks pass. Lines bind
+    nothing where figures are not to be quoted: there it is enough that every task has run.
+    """
+    from dust_core.declared.specs import load_specs
+    from dust_core.declared.specs.names import STAGES
+
+    spec_set = load_specs(specs)
+    binding = spec_set.profile(profile).quotable
+    tasks = {stage: spec_set.stage(stage) for stage in stages or STAGES.values()}
+    require_executors(
+        {name: task.does for members in tasks.values() for name, task in members.items()}
+    )
+    _require_fresh(spec_set, profile)
+    missed = False
+    for stage, members in tasks.items():
+        _bring_up_to_date(spec_set, members, profile)
+        failed = [task for task in _judge(spec_set, stage, profile) if binding]
+        missed = missed or bool(failed)
+        stopping = [task for task in failed if spec_set.tasks[task].on_failure == "stop"]
+        if stopping and stage != list(tasks)[-1]:
+            raise DustError(
+                f"{', '.join(stopping)} missed a line and says stop: nothing after {stage} ran",
+                where=stage,
+                fix="take the next run of the task in its spec, or name later stages to run them",
+                exit_code=1,
+            )
+    if missed:
+        raise typer.Exit(1)
+
+
+def _require_fresh(specs: "SpecSet", profile: str) -> None:
+    path = pipeline_path(profile)
+    if not path.is_file() or Path(path).read_text(encoding="utf-8") != dvc_yaml(specs, profile):
+        raise DustError(
+            "the pipeline is not what the specs say",
+            where=str(path),
+            fix="write it anew with 'dust pipeline' and commit it with the specs",
+        )
+
+
+def _bring_up_to_date(specs: "SpecSet", tasks: Iterable[str], profile: str) -> None:
+    """Run what is stale of `tasks`, and fetch the results of the rest."""
+    # A clone need not hold what stages that are done have read and written on the way.
+    _dvc("repro", "--pull", "--allow-missing", *_targets(tasks, profile))
+    # Of a stage that is done elsewhere `repro` brings nothing, and its results are judged here.
+    absent = [
+        task
+        for task in tasks
+        if not (ARTIFACTS / profile / specs.tasks[task].result_file(task)).is_file()
+    ]
+    if absent:
+        _dvc("pull", "--allow-missing", *_targets(absent, profile))
+
+
+def _targets(tasks: Iterable[str], profile: str) -> list[str]:
+    return [f"{pipeline_path(profile)}:{task}" for task in tasks]
+
+
+def _dvc(*arguments: str) -> None:
+    """Run `dvc` with the environment's own programs first on the path, its output passed through.
+
+    Raises:
+        DustError: DVC is not installed, or it failed; what failed is in its output.
+    """
+    if find_spec("dvc") is None:
+        raise DustError(
+            "DVC is not installed, and it decides which stages are stale",
+            fix="install the locked versions: pip install -r requirements.lock",
+        )
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], env={**os.environ, "PATH": path}, check=False
+    )
+    if done.returncode:
+        raise DustError(
+            f"'dvc {' '.join(arguments)}' failed; the messages above say where",
+            fix="mend that and repeat: stages that are done are not run again",
+        )
+
+
+def _judge(specs: "SpecSet", stage: str, profile: str) -> list[str]:
+    """Print the verdicts of a stage and write them down; the tasks that do not pass."""
+    report = stage_report(specs, stage, profile)
+    atomic_write_text(ARTIFACTS / profile / "verdicts" / f"{stage}.json", report_text(report))
+    show(report)
+    return [task.task for task in report.tasks if not task.passed]
