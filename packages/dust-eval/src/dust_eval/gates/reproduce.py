@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dust_core.declared.executors import require_executors
 from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.pipeline.stages import dvc_yaml
 from dust_core.declared.project import ARTIFACTS, EMBEDDED_PROFILE, SPECS, pipeline_path
-from dust_core.declared.run import require_executors
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_eval.gates.commands import report_text, show, stage_report

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from dust_core.declared.executors import require_executors
 from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.pipeline.stages import dvc_yaml
 from dust_core.declared.project import (
