@@ -158,6 +158,14 @@ def test_the_graph_holds_int8_weights_and_no_bias_is_quantized(tmp_path: Path) -
         assert readers[node.output[0]].op_type in ("MatMul", "Gemm")
 
 
+def test_a_graph_is_of_the_opset_that_is_asked_for(tmp_path: Path) -> None:
+    network, path = make(), tmp_path / "int8.onnx"
+    with torch.no_grad():
+        quantize(network, policy(), run)
+    export_int8(network, path, Origin("Q_PTQ_keepLN_run1"), height=64, width=64, opset=18)
+    assert [(entry.domain, entry.version) for entry in onnx.load(path).opset_import] == [("", 18)]
+
+
 def test_another_graph_is_told_from_ours(tmp_path: Path) -> None:
     path = tmp_path / "other.onnx"
     path.write_bytes(b"\x08\x07")

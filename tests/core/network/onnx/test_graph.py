@@ -65,6 +65,10 @@ def test_weights_beside_a_graph_are_read_changed_and_gathered(tmp_path: Path) ->
     save_product(path)
     write_graph(read_graph(path), path, limit=1000)
     before = run(path)
+    write_graph(read_graph(path), path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["product.onnx"]
+    assert np.array_equal(run(path), before)
+    write_graph(read_graph(path), path, limit=1000)
     model = read_graph(path)
     weight = model.graph.initializers["w"]
     elements = constant(weight)
