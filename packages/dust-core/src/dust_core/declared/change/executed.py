@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dust_core.declared.agreed.executions import Attempt
 from dust_core.declared.project import pipeline_path
 from dust_core.declared.reading.yaml_text import parse_yaml
 from dust_core.errors import DustError
@@ -37,9 +38,9 @@ class Execution:
     outputs: Mapping[str, str]
 
     @property
-    def name(self) -> str:
-        """What people call it: the experiment's id, or the task's with its run."""
-        return self.exp_id or f"{self.task} run {self.run}"
+    def attempt(self) -> Attempt:
+        """Which run of which task it is."""
+        return Attempt(self.task, self.run, (self.exp_id,) if self.exp_id else ())
 
 
 def lock_path(profile: str) -> str:
