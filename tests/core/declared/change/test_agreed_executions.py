@@ -145,4 +145,4 @@ def test_an_attempt_is_contradicted_by_its_own_run_alone(attempt, same, events):
         )
         for name, task in tasks.items()
     }
-    assert list(contradictions(attempt, tasks, lambda: same)) == events
+    assert list(contradictions(attempt, tasks, same)) == events

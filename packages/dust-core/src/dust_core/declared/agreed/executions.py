@@ -4,7 +4,7 @@ The validator knows executions by the results beside the specs, `dust diff` by t
 base. Either way an executed task is immutable: a change takes the next `run`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,7 +37,7 @@ class Attempt:
 def contradictions(
     attempt: Attempt,
     tasks: Mapping[str, Task],
-    is_as_executed: Callable[[], bool],
+    is_as_executed: bool,
     renamed: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, Contradiction]]:
     """How specs contradict an execution, each with the task that does.
@@ -49,7 +49,7 @@ def contradictions(
     Args:
         attempt: what was executed.
         tasks: the tasks that the specs have now, by id.
-        is_as_executed: whether the task, which is there, still decides what was executed.
+        is_as_executed: whether the task, if it is there, still decides what was executed.
         renamed: tasks that only have another id: the new one -> the old one.
     """
     successors = {former: task for task, former in (renamed or {}).items()}
@@ -57,7 +57,7 @@ def contradictions(
     if task is None:
         successor = successors.get(attempt.task)
         yield successor or attempt.task, "renamed" if successor else "removed"
-    elif task.run <= attempt.run and not is_as_executed():
+    elif task.run <= attempt.run and not is_as_executed:
         yield attempt.task, "changed"
     for task_id, other in tasks.items():
         is_itself = task_id in (attempt.task, successors.get(attempt.task))

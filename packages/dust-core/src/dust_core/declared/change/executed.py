@@ -65,8 +65,8 @@ def executions(files: Mapping[str, bytes], profile: str) -> dict[str, Execution]
     stages = data.get("stages") if isinstance(data, dict) else None
     if not isinstance(stages, dict):
         raise _damaged(path, "it has no stages")
-    found = (_execution(path, str(name), stage, profile) for name, stage in stages.items())
-    return {one.task: one for one in found if one is not None}
+    entries = (_execution(path, str(name), stage, profile) for name, stage in stages.items())
+    return {entry.task: entry for entry in entries if entry is not None}
 
 
 def _execution(path: str, task: str, stage: Any, profile: str) -> Execution | None:
@@ -82,8 +82,8 @@ def _execution(path: str, task: str, stage: Any, profile: str) -> Execution | No
             run=int(spec["run"]),
             exp_id=spec["exp_id"],
             parameters=parameters,
-            dependencies={one["path"]: one.get("md5", "") for one in stage.get("deps", ())},
-            outputs={one["path"]: one.get("md5", "") for one in stage.get("outs", ())},
+            dependencies={file["path"]: file.get("md5", "") for file in stage.get("deps", ())},
+            outputs={file["path"]: file.get("md5", "") for file in stage.get("outs", ())},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"the stage '{task}' is incomplete") from error

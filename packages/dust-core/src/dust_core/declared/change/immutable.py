@@ -69,9 +69,7 @@ def conflicts(
         what: tuple[str, ...] = ()
         if _decided(old, execution) != _decided(new, execution):
             what = tuple(dict.fromkeys(_departures(execution, old, new)))
-        for task, event in contradictions(
-            execution.attempt, new.tasks, lambda what=what: not what, renamed
-        ):
+        for task, event in contradictions(execution.attempt, new.tasks, not what, renamed):
             if event not in ("removed", "renamed") or execution.task in old.tasks:
                 yield Conflict(execution, task, event, what if event == "changed" else ())
 

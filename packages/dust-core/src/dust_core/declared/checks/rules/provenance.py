@@ -148,7 +148,7 @@ class ExecutedImmutable(ExecutedRule):
     def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
         for result, attempt, task_id, event in _contradicted(subject):
             name = attempt.task if event == "removed" else attempt.name
-            found = f"{name}, executed: {result.place(('task',))}"
+            executed = f"{name}, executed: {result.place(('task',))}"
             match event:
                 case "changed":
                     place = subject.tree.by_id[task_id].place()
@@ -158,7 +158,7 @@ class ExecutedImmutable(ExecutedRule):
                     expected = "an id of its own"
                 case _:
                     place, expected = Place(subject.path), f"{task_id}, as it was executed"
-            yield self.finding(place, found, expected)
+            yield self.finding(place, executed, expected)
 
 
 class WorkloadImmutable(ExecutedRule):
@@ -171,16 +171,16 @@ class WorkloadImmutable(ExecutedRule):
     fix = "restore workload.yaml, or run every task again under the next run"
 
     def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
-        others: dict[Place, list[str]] = {}
+        by_place: dict[Place, list[str]] = {}
         for result, provenance in _executed(subject):
             task = _resolve(subject.tree, provenance.task, provenance.profile)
             if task and not _is_superseded(task, result) and _on_other_workload(provenance, task):
                 place = self._decided_at(subject.tree, task)
-                others.setdefault(place, []).append(result.path)
-        for place, results in others.items():
+                by_place.setdefault(place, []).append(result.path)
+        for place, results in by_place.items():
             more = f" and {len(results) - 1} more" if len(results) > 1 else ""
-            found = f"another workload than that of {results[0]}{more}"
-            yield self.finding(place, found, "the workload that results were taken on")
+            workload = f"another workload than that of {results[0]}{more}"
+            yield self.finding(place, workload, "the workload that results were taken on")
 
     def _decided_at(self, tree: SpecTree, task: "ResolvedTask") -> Place:
         """Where the workload is declared: a profile may bring data of its own."""
@@ -219,7 +219,7 @@ def _resolve(tree: SpecTree, task: str, profile: str) -> "ResolvedTask | None":
 
 def _is_of(task: "ResolvedTask", file: "ResultFile") -> bool:
     """Whether a result file is of a task's present run; a task without an id has but one."""
-    return task.exp_id is None or task.exp_id in {one.exp_id for one in file.candidates}
+    return task.exp_id is None or task.exp_id in {candidate.exp_id for candidate in file.candidates}
 
 
 def _executed(specs: ExecutedSpecs) -> "Iterator[tuple[ResultJson, Provenance]]":
@@ -242,16 +242,11 @@ def _contradicted(
     """Each result that the specs contradict, with the task that does; workloads are EXEC002's."""
     for result, provenance in _executed(specs):
         task = _resolve(specs.tree, provenance.task, provenance.profile)
-
-        def is_as_executed(
-            task: "ResolvedTask | None" = task, provenance: "Provenance" = provenance
-        ) -> bool:
-            return (
-                task is None
-                or _on_other_workload(provenance, task)
-                or provenance.spec_digest == task.digest
-            )
-
+        is_as_executed = (
+            task is None
+            or _on_other_workload(provenance, task)
+            or provenance.spec_digest == task.digest
+        )
         tasks = specs.tree.spec_set.tasks if specs.tree.spec_set else {}
         attempt = _attempt(task, result)
         for task_id, event in contradictions(attempt, tasks, is_as_executed):
