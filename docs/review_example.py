@@ -39,7 +39,7 @@ def main() -> None:
     for name, block in examples().items():
         marks = rf"(<!-- {name}: .*? -->\n).*?(<!-- end -->)"
         text = re.sub(
-            marks, lambda found, new=block: f"{found[1]}{new}{found[2]}", text, flags=re.S
+            marks, lambda marked, new=block: f"{marked[1]}{new}{marked[2]}", text, flags=re.S
         )
     if text == DOCUMENT.read_text(encoding="utf-8"):
         return

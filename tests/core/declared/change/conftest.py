@@ -57,10 +57,10 @@ class Project:
     def edit(self, path: str, old: str, new: str, *, after: str = "") -> None:
         """Replace the first `old` that follows `after`."""
         file = self.root / path
-        before, found, rest = file.read_text().partition(after) if after else ("", "", "")
+        before, mark, rest = file.read_text().partition(after) if after else ("", "", "")
         rest = rest if after else file.read_text()
         assert old in rest, f"{old!r} is not in {path}"
-        file.write_text(before + found + rest.replace(old, new, 1))
+        file.write_text(before + mark + rest.replace(old, new, 1))
 
     def execute(self, *tasks: str, profile: str = "small") -> None:
         """Leave the lock that DVC would write had it executed tasks as the specs have them now."""
@@ -73,12 +73,12 @@ class Project:
             stage = graph[task]
             content["stages"][task] = {
                 "cmd": stage.command,
-                "deps": [{"path": one, "hash": "md5", "md5": "0" * 32} for one in stage.reads],
+                "deps": [{"path": name, "hash": "md5", "md5": "0" * 32} for name in stage.reads],
                 "params": {
                     file: {key: value_at(specs.documents[file].data, key) for key in keys}
                     for file, keys in stage.keys.items()
                 },
-                "outs": [{"path": one, "hash": "md5", "md5": "0" * 32} for one in stage.writes],
+                "outs": [{"path": name, "hash": "md5", "md5": "0" * 32} for name in stage.writes],
             }
         yaml.representer.ignore_aliases = lambda _: True  # as DVC writes
         text = io.StringIO()

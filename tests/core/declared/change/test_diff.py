@@ -12,36 +12,36 @@ def test_a_comment_is_no_change_in_meaning(project):
     for file in sorted(project.root.glob("specs/*/*.yaml")):
         file.write_text(f"{file.read_text()}\n# a word to the reader\n")
     project.commit()
-    found = project.dust("diff", "main", "HEAD")
-    assert found.code == 0
-    assert "No change in meaning" in found.out
+    answer = project.dust("diff", "main", "HEAD")
+    assert answer.code == 0
+    assert "No change in meaning" in answer.out
 
 
 def test_another_order_or_spelling_is_no_change_in_meaning(project):
     project.edit(DISTILL, "T: 3\n      beta: 0.5", "beta: 0.50\n      T: 3.0", after=K1)
-    found = project.dust("diff", "main")
-    assert found.code == 0
-    assert "No change in meaning" in found.out
+    answer = project.dust("diff", "main")
+    assert answer.code == 0
+    assert "No change in meaning" in answer.out
 
 
 def test_a_hypothesis_and_an_estimate_make_nothing_stale(project):
     project.edit(DISTILL, "At T = 3 location", "With T = 3 location")
-    found = project.dust("diff", "main")
-    assert found.code == 0
-    assert "No change in meaning" in found.out
-    assert "which decide nothing: 1 change" in found.out
+    answer = project.dust("diff", "main")
+    assert answer.code == 0
+    assert "No change in meaning" in answer.out
+    assert "which decide nothing: 1 change" in answer.out
     project.edit(DISTILL, "expected_gpu_hours: 40", "expected_gpu_hours: 65", after=K1)
-    found = project.dust("diff", "main")
-    assert "| GPU hours of all tasks | +25 |" in found.out
-    assert "| stages to run | none |" in found.out
+    answer = project.dust("diff", "main")
+    assert "| GPU hours of all tasks | +25 |" in answer.out
+    assert "| stages to run | none |" in answer.out
 
 
 def test_a_changed_task_is_told_field_by_field_with_what_builds_on_it(project):
     project.edit(DISTILL, "patience: 3", "patience: 5", after=K2)
-    found = project.dust("diff", "main")
-    assert found.code == 0
-    assert "| `patience` | `3` | `5` |" in found.out
-    stale = {row[0].strip("`"): row[1] for row in found.rows("Stages to run")}
+    answer = project.dust("diff", "main")
+    assert answer.code == 0
+    assert "| `patience` | `3` | `5` |" in answer.out
+    stale = {row[0].strip("`"): row[1] for row in answer.rows("Stages to run")}
     assert stale["K-2"] == "`its spec`"
     assert stale["K-4"] == "builds on `K-2`"
     assert {"KQ-1", "KQ-2", "KQ-3"} < set(stale)
@@ -50,8 +50,8 @@ def test_a_changed_task_is_told_field_by_field_with_what_builds_on_it(project):
 
 def test_parameters_taken_over_from_another_task_count(project):
     project.edit("specs/v1/quant.yaml", "smoothing: null", "smoothing: 0.5")
-    found = project.dust("diff", "main")
-    stale = {row[0].strip("`"): row[1] for row in found.rows("Stages to run")}
+    answer = project.dust("diff", "main")
+    stale = {row[0].strip("`"): row[1] for row in answer.rows("Stages to run")}
     assert "`what the tasks of quant.yaml share`" in stale["Q-1"]
     assert "`what the tasks of quant.yaml share`" in stale["KQ-2"]
 
@@ -62,20 +62,20 @@ def test_an_added_task_adds_its_gpu_hours(project):
     block = text.partition(K1)[2].partition(K2)[0]
     block = block.replace("T: 3\n", "T: 4\n").replace("t3b05", "t4b05").replace("T3B05", "T4B05")
     path.write_text(f"{text.rstrip()}\n    K-5:\n{block}")
-    found = project.dust("diff", "main")
-    assert found.code == 0, found
-    assert "**K-5** added, +40 GPU hours" in found.out
-    assert "| GPU hours of all tasks | +40 |" in found.out
-    assert ["`K-5`", "`new`", "never", "40"] in found.rows("Stages to run")
+    answer = project.dust("diff", "main")
+    assert answer.code == 0, answer
+    assert "**K-5** added, +40 GPU hours" in answer.out
+    assert "| GPU hours of all tasks | +40 |" in answer.out
+    assert ["`K-5`", "`new`", "never", "40"] in answer.rows("Stages to run")
 
 
 def test_a_renamed_task_is_told_as_one(project):
     for file in sorted(project.root.glob("specs/v1/*.yaml")):
         file.write_text(file.read_text().replace("K-2", "K-5"))
-    found = project.dust("diff", "main")
-    assert found.code == 0
-    assert "**K-2** renamed to **K-5**" in found.out
-    assert "1 renamed" in found.out
+    answer = project.dust("diff", "main")
+    assert answer.code == 0
+    assert "**K-2** renamed to **K-5**" in answer.out
+    assert "1 renamed" in answer.out
 
 
 def test_a_renamed_task_is_refused_once_it_was_executed(project):
@@ -85,25 +85,25 @@ def test_a_renamed_task_is_refused_once_it_was_executed(project):
     project.git("checkout", "--quiet", "-B", "work")
     for file in sorted(project.root.glob("specs/v1/*.yaml")):
         file.write_text(file.read_text().replace("K-2", "K-5"))
-    found = project.dust("diff", "main")
-    assert found.code == 1
-    assert "K-2 was executed as K_T5B05_run1 and is renamed to K-5" in found.out
+    answer = project.dust("diff", "main")
+    assert answer.code == 1
+    assert "K-2 was executed as K_T5B05_run1 and is renamed to K-5" in answer.out
 
 
 def test_a_profile_makes_its_own_stages_stale(project):
     project.edit("specs/profiles/small.yaml", "float_precision: bf16", "float_precision: fp32")
-    found = project.dust("diff", "main")
-    assert found.code == 0
-    assert "| `runtime.float_precision` | `bf16` | `fp32` |" in found.out
-    stale = {row[0] for row in found.rows("Stages to run, under `small`")}
+    answer = project.dust("diff", "main")
+    assert answer.code == 0
+    assert "| `runtime.float_precision` | `bf16` | `fp32` |" in answer.out
+    stale = {row[0] for row in answer.rows("Stages to run, under `small`")}
     assert {"`P0-2`", "`KQ-3`"} <= stale
 
 
 def test_json_says_the_same(project):
     project.edit(GATES, "value: 1.0", "value: 2.5")
-    found = project.dust("diff", "main", "--format", "json")
-    assert found.code == 1
-    data = json.loads(found.out)
+    answer = project.dust("diff", "main", "--format", "json")
+    assert answer.code == 1
+    data = json.loads(answer.out)
     assert data["lines"][0]["direction"] == "loosened"
     assert data["lines"][0]["new"]["gate"]["value"] == 2.5
     assert len(data["refusals"]) == 1

@@ -21,18 +21,18 @@ def executed(project):
 def test_an_executed_task_is_immutable(executed):
     executed.edit(DISTILL, "patience: 3", "patience: 5", after=K1)
     executed.commit()
-    found = executed.dust("diff", "main", "HEAD")
-    assert found.code == 1
-    assert "K-1 was executed as K_T3B05_run1 and changes (patience): write run: 2" in found.out
+    answer = executed.dust("diff", "main", "HEAD")
+    assert answer.code == 1
+    assert "K-1 was executed as K_T3B05_run1 and changes (patience): write run: 2" in answer.out
 
 
 def test_the_next_run_may_change(executed):
     executed.edit(DISTILL, "patience: 3", "patience: 5", after=K1)
     executed.edit(DISTILL, "run: 1", "run: 2", after=K1)
     executed.edit(DISTILL, "K_T3B05_run1", "K_T3B05_run2", after=K1)
-    found = executed.dust("diff", "main")
-    assert found.code == 0
-    assert "executed under `small`" in found.out
+    answer = executed.dust("diff", "main")
+    assert answer.code == 0
+    assert "executed under `small`" in answer.out
 
 
 def test_an_executed_run_is_not_used_again(executed):
@@ -44,9 +44,9 @@ def test_an_executed_run_is_not_used_again(executed):
     executed.git("checkout", "--quiet", "-B", "work")
     executed.edit(DISTILL, "run: 2", "run: 1", after=K1)
     executed.edit(DISTILL, "K_T3B05_run2", "K_T3B05_run1", after=K1)
-    found = executed.dust("diff", "main")
-    assert found.code == 1
-    assert "write run: 3" in found.out
+    answer = executed.dust("diff", "main")
+    assert answer.code == 1
+    assert "write run: 3" in answer.out
 
 
 def test_an_executed_id_is_not_given_to_another_task(executed):
@@ -54,9 +54,9 @@ def test_an_executed_id_is_not_given_to_another_task(executed):
     text = path.read_text()
     block = text.partition(K1)[2].partition(K2)[0].replace("patience: 3", "patience: 4")
     path.write_text(f"{text.rstrip()}\n    K-5:\n{block}")
-    found = executed.dust("diff", "main")
-    assert found.code == 1
-    assert "executed as K_T3B05_run1, and K-5 takes that id for another experiment" in found.out
+    answer = executed.dust("diff", "main")
+    assert answer.code == 1
+    assert "executed as K_T3B05_run1, and K-5 takes that id for another experiment" in answer.out
 
 
 def test_taking_back_a_run_that_never_ran_is_no_conflict(executed):
@@ -77,16 +77,16 @@ def test_an_executed_task_is_not_removed(executed):
     path.write_text(
         text.replace("[K-1, K-2, K-3]", "[K-1, K-3]").replace("student_fp32_t5b05.pth, ", "")
     )
-    found = executed.dust("diff", "main")
-    assert found.code == 1
-    assert "K-2 was executed as K_T5B05_run1 and is removed" in found.out
+    answer = executed.dust("diff", "main")
+    assert answer.code == 1
+    assert "K-2 was executed as K_T5B05_run1 and is removed" in answer.out
 
 
 def test_a_line_of_executed_tasks_is_part_of_what_was_executed(executed):
     executed.edit(GATES, "value: 1.0", "value: 0.5")
-    found = executed.dust("diff", "main")
-    assert found.code == 1
-    assert "changes (the line quality_kept)" in found.out
+    answer = executed.dust("diff", "main")
+    assert answer.code == 1
+    assert "changes (the line quality_kept)" in answer.out
 
 
 def test_runs_under_a_profile_that_is_never_quoted_bind_nobody(project):
@@ -105,9 +105,9 @@ def test_what_the_base_executed_since_counts(project):
     project.execute("K-1")
     project.commit("executed meanwhile")
     project.git("checkout", "--quiet", "work")
-    found = project.dust("diff", "main", "HEAD")
-    assert found.code == 1
-    assert "K-1 was executed as K_T3B05_run1" in found.out
+    answer = project.dust("diff", "main", "HEAD")
+    assert answer.code == 1
+    assert "K-1 was executed as K_T3B05_run1" in answer.out
 
 
 def test_what_the_base_changed_since_is_not_this_pull_request(project):
@@ -117,6 +117,6 @@ def test_what_the_base_changed_since_is_not_this_pull_request(project):
     project.edit(GATES, "value: 25", "value: 30")
     project.commit("main goes on")
     project.git("checkout", "--quiet", "work")
-    found = project.dust("diff", "main", "HEAD")
-    assert found.rows("Success lines") == []
-    assert "`patience`" in found.out
+    answer = project.dust("diff", "main", "HEAD")
+    assert answer.rows("Success lines") == []
+    assert "`patience`" in answer.out

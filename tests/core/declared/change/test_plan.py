@@ -12,23 +12,23 @@ MAIN_LINE = ["P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4"]
 
 
 def steps(project, *arguments):
-    found = project.dust("plan", *arguments, "--format", "json")
-    assert found.code == 0, found.err
-    return {step["task"]: step for step in json.loads(found.out)["steps"]}
+    answer = project.dust("plan", *arguments, "--format", "json")
+    assert answer.code == 0, answer.err
+    return {step["task"]: step for step in json.loads(answer.out)["steps"]}
 
 
 def test_nothing_was_executed_in_a_fresh_project(project):
-    found = steps(project)
-    assert {step["state"] for step in found.values()} == {"to run"}
-    assert found["K-1"]["reasons"] == ["never executed"]
+    planned = steps(project)
+    assert {step["state"] for step in planned.values()} == {"to run"}
+    assert planned["K-1"]["reasons"] == ["never executed"]
 
 
 def test_a_stage_comes_with_what_it_builds_on_each_after_its_own(project):
-    found = steps(project, "P1")
-    assert list(found)[-1] == "K-4"
-    assert set(found) == set(MAIN_LINE)
+    planned = steps(project, "P1")
+    assert list(planned)[-1] == "K-4"
+    assert set(planned) == set(MAIN_LINE)
     seen = set()
-    for name, step in found.items():
+    for name, step in planned.items():
         assert set(step["after"]) <= seen
         seen.add(name)
     assert list(steps(project, "K-1"))[-1] == "K-1"
@@ -36,8 +36,8 @@ def test_a_stage_comes_with_what_it_builds_on_each_after_its_own(project):
 
 def test_hours_are_those_of_what_runs(project):
     project.execute(*MAIN_LINE[:5])
-    found = project.dust("plan", "P1")
-    assert "7 tasks: 0 done, 5 to pull, 2 to run, 41 GPU hours" in found.out
+    answer = project.dust("plan", "P1")
+    assert "7 tasks: 0 done, 5 to pull, 2 to run, 41 GPU hours" in answer.out
 
 
 def test_files_that_are_here_need_no_pull(project):
@@ -53,8 +53,8 @@ def test_files_that_are_here_need_no_pull(project):
 def test_a_change_runs_its_stage_and_what_builds_on_it(project):
     project.execute(*MAIN_LINE)
     project.edit(DISTILL, "patience: 3", "patience: 5", after="    K-2:\n")
-    found = steps(project, "P1")
-    running = {name: step["reasons"] for name, step in found.items() if step["state"] == "to run"}
+    planned = steps(project, "P1")
+    running = {name: step["reasons"] for name, step in planned.items() if step["state"] == "to run"}
     assert running == {"K-2": ["its spec changed"], "K-4": ["K-2 runs"]}
 
 
@@ -65,8 +65,8 @@ def test_outputs_that_changed_since_they_were_read_run_the_reader(project):
     data = yaml.load(lock)
     data["stages"]["K-1"]["outs"][0]["md5"] = "1" * 32
     yaml.dump(data, lock)
-    found = steps(project, "P1")
-    assert found["K-4"]["reasons"] == ["K-1 wrote another student_fp32_t3b05.pth"]
+    planned = steps(project, "P1")
+    assert planned["K-4"]["reasons"] == ["K-1 wrote another student_fp32_t3b05.pth"]
 
 
 def test_profiles_have_locks_of_their_own(project):
@@ -77,9 +77,9 @@ def test_profiles_have_locks_of_their_own(project):
 
 def test_markdown_is_a_table(project):
     project.execute("P0-1")
-    found = project.dust("plan", "P0", "--format", "markdown")
-    assert "| `P0-1` | `freeze-workload` | — | **to pull** | — | 0 |" in found.out
-    assert "| `P0-2` | `evaluate-teacher` |" in found.out
+    answer = project.dust("plan", "P0", "--format", "markdown")
+    assert "| `P0-1` | `freeze-workload` | — | **to pull** | — | 0 |" in answer.out
+    assert "| `P0-2` | `evaluate-teacher` |" in answer.out
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_markdown_is_a_table(project):
     ],
 )
 def test_what_does_not_exist_is_named(project, arguments, message):
-    found = project.dust("plan", *arguments)
-    assert found.code == 2
-    assert message in found.err
+    answer = project.dust("plan", *arguments)
+    assert answer.code == 2
+    assert message in answer.err
 
 
 @pytest.mark.slow
@@ -118,8 +118,8 @@ def test_locks_are_read_as_dvc_writes_them(project):
     (project.root / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
     (project.root / ".gitignore").write_text("/artifacts/\n")
     subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=project.root, check=True)
-    found = steps(project, "K-1")
-    assert {name: step["state"] for name, step in found.items()} == dict.fromkeys(wanted, "done")
+    planned = steps(project, "K-1")
+    assert {name: step["state"] for name, step in planned.items()} == dict.fromkeys(wanted, "done")
     project.edit("specs/profiles/small.yaml", "threads: 2", "threads: 3")
     assert steps(project, "K-1")["P0-2"]["reasons"] == ["threads of the profile small changed"]
 

@@ -145,9 +145,9 @@ def test_files_are_named_as_designed(name: FileName, text: str) -> None:
 @given(DISTILL | PRUNE)
 def test_a_network_file_names_its_parameters(name) -> None:
     role = "pruned" if isinstance(name, PruneName) else "student"
-    found = parse_file_name(file_name(FileName(role=role, of=name)))
-    assert found.role == role and found.of is not None
-    assert (found.of.combo, found.of.keyparams) == (name.combo, name.keyparams)
+    read_back = parse_file_name(file_name(FileName(role=role, of=name)))
+    assert read_back.role == role and read_back.of is not None
+    assert (read_back.of.combo, read_back.of.keyparams) == (name.combo, name.keyparams)
 
 
 @pytest.mark.parametrize("text", ["student.pth", "../kq_eval.json", "a b_eval.json", "x.bin", ""])

@@ -81,8 +81,8 @@ def test_a_line_is_quoted_as_written() -> None:
     ],
 )
 def test_a_value_means_one_thing(text: str, value: object) -> None:
-    found = read(f"a: {text}\n").data["a"]
-    assert found == value and type(found) is type(value)
+    scalar = read(f"a: {text}\n").data["a"]
+    assert scalar == value and type(scalar) is type(value)
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_every_task_of_the_design_is_declared_under_its_own_id() -> None:
     assert list(specs.tasks) == TASKS
     for task_id in TASKS:
         for profile in ("small", "ci", "full"):
-            found = resolve(specs, task_id, profile)
-            assert found.exp_id == found.task.exp_id
+            task = resolve(specs, task_id, profile)
+            assert task.exp_id == task.task.exp_id
     assert list(specs.stage("p3")) == ["KQ-1", "KQ-2", "KQ-3"]
     assert list(specs.stage("K")) == ["K-1", "K-2", "K-3", "K-4"]
 
@@ -57,8 +57,8 @@ def test_every_task_of_the_design_is_declared_under_its_own_id() -> None:
 def test_the_four_examples_of_the_design_are_the_declared_ids() -> None:
     specs = load_specs(ROOT)
     declared = (str(specs.task(task).exp_id) for task in ("K-3", "Q-2", "KQ-2", "P-1"))
-    found = {name.rpartition("_run")[0] for name in declared}  # a changed experiment runs again
-    assert found == {"K_T3B05_sched", "Q_QAT_keepLN", "KQ_INT8", "P_r010"}
+    combos = {name.rpartition("_run")[0] for name in declared}  # a changed experiment runs again
+    assert combos == {"K_T3B05_sched", "Q_QAT_keepLN", "KQ_INT8", "P_r010"}
 
 
 @pytest.mark.parametrize(

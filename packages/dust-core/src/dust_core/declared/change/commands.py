@@ -65,9 +65,9 @@ def diff(
             where=str(specs),
             fix="run this in the project's folder, or use --specs",
         )
-    found = difference(old, new, _executed(current), datetime.now(UTC).date())
-    typer.echo(render(found) if form is DiffFormat.MARKDOWN else as_json(found), nl=False)
-    if found.refusals:
+    changes = difference(old, new, _executed(current), datetime.now(UTC).date())
+    typer.echo(render(changes) if form is DiffFormat.MARKDOWN else as_json(changes), nl=False)
+    if changes.refusals:
         raise typer.Exit(1)
 
 
@@ -86,9 +86,9 @@ def plan(
     from dust_core.declared.change.snapshot import in_working_tree
 
     project, folder = _project(specs)
-    found = make_plan(in_working_tree(project, folder), profile, stage, project)
+    planned = make_plan(in_working_tree(project, folder), profile, stage, project)
     writers = {PlanFormat.TEXT: plan_text, PlanFormat.MARKDOWN: plan_markdown}
-    typer.echo(writers.get(form, as_json)(found), nl=False)
+    typer.echo(writers.get(form, as_json)(planned), nl=False)
 
 
 def _project(specs: Path) -> tuple[Path, str]:

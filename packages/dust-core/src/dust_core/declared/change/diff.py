@@ -100,10 +100,10 @@ class Difference:
     @property
     def refusals(self) -> tuple[str, ...]:
         """Why this must not be merged as it is; empty where nothing speaks against it."""
-        found = [self.unreadable] if self.unreadable else []
-        found += [line.refusal for line in self.lines if line.refused]
-        found += [conflict.refusal for conflict in self.conflicts]
-        return tuple(dict.fromkeys(found))  # a task executed under two profiles is told once
+        reasons = [self.unreadable] if self.unreadable else []
+        reasons += [line.refusal for line in self.lines if line.refused]
+        reasons += [conflict.refusal for conflict in self.conflicts]
+        return tuple(dict.fromkeys(reasons))  # a task executed under two profiles is told once
 
     @property
     def means_something(self) -> bool:
@@ -115,15 +115,15 @@ class Difference:
             or self.conflicts
             or self.stale
             or self.stale_by_profile
-            or any(one.event != "changed" or one.fields for one in self.files)
-            or any(one.event != "changed" or one.fields for one in self.tasks)
+            or any(file.event != "changed" or file.fields for file in self.files)
+            or any(task.event != "changed" or task.fields for task in self.tasks)
             or self.hours_added
         )
 
     @property
     def hours_added(self) -> float:
         """GPU hours by which the specs as a whole ask for more, or, below 0, for less."""
-        return sum(one.hours[1] - one.hours[0] for one in self.tasks)
+        return sum(task.hours[1] - task.hours[0] for task in self.tasks)
 
     @property
     def hours_to_run(self) -> float:
@@ -155,8 +155,8 @@ def difference(
     renamed = dict(_renamed(before, after))
     stale, by_profile = _stale(old, new)
     profiles: dict[str, list[str]] = {}
-    for one in executed:
-        profiles.setdefault(one.task, []).append(one.profile)
+    for execution in executed:
+        profiles.setdefault(execution.task, []).append(execution.profile)
     return Difference(
         base=old.name,
         head=new.name,
@@ -184,7 +184,7 @@ def _renamed(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[
             continue
         for former in gone:
             fields = compare(before[former], after[task])
-            if all(one.field in _IDENTITY for one in fields):
+            if all(change.field in _IDENTITY for change in fields):
                 gone.remove(former)
                 yield task, former
                 break
@@ -193,7 +193,7 @@ def _renamed(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[
 def _task_changes(
     before: Mapping[str, Task], after: Mapping[str, Task], renamed: Mapping[str, str]
 ) -> Iterator[TaskChange]:
-    for task in (*after, *(one for one in before if one not in after)):
+    for task in (*after, *(gone for gone in before if gone not in after)):
         if task in renamed.values():
             continue
         former = renamed.get(task, task)
@@ -207,7 +207,7 @@ def _task_changes(
         else:
             event = "renamed" if former != task else "changed"
         if fields or prose or event != "changed":
-            hours = tuple(one.expected_gpu_hours if one else 0.0 for one in (was, is_))
+            hours = tuple(side.expected_gpu_hours if side else 0.0 for side in (was, is_))
             yield TaskChange(task, event, former, fields, prose, (hours[0], hours[1]))
 
 
@@ -254,8 +254,8 @@ def _stale(old: Snapshot, new: Snapshot) -> tuple[dict[str, Stale], dict[str, di
     for profile in new.profiles:
         path = f"{PROFILES}{profile}.yaml"
         if profile in old.profiles and before.get(path) != after.get(path):
-            found = under(profile, after)
-            more = {task: one for task, one in found.items() if task not in everywhere}
+            own = under(profile, after)
+            more = {task: stale for task, stale in own.items() if task not in everywhere}
             if more:
                 added[profile] = more
     return everywhere, added

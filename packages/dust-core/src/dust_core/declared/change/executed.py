@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dust_core.declared.agreed.executions import Attempt
 from dust_core.declared.project import pipeline_path
 from dust_core.declared.reading.yaml_text import parse_yaml
 from dust_core.errors import DustError
@@ -37,9 +38,9 @@ class Execution:
     outputs: Mapping[str, str]
 
     @property
-    def name(self) -> str:
-        """What people call it: the experiment's id, or the task's with its run."""
-        return self.exp_id or f"{self.task} run {self.run}"
+    def attempt(self) -> Attempt:
+        """Which run of which task it is."""
+        return Attempt(self.task, self.run, (self.exp_id,) if self.exp_id else ())
 
 
 def lock_path(profile: str) -> str:
@@ -64,8 +65,8 @@ def executions(files: Mapping[str, bytes], profile: str) -> dict[str, Execution]
     stages = data.get("stages") if isinstance(data, dict) else None
     if not isinstance(stages, dict):
         raise _damaged(path, "it has no stages")
-    found = (_execution(path, str(name), stage, profile) for name, stage in stages.items())
-    return {one.task: one for one in found if one is not None}
+    entries = (_execution(path, str(name), stage, profile) for name, stage in stages.items())
+    return {entry.task: entry for entry in entries if entry is not None}
 
 
 def _execution(path: str, task: str, stage: Any, profile: str) -> Execution | None:
@@ -81,8 +82,8 @@ def _execution(path: str, task: str, stage: Any, profile: str) -> Execution | No
             run=int(spec["run"]),
             exp_id=spec["exp_id"],
             parameters=parameters,
-            dependencies={one["path"]: one.get("md5", "") for one in stage.get("deps", ())},
-            outputs={one["path"]: one.get("md5", "") for one in stage.get("outs", ())},
+            dependencies={file["path"]: file.get("md5", "") for file in stage.get("deps", ())},
+            outputs={file["path"]: file.get("md5", "") for file in stage.get("outs", ())},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"the stage '{task}' is incomplete") from error

@@ -1,4 +1,4 @@
-"""Executed tasks that a change rewrites: their figures would stand under another experiment."""
+"""Executed tasks that a change rewrites: their figures would be of another experiment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from dust_core.declared.agreed.executions import Contradiction, contradictions
 from dust_core.declared.change.executed import Execution
 from dust_core.declared.change.stale import PROFILES, what_it_is
 from dust_core.declared.change.values import FieldChange, compare, value_at
+from dust_core.declared.specs.decides import prose_of
 
 if TYPE_CHECKING:
     from dust_core.declared.change.snapshot import Snapshot
@@ -20,21 +22,21 @@ class Conflict:
 
     Attributes:
         execution: what was executed.
-        task: the task at the head that stands in its place; its own id where it is gone.
+        task: the task at the head in its place; its own id where it is gone.
         event: changed, removed, renamed, or reused where another task takes its experiment's id.
         what: the parts of the specs that differ from what was executed, in words.
     """
 
     execution: Execution
     task: str
-    event: str
+    event: Contradiction
     what: tuple[str, ...]
 
     @property
     def refusal(self) -> str:
         """What is wrong and what would be right, in a sentence."""
-        name, run = self.execution.name, self.execution.run
-        done = f"{self.execution.task} was executed as {name}"
+        run = self.execution.run
+        done = f"{self.execution.task} was executed as {self.execution.attempt.name}"
         match self.event:
             case "removed":
                 return f"{done} and is removed: its figures would be of no task"
@@ -42,7 +44,7 @@ class Conflict:
                 return f"{done} and is renamed to {self.task}: its figures would be of no task"
             case "reused":
                 return f"{done}, and {self.task} takes that id for another experiment"
-            case _:
+            case "changed":
                 parts = ", ".join(self.what)
                 return f"{done} and changes ({parts}): write run: {run + 1} and its exp_id"
 
@@ -55,8 +57,7 @@ def conflicts(
 ) -> Iterator[Conflict]:
     """Each execution that the change from `old` to `new` contradicts.
 
-    A task may change while its `run` is above the executed one. One that the change leaves alone
-    is no conflict, although the base may have moved on since.
+    A task that the change leaves alone is no conflict, although the base may have moved on since.
 
     Args:
         old: the base.
@@ -64,55 +65,79 @@ def conflicts(
         executed: what was executed before the change is merged.
         renamed: tasks that only have another id: the new one -> the old one.
     """
-    successors = {former: task for task, former in renamed.items()}
-    for one in executed:
-        if one.task not in new.tasks:
-            if one.task in old.tasks:
-                successor = successors.get(one.task)
-                event = "renamed" if successor else "removed"
-                yield Conflict(one, successor or one.task, event, ())
-        elif new.tasks[one.task].run <= one.run and _decided(old, one.task) != _decided(
-            new, one.task
-        ):
-            what = tuple(dict.fromkeys(_departures(one, new)))
-            if what:
-                yield Conflict(one, one.task, "changed", what)
-        for task, spec in new.tasks.items():
-            is_other = task != one.task and renamed.get(task) != one.task
-            if is_other and one.exp_id is not None and spec.exp_id == one.exp_id:
-                yield Conflict(one, task, "reused", ())
+    for execution in executed:
+        what: tuple[str, ...] = ()
+        if _decided(old, execution) != _decided(new, execution):
+            what = tuple(dict.fromkeys(_departures(execution, old, new)))
+        for task, event in contradictions(execution.attempt, new.tasks, not what, renamed):
+            if event not in ("removed", "renamed") or execution.task in old.tasks:
+                yield Conflict(execution, task, event, what if event == "changed" else ())
 
 
-def _decided(snapshot: "Snapshot", task: str) -> str | None:
-    """The digest of a task, which no profile enters; None where the task is not there."""
+def _decided(snapshot: "Snapshot", execution: Execution) -> tuple[str, str] | None:
+    """The digests of a task and of its workload; None where the task is not there."""
     from dust_core.declared.specs import resolve
 
-    if task not in snapshot.tasks or not snapshot.profiles:
+    if execution.task not in snapshot.tasks or execution.profile not in snapshot.profiles:
         return None
-    return resolve(snapshot.specs, task, next(iter(snapshot.profiles))).digest
+    task = resolve(snapshot.specs, execution.task, execution.profile)
+    return task.digest, task.workload_digest
 
 
-def _departures(execution: Execution, head: "Snapshot") -> Iterator[str]:
-    """What differs at the head from the values that were executed, profiles apart."""
+def _departures(execution: Execution, old: "Snapshot", new: "Snapshot") -> Iterator[str]:
+    """What decides otherwise at the head than in the execution, in words.
+
+    Of a profile only the workload's data counts: the rest of it decides no experiment.
+    """
+    own = f"spec.tasks.{execution.task}"
     for file, values in execution.parameters.items():
-        if file.startswith(PROFILES):
-            continue
-        for key, value in values.items():
-            for change in _compare(value, value_at(head.models.get(file), key)):
-                field = f"{key}.{change.field}".rstrip(".")
-                own = f"spec.tasks.{execution.task}."
-                yield (
-                    field.removeprefix(own)
-                    if field.startswith(own)
-                    else what_it_is(file, key, execution.task)
-                )
+        for key, recorded in _recorded_parts(values).items():
+            head = value_at(new.models.get(file), key)
+            if file.startswith(PROFILES):
+                if key == "spec.data" and compare(_workload_of(recorded), _workload_of(head)):
+                    yield what_it_is(file, key, execution.task)
+                continue
+            for change in _compare(recorded, head):
+                is_own_field = key == own and change.field
+                yield change.field if is_own_field else what_it_is(file, key, execution.task)
+        if file.endswith("/workload.yaml") and "spec" not in values:
+            yield from _unrecorded(file, values, old, new)
 
 
-def _compare(executed: Any, head: Any) -> tuple[FieldChange, ...]:
-    """The fields in which a recorded value decides otherwise than the head's."""
-    if isinstance(head, BaseModel):
-        try:
-            executed = type(head).model_validate(executed)
-        except ValidationError:  # the format has changed since in more than what it may leave out
-            return (FieldChange("", executed, head),)
-    return compare(executed, head)
+def _recorded_parts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a lock recorded of a file, by dotted key, the fields of one task or line together."""
+    parts: dict[str, Any] = {}
+    for key, value in values.items():
+        match key.split("."):
+            case ["spec", "tasks" | "gates" as kind, name, field]:
+                parts.setdefault(f"spec.{kind}.{name}", {})[field] = value
+            case _:
+                parts[key] = value
+    return parts
+
+
+def _compare(recorded: Any, head: Any) -> tuple[FieldChange, ...]:
+    """The fields in which the head decides otherwise than what a lock recorded."""
+    if isinstance(head, BaseModel) and isinstance(recorded, Mapping):
+        prose = head.model_dump(include=set(prose_of(type(head))))
+        try:  # a field that was not recorded had its default
+            recorded = type(head).model_validate({**prose, **recorded})
+        except ValidationError:  # the format has changed since, in more than later fields
+            return (FieldChange("", recorded, head),)
+    return compare(recorded, head)
+
+
+def _workload_of(data: Any) -> Any:
+    """The workload among the sets of a profile, recorded or as a model; `embedded` as it is."""
+    return value_at(data, "workload") if isinstance(data, BaseModel | Mapping) else data
+
+
+def _unrecorded(
+    file: str, values: Mapping[str, Any], old: "Snapshot", new: "Snapshot"
+) -> Iterator[str]:
+    """The workload, where the change is in parts that the stage does not read: they are in the
+    digest all the same, and the base has them as they were executed.
+    """
+    before, after = (value_at(side.models.get(file), "spec") for side in (old, new))
+    if any(f"spec.{change.field.split('.')[0]}" not in values for change in compare(before, after)):
+        yield what_it_is(file, "spec", "")

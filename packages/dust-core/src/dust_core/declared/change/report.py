@@ -15,9 +15,9 @@ from dust_core.declared.change.values import ABSENT
 _ASSUMED = "DVC also looks at the data and the device when it runs; `dust repro` asks it."
 
 
-def as_json(found: Difference | Plan) -> str:
+def as_json(answer: Difference | Plan) -> str:
     """A difference or a plan as JSON, two spaces deep; an absent value is an empty object."""
-    content = {name: _json(getattr(found, name)) for name in _fields(found)}
+    content = {name: _json(getattr(answer, name)) for name in _fields(answer)}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -63,7 +63,7 @@ def _fields(value: Any) -> list[str]:
         Difference: ["refusals", "means_something", "hours_added", "hours_to_run"],
         Plan: ["gpu_hours"],
     }
-    return [one.name for one in dataclasses.fields(value)] + answers.get(type(value), [])
+    return [field.name for field in dataclasses.fields(value)] + answers.get(type(value), [])
 
 
 def _json(value: Any) -> Any:

@@ -85,8 +85,8 @@ def at_revision(repository: Repository, revision: Revision, specs: str) -> Snaps
         revision: the commit.
         specs: the name of the folder of the specs in the project.
     """
-    found = repository.files(revision, *(f"{specs}/{name}" for name in _SPECS), *_LOCKS)
-    return Snapshot(str(revision), dict(_wanted(found.items(), specs)))
+    contents = repository.files(revision, *(f"{specs}/{name}" for name in _SPECS), *_LOCKS)
+    return Snapshot(str(revision), dict(_wanted(contents.items(), specs)))
 
 
 def in_working_tree(project: Path, specs: str) -> Snapshot:
@@ -100,8 +100,8 @@ def in_working_tree(project: Path, specs: str) -> Snapshot:
         *(path for path in (project / "dvc.lock",) if path.is_file()),
         *sorted((project / "pipelines").glob("*/dvc.lock")),
     ]
-    found = ((path.relative_to(project).as_posix(), _read(path)) for path in paths)
-    return Snapshot(WORKING_TREE, dict(_wanted(found, specs)))
+    contents = ((path.relative_to(project).as_posix(), _read(path)) for path in paths)
+    return Snapshot(WORKING_TREE, dict(_wanted(contents, specs)))
 
 
 def _wanted(files: Iterable[tuple[str, bytes]], specs: str) -> Iterator[tuple[str, bytes]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from dust_core.declared.pipeline.stages import dvc_stages
@@ -64,30 +65,33 @@ def in_order(graph: Mapping[str, Stage]) -> tuple[str, ...]:
     Raises:
         DustError: stages read each other's files in a circle.
     """
-    before = sources(graph)
-    placed: dict[str, None] = {}
-    waiting = list(graph)
-    while waiting:
-        ready = next((name for name in waiting if set(before[name]) <= placed.keys()), None)
-        if ready is None:
-            raise DustError(
-                f"stages wait for each other: {', '.join(waiting)}",
-                where="specs",
-                fix="'dust validate' names the circle in their needs",
-            )
-        placed[ready] = None
-        waiting.remove(ready)
-    return tuple(placed)
+    position = {name: index for index, name in enumerate(graph)}
+    sorter = TopologicalSorter(sources(graph))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise DustError(
+            f"stages wait for each other: {', '.join(dict.fromkeys(error.args[1]))}",
+            where="specs",
+            fix="'dust validate' names the circle in their needs",
+        ) from error
+    order: list[str] = []
+    ready: list[str] = []
+    while sorter.is_active():
+        ready = sorted((*ready, *sorter.get_ready()), key=position.__getitem__)
+        order.append(ready.pop(0))
+        sorter.done(order[-1])
+    return tuple(order)
 
 
 def upstream(graph: Mapping[str, Stage], wanted: Iterable[str]) -> frozenset[str]:
     """The stages named, and every stage that one of them builds on."""
     before = sources(graph)
-    found: set[str] = set()
+    chosen: set[str] = set()
     waiting = list(wanted)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in chosen:
+            chosen.add(name)
             waiting += before[name]
-    return frozenset(found)
+    return frozenset(chosen)

@@ -44,13 +44,13 @@ def stale_stages(
         after: the same at the head.
     """
     read_from = sources(new)
-    found: dict[str, Stale] = {}
+    stale: dict[str, Stale] = {}
     for name in in_order(new):
         reasons = tuple(dict.fromkeys(_reasons(old.get(name), new[name], before, after)))
-        waits = tuple(source for source in read_from[name] if source in found)
+        waits = tuple(source for source in read_from[name] if source in stale)
         if reasons or waits:
-            found[name] = Stale(name, reasons, waits)
-    return found
+            stale[name] = Stale(name, reasons, waits)
+    return stale
 
 
 def _reasons(

@@ -116,9 +116,9 @@ def _results_read(specs: "SpecSet", task: "Task") -> Iterator[str]:
     """The result files of baselines, and of needed tasks of which no other output is read."""
     baselines = {baseline for name in task.gate if (baseline := specs.gate(name).baseline)}
     for needed in sorted({*task.needs, *baselines}):
-        other = specs.tasks[needed]
-        if needed in baselines or not set(other.outputs) & set(task.inputs):
-            yield other.result_file(needed)
+        source = specs.tasks[needed]
+        if needed in baselines or not set(source.outputs) & set(task.inputs):
+            yield source.result_file(needed)
 
 
 def _reads(task: "Task") -> _Reads:
@@ -150,10 +150,10 @@ def _parameters(specs: "SpecSet", task_id: str, profile: str) -> list[dict[str, 
     """
     task = specs.task(task_id)
     keys: dict[str, list[str]] = {}
-    for one in (task_id, *task.refers_to()):
-        common = [] if specs.common(one) is None else ["spec.common"]
-        path = _path(specs.task_files[one].kind)
-        own = deciding_keys(specs.tasks[one], f"spec.tasks.{one}")
+    for name in (task_id, *task.refers_to()):
+        common = [] if specs.common(name) is None else ["spec.common"]
+        path = _path(specs.task_files[name].kind)
+        own = deciding_keys(specs.tasks[name], f"spec.tasks.{name}")
         keys.setdefault(path, []).extend([*common, *own])
     keys[_path("Gates")] = [
         key for name in task.gate for key in deciding_keys(specs.gate(name), f"spec.gates.{name}")

@@ -61,7 +61,7 @@ def resolve(specs: SpecSet, task_id: str, profile: str) -> ResolvedTask:
     """
     task, common, chosen = specs.task(task_id), specs.common(task_id), specs.profile(profile)
     gates = {name: specs.gate(name) for name in task.gate}
-    references = {other: resolve(specs, other, profile) for other in task.refers_to()}
+    references = {name: resolve(specs, name, profile) for name in task.refers_to()}
     workload = specs.workload
     protocol = {
         name: getattr(workload, name)
@@ -74,7 +74,7 @@ def resolve(specs: SpecSet, task_id: str, profile: str) -> ResolvedTask:
         common=common,
         references=references,
         gates=gates,
-        result_files={other: spec.result_file(other) for other, spec in specs.tasks.items()},
+        result_files={name: member.result_file(name) for name, member in specs.tasks.items()},
         workload=workload,
         profile_name=profile,
         profile=chosen,
@@ -82,7 +82,7 @@ def resolve(specs: SpecSet, task_id: str, profile: str) -> ResolvedTask:
             {
                 "task": task,
                 "common": common,
-                "references": {other: found.digest for other, found in references.items()},
+                "references": {name: reference.digest for name, reference in references.items()},
                 "gates": gates,
                 "workload": workload,
             }

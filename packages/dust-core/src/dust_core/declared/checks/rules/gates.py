@@ -35,8 +35,8 @@ class LoosenedLine(TreeRule):
             if held.gate.waiver is None:  # GATE002 judges its date
                 file, gate = subject.gates[held.name]
                 place = file.place(("spec", "gates", held.name, "value"))
-                found = f"{held.name}: {gate.value:g} {gate.unit}"
-                yield self.finding(place, found, str(agreed))
+                current = f"{held.name}: {gate.value:g} {gate.unit}"
+                yield self.finding(place, current, str(agreed))
 
 
 class WaiverExpired(FileRule):
@@ -106,9 +106,9 @@ class LineDropped(TreeRule):
         for task, difference in _differences(subject):
             if difference.direction == "dropped":
                 names = ", ".join(name for _, name in task.texts("gate"))
-                found = f"{task.id}: {names or 'no gate'}"
+                held = f"{task.id}: {names or 'no gate'}"
                 place = task.place("gate", of_key=True)
-                yield self.finding(place, found, str(difference.old))
+                yield self.finding(place, held, str(difference.old))
         for task in subject.tasks:
             if task.model and agreed_lines(task.id, task.raw) is None:
                 place, fix = task.place("does"), "agree on its lines before it runs"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from dust_core.declared.agreed.executions import Attempt, Contradiction, contradictions
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.rules.base import WHOLE_RESULT, ResultRule
@@ -137,7 +138,7 @@ class ExecutedRule(Rule[ExecutedSpecs]):
 class ExecutedImmutable(ExecutedRule):
     """A record is evidence for the spec as it was executed. Changing that spec under the same id
     would put the old figures under a new experiment; a change takes the next `run`, which gives it
-    an id and a record of its own.
+    an id and a record of its own. Removing the task, or giving its id to another, does the same.
     """
 
     id = "EXEC001"
@@ -145,16 +146,19 @@ class ExecutedImmutable(ExecutedRule):
     fix = "restore the task, or write the next run and its exp_id"
 
     def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
-        for result, provenance, task in _executed(subject):
-            if provenance.workload_sha256 != task.workload_digest or task.exp_id is None:
-                continue
-            if provenance.spec_digest != task.digest:
-                entry = subject.tree.by_id[task.id]
-                yield self.finding(
-                    entry.place(),
-                    f"{task.exp_id}, executed: {result.place(('task',))}",
-                    f"the task as executed, or run: {entry.raw.get('run', 1) + 1}",
-                )
+        for result, attempt, task_id, event in _contradicted(subject):
+            name = attempt.task if event == "removed" else attempt.name
+            executed = f"{name}, executed: {result.place(('task',))}"
+            match event:
+                case "changed":
+                    place = subject.tree.by_id[task_id].place()
+                    expected = f"the task as executed, or run: {attempt.run + 1}"
+                case "reused":
+                    place = subject.tree.by_id[task_id].place("exp_id")
+                    expected = "an id of its own"
+                case _:
+                    place, expected = Place(subject.path), f"{task_id}, as it was executed"
+            yield self.finding(place, executed, expected)
 
 
 class WorkloadImmutable(ExecutedRule):
@@ -167,15 +171,16 @@ class WorkloadImmutable(ExecutedRule):
     fix = "restore workload.yaml, or run every task again under the next run"
 
     def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
-        others: dict[Place, list[str]] = {}
-        for result, provenance, task in _executed(subject):
-            if provenance.workload_sha256 != task.workload_digest:
+        by_place: dict[Place, list[str]] = {}
+        for result, provenance in _executed(subject):
+            task = _resolve(subject.tree, provenance.task, provenance.profile)
+            if task and not _is_superseded(task, result) and _on_other_workload(provenance, task):
                 place = self._decided_at(subject.tree, task)
-                others.setdefault(place, []).append(result.path)
-        for place, results in others.items():
+                by_place.setdefault(place, []).append(result.path)
+        for place, results in by_place.items():
             more = f" and {len(results) - 1} more" if len(results) > 1 else ""
-            found = f"another workload than that of {results[0]}{more}"
-            yield self.finding(place, found, "the workload that results were taken on")
+            workload = f"another workload than that of {results[0]}{more}"
+            yield self.finding(place, workload, "the workload that results were taken on")
 
     def _decided_at(self, tree: SpecTree, task: "ResolvedTask") -> Place:
         """Where the workload is declared: a profile may bring data of its own."""
@@ -214,21 +219,68 @@ def _resolve(tree: SpecTree, task: str, profile: str) -> "ResolvedTask | None":
 
 def _is_of(task: "ResolvedTask", file: "ResultFile") -> bool:
     """Whether a result file is of a task's present run; a task without an id has but one."""
-    return task.exp_id is None or task.exp_id in {one.exp_id for one in file.candidates}
+    return task.exp_id is None or task.exp_id in {candidate.exp_id for candidate in file.candidates}
 
 
-def _executed(specs: ExecutedSpecs) -> "Iterator[tuple[ResultJson, Provenance, ResolvedTask]]":
-    """Each faultless result file of a task's present run, with its candidate's provenance.
+def _executed(specs: ExecutedSpecs) -> "Iterator[tuple[ResultJson, Provenance]]":
+    """Each faultless result file, with its candidate's provenance.
 
     Results that may not be quoted, as those of the profile ci, hold no task to its spec.
     """
+    profiles = specs.tree.spec_set.profiles if specs.tree.spec_set else {}
     for result in specs.results:
-        if result.model is None:
-            continue
-        provenance = result.model.candidates[0].provenance
-        task = _resolve(specs.tree, result.model.task, provenance.profile)
-        if task and task.profile.quotable and _is_of(task, result.model):
-            yield result, provenance, task
+        if result.model is not None:
+            provenance = result.model.candidates[0].provenance
+            profile = profiles.get(provenance.profile)
+            if profile and profile.quotable:
+                yield result, provenance
+
+
+def _contradicted(
+    specs: ExecutedSpecs,
+) -> "Iterator[tuple[ResultJson, Attempt, str, Contradiction]]":
+    """Each result that the specs contradict, with the task that does; workloads are EXEC002's."""
+    for result, provenance in _executed(specs):
+        task = _resolve(specs.tree, provenance.task, provenance.profile)
+        is_as_executed = (
+            task is None
+            or _on_other_workload(provenance, task)
+            or provenance.spec_digest == task.digest
+        )
+        tasks = specs.tree.spec_set.tasks if specs.tree.spec_set else {}
+        attempt = _attempt(task, result)
+        for task_id, event in contradictions(attempt, tasks, is_as_executed):
+            yield result, attempt, task_id, event
+
+
+def _on_other_workload(provenance: "Provenance", task: "ResolvedTask") -> bool:
+    return provenance.workload_sha256 != task.workload_digest
+
+
+def _is_superseded(task: "ResolvedTask", result: ResultJson) -> bool:
+    return task.task.run > _attempt(task, result).run
+
+
+def _attempt(task: "ResolvedTask | None", result: ResultJson) -> Attempt:
+    """Which run a result is of, as far as it says: the records of a task that runs no experiment
+    of its own name those of others.
+    """
+    file = result.model
+    task_id = file.task if file else ""
+    if file is None or task is None or task.exp_id is None:
+        return Attempt(task_id)
+    exp_ids = tuple(id_ for candidate in file.candidates if (id_ := candidate.exp_id) is not None)
+    return Attempt(task_id, max(map(_run_of, exp_ids), default=1), exp_ids)
+
+
+def _run_of(exp_id: str) -> int:
+    """The run that an experiment's id spells; 1 for a text that is no id, as REC020 says."""
+    from dust_core.declared.specs.names import parse_exp_id
+
+    try:
+        return parse_exp_id(exp_id).run
+    except DustError:
+        return 1
 
 
 RULES = (
