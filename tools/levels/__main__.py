@@ -154,7 +154,7 @@ def _levels(known: list[str], split: Split, asked: list[str] | None) -> list[str
     """The levels of `split` that are asked for, all of them by default.
 
     Raises:
-        DustError: a level that is asked for does not exist or stands on another side.
+        DustError: a level that is asked for does not exist or is on another side.
     """
     splits = read_splits()
     for level in asked or ():

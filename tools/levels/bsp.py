@@ -208,7 +208,7 @@ def _moved_models(
 
 
 def origin(entity: dict[str, str]) -> NDArray[np.float32]:
-    """(3,) where an entity stands, in units of the level.
+    """(3,) the place of an entity, in units of the level.
 
     Raises:
         ValueError: its origin is not three numbers.

@@ -64,7 +64,7 @@ def produce(order: Order, out: Path, cache: Path, *, shard: int, jobs: int, say:
     Args:
         shard: pairs a shard.
         jobs: how many levels are drawn at once.
-        say: is told of each finished level.
+        say: called with a line for each finished level.
 
     Raises:
         DustError: `out` holds something else, or a level cannot be drawn.
@@ -98,7 +98,7 @@ def draw_parts(order: Order, folder: Path, cache: Path, *, jobs: int, say: Progr
 
     Args:
         jobs: how many levels are drawn at once.
-        say: is told of each finished level.
+        say: called with a line for each finished level.
 
     Raises:
         DustError: `folder` holds the parts of another order, or a level cannot be drawn.

@@ -65,7 +65,7 @@ class Rendering:
     """What a camera saw.
 
     Attributes:
-        camera: where it stood.
+        camera: its place, direction and lens.
         colour: (S, S, 3) uint8, before exposure.
         depth: (S, S) float32, metres along the line of sight's axis; 0 for sky and void.
         void: share of pixels on which nothing was drawn: holes of the level.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNIT_M = 0.03
-"""Metres a unit of the level: a player of 56 units stands 1.7 m tall."""
+"""Metres a unit of the level: a player of 56 units is 1.7 m tall."""
 
 SOLID = -1
 """The cluster of what is inside of walls or outside of the level."""

@@ -27,7 +27,7 @@ class Splits:
     skip: dict[str, str]
 
     def side(self, level: str) -> Split:
-        """The side on which `level` stands."""
+        """The side that has `level`."""
         return next((side for side, levels in self.held.items() if level in levels), "train")
 
     def choose(self, levels: list[str], split: Split) -> list[str]:

@@ -90,7 +90,7 @@ def test_dalis_own_reader_takes_tars_and_indices_as_they_are(folder: Path) -> No
         assert np.array_equal(cameras[18:34].reshape(4, 4), sample.view1_from_view2)
 
 
-# One rank of a training: prints every batch and, after it, notes where it stands.
+# One rank of a training: prints every batch and, after it, notes its position.
 _RANK = """
 import json, sys
 from pathlib import Path

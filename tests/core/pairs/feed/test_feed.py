@@ -122,7 +122,7 @@ def test_each_pass_reads_everything_in_an_order_of_its_own(folder: Path) -> None
 
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 4])
-def test_a_restored_feed_goes_on_where_the_saved_one_stood(stop: int, folder: Path) -> None:
+def test_a_restored_feed_goes_on_where_the_saved_one_was(stop: int, folder: Path) -> None:
     options = {"batch": 3, "augmentation": AUGMENTATION}
     source = feed(folder, **options)
     for _ in range(stop):

@@ -16,7 +16,8 @@ from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.tars import read_manifest
 
 SIDE = 64
-REAL = Path(os.environ.get("DUST_REAL_DIR", Path(__file__).parents[3] / ".." / "shared" / "real"))
+REAL = Path(os.environ.get("DUST_REAL_DIR", "nowhere"))
+"""A folder of real photographs: `shelf` of 7-Scenes, `motorcycle` of Middlebury 2014."""
 
 
 @pytest.mark.parametrize("mode", ["crop", "letterbox"])
@@ -72,7 +73,7 @@ def test_a_mask_takes_depth_away(tmp_path: Path) -> None:
     assert sample.depths[0][40, 5:].all()
 
 
-@pytest.mark.skipif(not (REAL / "shelf").is_dir(), reason="the real photographs are not here")
+@pytest.mark.skipif(not (REAL / "shelf").is_dir(), reason="DUST_REAL_DIR has no such photographs")
 def test_a_real_recording_of_7_scenes(tmp_path: Path) -> None:
     import_("7-scenes", REAL / "shelf", tmp_path, min_overlap=0.1, pairs_per_frame=4)
     report = check_set(tmp_path)
@@ -85,7 +86,9 @@ def test_a_real_recording_of_7_scenes(tmp_path: Path) -> None:
     assert report.median("photometric") < 20
 
 
-@pytest.mark.skipif(not (REAL / "motorcycle").is_dir(), reason="the real photographs are not here")
+@pytest.mark.skipif(
+    not (REAL / "motorcycle").is_dir(), reason="DUST_REAL_DIR has no such photographs"
+)
 def test_a_real_stereo_pair_of_middlebury(tmp_path: Path) -> None:
     folder = tmp_path / "motorcycle"
     folder.mkdir()

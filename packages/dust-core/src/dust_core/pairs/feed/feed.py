@@ -79,7 +79,7 @@ class PairFeed:
     """An iterator of batches whose position can be saved and restored.
 
     Order and augmentation follow from the seed and the position alone, so a restored feed goes on
-    exactly where the saved one stood, whatever was decoded ahead.
+    exactly where the saved one was, whatever was decoded ahead.
 
     Attributes:
         position: batches given so far.

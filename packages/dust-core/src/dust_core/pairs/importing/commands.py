@@ -19,56 +19,73 @@ if TYPE_CHECKING:
 _REQUEST = "import.json"
 
 
+LayoutName = Annotated[str, typer.Argument(help="manifest, 7-scenes, tum, colmap or middlebury.")]
+Source = Annotated[Path, typer.Argument(metavar="SRC", help="The folder, or the manifest.")]
+Target = Annotated[Path, typer.Argument(metavar="DST", help="The folder of shards to write.")]
+Side = Annotated[int, typer.Option(min=16, max=4096, help="Of the images, pixels.")]
+Squares = Annotated[Literal["crop", "letterbox"], typer.Option(help="How pictures become squares.")]
+Split = Annotated[str, typer.Option(help="What the set is for.")]
+Licence = Annotated[str, typer.Option(help="The licence of the data.")]
+Picture = Annotated[Literal["jpg", "png"], typer.Option(help="The format of colour.")]
+DepthUnit = Annotated[
+    float, typer.Option(min=1e-6, help="Step of stored depth, m; 65,535 are kept.")
+]
+PairsPerShard = Annotated[int, typer.Option(min=1, help="Pairs a tar.")]
+Scenes = Annotated[list[str] | None, typer.Option(help="Only scenes like this (*, ?); repeatable.")]
+MinOverlap = Annotated[float, typer.Option(help="Least covisibility, 0 to 1.")]
+MaxOverlap = Annotated[float, typer.Option(help="Most covisibility, 0 to 1.")]
+Window = Annotated[int, typer.Option(min=1, help="Following frames tried.")]
+PairsPerFrame = Annotated[int, typer.Option(min=1, help="Pairs that begin with one frame.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the order in which they are tried.")]
+# Options of single layouts; without them a layout has its own default.
+Intrinsics = Annotated[
+    str | None, typer.Option(help="7-scenes, tum: fx,fy,cx,cy of colour, or a file of K.")
+]
+DepthIntrinsics = Annotated[
+    str | None, typer.Option(help="7-scenes: the same of depth that is not registered to colour.")
+]
+ColourFromDepth = Annotated[
+    Path | None, typer.Option(help="7-scenes: a file of the 4x4 pose from depth to colour.")
+]
+DepthStep = Annotated[
+    float | None,
+    typer.Option(min=1e-9, help="manifest, colmap: metres a step of whole-number depth (0.001)."),
+]
+TimeGap = Annotated[
+    float | None, typer.Option(min=0, help="tum: seconds between colour, depth, pose (0.02).")
+]
+Depths = Annotated[
+    str | None, typer.Option(help="colmap: the folder of depth maps (stereo/depth_maps).")
+]
+MetresPerUnit = Annotated[
+    float | None, typer.Option(min=1e-9, help="colmap: the scale of the model (1).")
+]
+
+
 def import_(
-    layout: Annotated[str, typer.Argument(help="manifest, 7-scenes, tum, colmap or middlebury.")],
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder, or the manifest.")],
-    folder: Annotated[Path, typer.Argument(metavar="DST", help="The folder of shards to write.")],
-    side: Annotated[int, typer.Option(min=16, max=4096, help="Of the images, pixels.")] = 512,
-    mode: Annotated[
-        Literal["crop", "letterbox"], typer.Option(help="How pictures become squares.")
-    ] = "crop",
-    split: Annotated[str, typer.Option(help="What the set is for.")] = "training",
-    licence: Annotated[str, typer.Option(help="The licence of the data.")] = "not stated",
-    picture: Annotated[Literal["jpg", "png"], typer.Option(help="The format of colour.")] = "jpg",
-    depth_unit: Annotated[
-        float, typer.Option(min=1e-6, help="Step of stored depth, m; 65,535 are kept.")
-    ] = 0.001,
-    pairs_per_shard: Annotated[int, typer.Option(min=1, help="Pairs a tar.")] = 256,
-    scene: Annotated[
-        list[str] | None, typer.Option(help="Only scenes like this (*, ?); repeatable.")
-    ] = None,
-    min_overlap: Annotated[float, typer.Option(help="Least covisibility, 0 to 1.")] = 0.25,
-    max_overlap: Annotated[float, typer.Option(help="Most covisibility, 0 to 1.")] = 0.95,
-    window: Annotated[int, typer.Option(min=1, help="Following frames tried.")] = 30,
-    pairs_per_frame: Annotated[
-        int, typer.Option(min=1, help="Pairs that begin with one frame.")
-    ] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order in which they are tried.")] = 42,
-    intrinsics: Annotated[
-        str | None, typer.Option(help="7-scenes, tum: fx,fy,cx,cy of colour, or a file of K.")
-    ] = None,
-    depth_intrinsics: Annotated[
-        str | None,
-        typer.Option(help="7-scenes: the same of depth that is not registered to colour."),
-    ] = None,
-    colour_from_depth: Annotated[
-        Path | None, typer.Option(help="7-scenes: a file of the 4x4 pose from depth to colour.")
-    ] = None,
-    depth_step: Annotated[
-        float | None,
-        typer.Option(
-            min=1e-9, help="manifest, colmap: metres a step of whole-number depth (0.001)."
-        ),
-    ] = None,
-    time_gap: Annotated[
-        float | None, typer.Option(min=0, help="tum: seconds between colour, depth, pose (0.02).")
-    ] = None,
-    depths: Annotated[
-        str | None, typer.Option(help="colmap: the folder of depth maps (stereo/depth_maps).")
-    ] = None,
-    metres_per_unit: Annotated[
-        float | None, typer.Option(min=1e-9, help="colmap: the scale of the model (1).")
-    ] = None,
+    layout: LayoutName,
+    source: Source,
+    folder: Target,
+    side: Side = 512,
+    mode: Squares = "crop",
+    split: Split = "training",
+    licence: Licence = "not stated",
+    picture: Picture = "jpg",
+    depth_unit: DepthUnit = 0.001,
+    pairs_per_shard: PairsPerShard = 256,
+    scene: Scenes = None,
+    min_overlap: MinOverlap = 0.25,
+    max_overlap: MaxOverlap = 0.95,
+    window: Window = 30,
+    pairs_per_frame: PairsPerFrame = 2,
+    seed: Seed = 42,
+    intrinsics: Intrinsics = None,
+    depth_intrinsics: DepthIntrinsics = None,
+    colour_from_depth: ColourFromDepth = None,
+    depth_step: DepthStep = None,
+    time_gap: TimeGap = None,
+    depths: Depths = None,
+    metres_per_unit: MetresPerUnit = None,
 ) -> None:
     """Turn a data set of a known layout into pair shards.
 
@@ -100,6 +117,10 @@ def import_(
         depth_unit_m=depth_unit,
     )
     manifest, tally = _run(_layout(layout, given), source, folder, settings, given, pairs_per_shard)
+    _say(manifest, tally, folder)
+
+
+def _say(manifest: "Manifest", tally: "Tally", folder: Path) -> None:
     if tally.without:
         names = ", ".join(sorted(tally.without))
         typer.echo(f"no pair within the bounds in {len(tally.without)} scenes: {names}", err=True)

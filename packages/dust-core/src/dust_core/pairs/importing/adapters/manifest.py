@@ -92,7 +92,7 @@ class ManifestFile:
 
 
 def _rows(source: Path) -> Iterator[Row]:
-    """Where each row stands, and what it says."""
+    """The place of each row, and what it says."""
     try:
         if source.suffix.lower() == ".json":
             rows = json.loads(source.read_text(encoding="utf-8"))
