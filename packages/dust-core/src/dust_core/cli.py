@@ -93,16 +93,16 @@ def plugins(group: str) -> dict[str, EntryPoint]:
     Raises:
         DustError: two installed packages claim the same name with different code.
     """
-    found: dict[str, EntryPoint] = {}
+    entries: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
-        rival = found.setdefault(entry.name, entry)
+        rival = entries.setdefault(entry.name, entry)
         if rival.value != entry.value:
             raise DustError(
                 f"two installed packages claim '{entry.name}': {rival.value} and {entry.value}",
                 where=group,
                 fix="uninstall one of the two",
             )
-    return found
+    return entries
 
 
 def print_error(error: DustError) -> None:

@@ -53,7 +53,7 @@ def result_file(project: Path) -> ResultFile:
         flops_G=6.2,
         size_MB=4.0,
         vram_GB=0.4,
-        **{name: mean(found) for name, found in values.items()},
+        **{name: mean(listed) for name, listed in values.items()},
         t_pair_p50_ms=percentile(samples, 50),
         t_pair_p95_ms=percentile(samples, 95),
         t_scene_s=3.5,

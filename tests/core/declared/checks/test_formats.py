@@ -56,13 +56,17 @@ def written(report: Report, form: str) -> str:
 
 def test_json_has_every_part_of_a_finding(report: Report) -> None:
     content = json.loads(written(report, "json"))
-    finding: dict[str, Any] = next(one for one in content["findings"] if one["rule"] == "SPEC010")
+    finding: dict[str, Any] = next(
+        item for item in content["findings"] if item["rule"] == "SPEC010"
+    )
     assert finding["path"] == "specs/v1/distill.yaml"
     assert (finding["line"], finding["column"]) == (35, 7)
     assert finding["found"] == "patiense"
     assert finding["did_you_mean"] == "patience"
     assert (content["errors"], content["warnings"]) == (report.errors, report.warnings)
-    assert {one["rule"] for one in content["not_checked"]} == {one.rule for one in report.skipped}
+    assert {rule["rule"] for rule in content["not_checked"]} == {
+        entry.rule for entry in report.skipped
+    }
 
 
 def test_junit_counts_rules(report: Report) -> None:

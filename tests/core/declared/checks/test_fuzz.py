@@ -44,15 +44,15 @@ values = st.recursive(
 
 def places(value: Any, loc: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The location of every value below `value`."""
-    found = [loc]
+    locations = [loc]
     keys = (
         list(value)
         if isinstance(value, dict)
         else range(len(value) if isinstance(value, list) else 0)
     )
     for key in keys:
-        found += places(value[key], (*loc, key))
-    return found
+        locations += places(value[key], (*loc, key))
+    return locations
 
 
 @st.composite

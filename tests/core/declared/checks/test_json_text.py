@@ -39,7 +39,7 @@ def test_places_are_those_an_editor_shows(
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "column", "found"),
+    ("text", "line", "column", "refused"),
     [
         ('{"a": 1,\n "b": {"a": 2, "a": 3}}', 2, 16, "a"),
         ('{"a": ["NaN", {"b":\nNaN}]}', 2, 1, "NaN"),
@@ -51,11 +51,11 @@ def test_places_are_those_an_editor_shows(
         ("{'a': 1}", 1, 2, "'a': 1}"),
     ],
 )
-def test_what_is_refused_is_pointed_at(text: str, line: int, column: int, found: str) -> None:
+def test_what_is_refused_is_pointed_at(text: str, line: int, column: int, refused: str) -> None:
     with pytest.raises(JsonFault) as caught:
         parsed(text)
     fault = caught.value
-    assert (fault.place.line, fault.place.column, fault.text) == (line, column, found)
+    assert (fault.place.line, fault.place.column, fault.text) == (line, column, refused)
 
 
 def test_limits_are_named() -> None:

@@ -59,8 +59,8 @@ RULES = (Small(), Tiny(), Odd())
 def run(value: int, *selected: Rule[Whole]) -> tuple[list[str], list[str]]:
     part = Whole("part", value)
     outcome = judge([part, Whole("whole", 2, (part,))], RULES, selected, lambda path: True)
-    found = [f"{finding.rule} {finding.place.path}" for finding in outcome.findings]
-    return found, [f"{one.rule} {one.path}: {one.reason}" for one in outcome.skipped]
+    findings = [f"{finding.rule} {finding.place.path}" for finding in outcome.findings]
+    return findings, [f"{entry.rule} {entry.path}: {entry.reason}" for entry in outcome.skipped]
 
 
 def test_a_rule_waits_where_what_it_requires_found_something() -> None:
@@ -75,8 +75,8 @@ def test_a_rule_waits_where_what_it_requires_found_something() -> None:
 
 
 def test_a_required_rule_runs_unreported_when_it_is_not_selected() -> None:
-    found, skipped = run(9, Tiny())
-    assert not found
+    findings, skipped = run(9, Tiny())
+    assert not findings
     assert len(skipped) == 2
 
 
@@ -138,8 +138,8 @@ def test_a_package_brings_rules_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(str(tmp_path))
     graph = tmp_path / "ptq_int8.onnx"
     graph.write_bytes(b"")
-    found = {one.rule: one.found for one in validate([graph]).findings}
-    assert found["QDQ901"] == "no node"
+    by_rule = {finding.rule: finding.found for finding in validate([graph]).findings}
+    assert by_rule["QDQ901"] == "no node"
 
 
 def test_two_rules_of_one_id_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,9 +26,9 @@ def replace(file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def found(*paths: str) -> list[str]:
+def findings_in(*paths: str) -> list[str]:
     report = validate([Path(path) for path in paths])
-    return [f"{one.rule} {one.place.path}" for one in report.findings]
+    return [f"{finding.rule} {finding.place.path}" for finding in report.findings]
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_a_path_stands_for_the_files_below_it(paths: tuple[str, ...], files: int
 def test_only_what_was_asked_about_is_reported() -> None:
     replace("specs/v1/distill.yaml", "patience: 3", "patience: 300")
     replace("specs/v1/gates.yaml", "value: 1.0", "value: 1.5")
-    assert found("specs/v1/gates.yaml") == ["GATE001 specs/v1/gates.yaml"]
-    assert found("specs/v1/distill.yaml") == ["SPEC013 specs/v1/distill.yaml"]
-    assert found("specs/profiles") == []
+    assert findings_in("specs/v1/gates.yaml") == ["GATE001 specs/v1/gates.yaml"]
+    assert findings_in("specs/v1/distill.yaml") == ["SPEC013 specs/v1/distill.yaml"]
+    assert findings_in("specs/profiles") == []
 
 
 @pytest.mark.usefixtures("project")
 def test_a_single_file_is_compared_with_the_files_around_it() -> None:
     replace("specs/v1/distill.yaml", "needs: [P0-2]", "needs: [P0-9]")
     os.chdir("specs/v1")
-    assert found("distill.yaml") == ["REF001 distill.yaml"]
+    assert findings_in("distill.yaml") == ["REF001 distill.yaml"]
 
 
 @pytest.mark.usefixtures("project")
@@ -77,7 +77,7 @@ def test_results_without_specs_say_what_was_not_checked(tmp_path: Path) -> None:
         file.unlink()
     report = validate([Path("elsewhere")])
     assert not report.findings
-    reasons = {one.rule: one.reason for one in report.skipped}
+    reasons = {entry.rule: entry.reason for entry in report.skipped}
     assert reasons["PROV003"] == "no folder specs beside or above it"
 
 
@@ -146,21 +146,21 @@ def test_rules_explains_a_family(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("project")
 def test_a_change_after_execution_takes_the_next_run() -> None:
     replace("specs/v1/distill.yaml", "patience: 3", "patience: 5")
-    assert found("specs") == ["EXEC001 specs/v1/distill.yaml"]
-    assert found("artifacts") == ["PROV003 artifacts/mini/K_T3B05_run1_log.json"]
+    assert findings_in("specs") == ["EXEC001 specs/v1/distill.yaml"]
+    assert findings_in("artifacts") == ["PROV003 artifacts/mini/K_T3B05_run1_log.json"]
     replace(
         "specs/v1/distill.yaml",
         "run: 1\n      exp_id: K_T3B05_run1",
         "run: 2\n      exp_id: K_T3B05_run2",
     )
-    assert found() == []
+    assert findings_in() == []
 
 
 @pytest.mark.usefixtures("project")
 def test_results_that_are_never_quoted_hold_no_task_to_its_spec() -> None:
     replace("specs/profiles/mini.yaml", "quotable: true", "quotable: false")
     replace("specs/v1/distill.yaml", "patience: 3", "patience: 5")
-    assert found("specs") == []
+    assert findings_in("specs") == []
 
 
 @pytest.mark.usefixtures("project")
@@ -168,6 +168,6 @@ def test_a_waiver_lets_a_loosened_line_stand() -> None:
     Path("artifacts").rename("elsewhere")
     waiver = 'value: 1.5\n      waiver: {reason: INT8 is slow here, owner: "@ann", expires: %s}'
     replace("specs/v1/gates.yaml", "value: 1.0", waiver % "2999-12-31")
-    assert found("specs") == []
+    assert findings_in("specs") == []
     replace("specs/v1/gates.yaml", "2999-12-31", "2026-11-01")
-    assert found("specs") == ["GATE002 specs/v1/gates.yaml"]
+    assert findings_in("specs") == ["GATE002 specs/v1/gates.yaml"]

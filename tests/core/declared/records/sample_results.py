@@ -89,9 +89,9 @@ def result(
 
 def result_file(*results: Result, **other: Any) -> ResultFile:
     """The file in which `results` (default: one) of one task lie."""
-    found = results or (result(),)
-    task = found[0].provenance.task
-    fields: dict[str, Any] = {"task": task, "results": found, "verdicts": (), "extra": {}}
+    members = results or (result(),)
+    task = members[0].provenance.task
+    fields: dict[str, Any] = {"task": task, "results": members, "verdicts": (), "extra": {}}
     return ResultFile(apiVersion="dust/v1", kind="Result", **fields | other)
 
 

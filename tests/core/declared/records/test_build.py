@@ -44,9 +44,9 @@ def task(task_id: str) -> ResolvedTask:
 
 
 def built(task_id: str, *built_on: str, **figures: Any) -> Result:
-    found = task(task_id)
+    resolved = task(task_id)
     execution = Execution(
-        task=found,
+        task=resolved,
         environment=ENVIRONMENT,
         runtime=sample.OPENVINO,
         inputs={"teacher_fp32.pth": "4" * 64},
@@ -54,7 +54,7 @@ def built(task_id: str, *built_on: str, **figures: Any) -> Result:
     )
     return build_result(
         execution,
-        task_parameters(found, *map(parse_exp_id, built_on)),
+        task_parameters(resolved, *map(parse_exp_id, built_on)),
         Measurement(**FIGURES | figures),
         artifacts={"student.pth": "5" * 64},
         baselines={"P0-2": BaselineRef(exp_id=sample.TEACHER, sha256="4" * 64)},
@@ -86,13 +86,13 @@ def test_the_quantized_student_takes_its_policy_from_the_spec() -> None:
 
 def test_every_experiment_of_the_specs_has_its_parameters() -> None:
     for task_id in SPECS.tasks:
-        found = task(task_id)
-        if found.exp_id is None:
+        resolved = task(task_id)
+        if resolved.exp_id is None:
             with pytest.raises(ValueError, match=f"{task_id} runs no experiment of its own"):
-                task_parameters(found)
+                task_parameters(resolved)
             continue
         student = [parse_exp_id(sample.STUDENT)] if task_id == "KQ-2" else []
-        assert task_parameters(found, *student)["exp_id"] == found.exp_id
+        assert task_parameters(resolved, *student)["exp_id"] == resolved.exp_id
 
 
 def test_a_figure_without_a_reason_or_a_number_is_refused() -> None:

@@ -28,9 +28,9 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_the_commit_is_named_and_a_clean_tree_is_clean(repository: Path) -> None:
-    found = environment_fingerprint(repository=repository)
-    assert found.commit == git(repository, "rev-parse", "HEAD")
-    assert not found.dirty
+    environment = environment_fingerprint(repository=repository)
+    assert environment.commit == git(repository, "rev-parse", "HEAD")
+    assert not environment.dirty
 
 
 def test_a_changed_or_new_source_is_dirty(repository: Path) -> None:
@@ -92,9 +92,9 @@ def programs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder on the path, with git in it and no driver's tools."""
     folder = repository / "bin"
     folder.mkdir()
-    found = shutil.which("git")
-    assert found is not None
-    (folder / "git").symlink_to(found)
+    git_program = shutil.which("git")
+    assert git_program is not None
+    (folder / "git").symlink_to(git_program)
     monkeypatch.setenv("PATH", str(folder))
     return folder
 
@@ -127,9 +127,9 @@ def test_a_gpu_is_the_first_visible_one_as_the_driver_names_it(
 def test_a_gpu_is_named_as_torch_names_it(repository: Path) -> None:
     import torch
 
-    found = environment_fingerprint("cuda", repository=repository).device
-    assert found.kind == "cuda"
-    assert found.name == torch.cuda.get_device_name()
+    device = environment_fingerprint("cuda", repository=repository).device
+    assert device.kind == "cuda"
+    assert device.name == torch.cuda.get_device_name()
 
 
 def test_only_installed_packages_have_versions() -> None:

@@ -37,9 +37,9 @@ WITHOUT_SOFTMAX = tuple(family for family in STANDARD_KEEP if family != "softmax
 def test_a_record_says_the_parameters_of_its_experiment(
     exp_id: str, built_on: list[str], expected: dict[str, Any]
 ) -> None:
-    found = record_parameters(parse_exp_id(exp_id), *map(parse_exp_id, built_on))
+    fields = record_parameters(parse_exp_id(exp_id), *map(parse_exp_id, built_on))
     combo = exp_id.split("_")[1]
-    assert found == {"exp_id": exp_id, "combo": combo} | NOTHING | expected
+    assert fields == {"exp_id": exp_id, "combo": combo} | NOTHING | expected
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ HEADER = (
 
 
 def record(exp_id: str = sample.STUDENT, **fields: object) -> Record:
-    found = sample.result(exp_id).record
-    assert found is not None
-    return Record(**found.model_dump() | fields)
+    record = sample.result(exp_id).record
+    assert record is not None
+    return Record(**record.model_dump() | fields)
 
 
 def test_the_table_reads_as_documented() -> None:

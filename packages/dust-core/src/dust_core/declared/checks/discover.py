@@ -39,7 +39,9 @@ class Project:
     @property
     def files(self) -> set[str]:
         """The files that findings are reported on."""
-        folders = (one.path for one in self.subjects if isinstance(one, SpecTree | Artifacts))
+        folders = (
+            subject.path for subject in self.subjects if isinstance(subject, SpecTree | Artifacts)
+        )
         return self.asked.difference(folders)
 
     def covers(self, path: str) -> bool:
@@ -200,9 +202,9 @@ def _spec_files(folder: Path) -> list[Path]:
     """The YAML files directly in a folder, in the order in which they read best."""
     if not folder.is_dir():
         return []
-    found = [file for file in folder.iterdir() if file.suffix in (".yaml", ".yml")]
+    files = [file for file in folder.iterdir() if file.suffix in (".yaml", ".yml")]
     return sorted(
-        found, key=lambda file: (_ORDER.index(file.stem) if file.stem in _ORDER else 99, file.name)
+        files, key=lambda file: (_ORDER.index(file.stem) if file.stem in _ORDER else 99, file.name)
     )
 
 

@@ -98,11 +98,13 @@ def judge(
                 if asked and rule.id in reported:
                     outcome.skipped.append(Skipped(subject.path, reason, rule.id))
                 continue
-            found = list(rule.check(subject))
-            if any(finding.severity == "error" for finding in found):
+            findings = list(rule.check(subject))
+            if any(finding.severity == "error" for finding in findings):
                 faults.add(rule.id)
             if rule.id in reported:
-                outcome.findings.extend(one for one in found if covers(one.place.path))
+                outcome.findings.extend(
+                    finding for finding in findings if covers(finding.place.path)
+                )
     return outcome
 
 

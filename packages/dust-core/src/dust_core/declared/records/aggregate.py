@@ -19,7 +19,8 @@ def percentile(samples: Sequence[float], percent: float) -> float:
     """The percentile with linear interpolation between the closest ranks.
 
     This is definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages" (1996),
-    NumPy's default.
+    NumPy's default. `statistics.quantiles(..., method="inclusive")` has the same definition, but
+    takes no single sample, neither 0 nor 100 %, and rounds differently from NumPy more often.
 
     Args:
         samples: in any order, at least one.

@@ -72,13 +72,13 @@ def environment_fingerprint(
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """The versions of those of the distributions `packages` that are installed."""
-    found = {}
+    versions = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _is_dirty(folder: Path) -> bool:

@@ -55,8 +55,9 @@ def task_parameters(task: "ResolvedTask", *built_on: ExperimentName) -> Paramete
     name = task.task.experiment(task.common)
     if name is None:
         raise ValueError(f"{task.id} runs no experiment of its own")
-    references = (one.task.experiment(one.common) for one in task.references.values())
-    return record_parameters(name, *(one for one in references if one is not None), *built_on)
+    taken_over = (ref.task.experiment(ref.common) for ref in task.references.values())
+    named = (experiment for experiment in taken_over if experiment is not None)
+    return record_parameters(name, *named, *built_on)
 
 
 def record_parameters(name: ExperimentName, *built_on: ExperimentName) -> Parameters:
@@ -70,7 +71,7 @@ def record_parameters(name: ExperimentName, *built_on: ExperimentName) -> Parame
     Raises:
         ValueError: a quantized student or an ablation without what it is built on.
     """
-    found = Parameters(
+    fields = Parameters(
         exp_id=exp_id(name),
         combo=name.combo,
         rho=None,
@@ -82,26 +83,26 @@ def record_parameters(name: ExperimentName, *built_on: ExperimentName) -> Parame
         keep_list=None,
     )
     for kinds in _NEEDED.get(type(name), ()):
-        if not any(isinstance(one, kinds) for one in built_on):
-            raise ValueError(f"{found['exp_id']}: say which experiments it is built on")
-    for one in (*built_on, name):
-        _apply(found, one)
-    return found
+        if not any(isinstance(experiment, kinds) for experiment in built_on):
+            raise ValueError(f"{fields['exp_id']}: say which experiments it is built on")
+    for experiment in (*built_on, name):
+        _apply(fields, experiment)
+    return fields
 
 
-def _apply(found: Parameters, name: ExperimentName) -> None:
+def _apply(fields: Parameters, name: ExperimentName) -> None:
     match name:
         case DistillName():
-            found["T"], found["beta"], found["gamma"] = name.T, name.beta, name.gamma
+            fields["T"], fields["beta"], fields["gamma"] = name.T, name.beta, name.gamma
         case PruneName():
-            found["rho"] = name.rho
+            fields["rho"] = name.rho
         case QuantName():
-            found["bits_w"] = found["bits_a"] = _BITS
-            found["keep_list"] = name.keep_list
+            fields["bits_w"] = fields["bits_a"] = _BITS
+            fields["keep_list"] = name.keep_list
         case AblationName(without=family) if family is not None:
-            kept = found["keep_list"] or ()
-            found["keep_list"] = tuple(other for other in kept if other != family)
+            kept = fields["keep_list"] or ()
+            fields["keep_list"] = tuple(member for member in kept if member != family)
         case AblationName(gamma=gamma) if gamma is not None:
-            found["gamma"] = gamma
+            fields["gamma"] = gamma
         case KQName() | BaselineName() | AblationName():
             pass  # nothing of their own: what they are built on has said it all

@@ -70,7 +70,7 @@ class ResultFile(Frozen):
                 raise ValueError(
                     f"results[{index}] is of task {result.provenance.task!r}, not {self.task!r}"
                 )
-        ids = [one.exp_id for one in self.results if one.provenance.role != "reference"]
+        ids = [result.exp_id for result in self.results if result.provenance.role != "reference"]
         for exp_id in ids:
             if ids.count(exp_id) > 1:
                 raise ValueError(f"{exp_id or 'a task without an experiment'} has two results")
@@ -81,14 +81,14 @@ class ResultFile(Frozen):
     @property
     def candidates(self) -> tuple[Result, ...]:
         """The results that the task's lines bind."""
-        return tuple(one for one in self.results if one.provenance.role == "candidate")
+        return tuple(result for result in self.results if result.provenance.role == "candidate")
 
 
 def _agree(record: Record, field: str, source: str, expected: float | None) -> None:
-    found: float | None = getattr(record, field)
-    if found is None and expected is None:
+    value: float | None = getattr(record, field)
+    if value is None and expected is None:
         return
-    if found is None or expected is None:
-        raise ValueError(f"{field} is {found} and {source} is {expected}: give both or neither")
-    if not math.isclose(found, expected, rel_tol=_RELATIVE_TOLERANCE, abs_tol=1e-12):
-        raise ValueError(f"{field} is {found:.10g}, but {source} is {expected:.10g}")
+    if value is None or expected is None:
+        raise ValueError(f"{field} is {value} and {source} is {expected}: give both or neither")
+    if not math.isclose(value, expected, rel_tol=_RELATIVE_TOLERANCE, abs_tol=1e-12):
+        raise ValueError(f"{field} is {value:.10g}, but {source} is {expected:.10g}")

@@ -30,7 +30,7 @@ class SheetRow:
 def sheet_rows(files: Mapping[Path, ResultFile], *, day: dt.date | None = None) -> list[SheetRow]:
     """The executions that ended on `day` (UTC; None: on any), in the order in which they ended."""
     ended = sorted(
-        (max(one.provenance.finished for one in file.results), file.task, path)
+        (max(result.provenance.finished for result in file.results), file.task, path)
         for path, file in files.items()
     )
     return [
@@ -57,11 +57,11 @@ def sheet_csv(rows: Iterable[SheetRow]) -> str:
 
 
 def _row(day: dt.date, path: Path, file: ResultFile) -> SheetRow:
-    records = [one.record for one in file.candidates if one.record is not None]
+    records = [result.record for result in file.candidates if result.record is not None]
     hours = [record.gpu_hours for record in records if record.gpu_hours is not None]
-    inputs = {name for one in file.candidates for name in one.provenance.inputs}
-    outputs = {name for one in file.candidates for name in one.provenance.artifacts} - inputs
-    reasons = [one.reason for one in file.verdicts if one.status != "pass"]
+    inputs = {name for result in file.candidates for name in result.provenance.inputs}
+    outputs = {name for result in file.candidates for name in result.provenance.artifacts} - inputs
+    reasons = [verdict.reason for verdict in file.verdicts if verdict.status != "pass"]
     notes = [*(record.notes for record in records), *reasons]
     return SheetRow(
         date=day.isoformat(),

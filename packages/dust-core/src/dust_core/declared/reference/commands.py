@@ -54,19 +54,19 @@ def show(
     """Print a task with everything that decides it, as JSON."""
     from dust_core.declared.specs import load_specs, resolve
 
-    found = resolve(load_specs(specs), task, profile)
+    resolved = resolve(load_specs(specs), task, profile)
     values = {
-        "id": found.id,
-        "exp_id": found.exp_id,
-        "digest": found.digest,
-        "profile_digest": found.profile_digest,
-        "workload_digest": found.workload_digest,
-        "task": found.task.model_dump(mode="json"),
-        "common": None if found.common is None else found.common.model_dump(mode="json"),
-        "references": {name: other.digest for name, other in found.references.items()},
-        "gates": {name: gate.model_dump(mode="json") for name, gate in found.gates.items()},
-        "workload": found.workload.model_dump(mode="json"),
-        "profile": found.profile.model_dump(mode="json"),
+        "id": resolved.id,
+        "exp_id": resolved.exp_id,
+        "digest": resolved.digest,
+        "profile_digest": resolved.profile_digest,
+        "workload_digest": resolved.workload_digest,
+        "task": resolved.task.model_dump(mode="json"),
+        "common": None if resolved.common is None else resolved.common.model_dump(mode="json"),
+        "references": {name: other.digest for name, other in resolved.references.items()},
+        "gates": {name: gate.model_dump(mode="json") for name, gate in resolved.gates.items()},
+        "workload": resolved.workload.model_dump(mode="json"),
+        "profile": resolved.profile.model_dump(mode="json"),
     }
     typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
 

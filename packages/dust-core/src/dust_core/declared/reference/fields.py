@@ -71,8 +71,8 @@ def _inside(value: dict[str, Any], schema: dict[str, Any]) -> Iterator[tuple[dic
 
 def _target(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     reference = value.get("$ref", "")
-    found: dict[str, Any] = schema["$defs"][reference.split("/")[-1]] if reference else value
-    return found
+    definition: dict[str, Any] = schema["$defs"][reference.split("/")[-1]] if reference else value
+    return definition
 
 
 def _type(value: dict[str, Any], schema: dict[str, Any]) -> str:

@@ -20,13 +20,13 @@ def write(report: Report, stream: TextIO) -> None:
     for rule in report.rules:
         name = quoteattr(f"{rule.id} {rule.title}")
         lines.append(f'<testcase classname="dust.{rule.family}" name={name}>')
-        found = [finding for finding in report.findings if finding.rule == rule.id]
-        body = escape("\n".join(text(finding) for finding in found))
+        findings = [finding for finding in report.findings if finding.rule == rule.id]
+        body = escape("\n".join(text(finding) for finding in findings))
         if rule.id in failed:
-            lines.append(f'<failure message="{len(found)} found">{body}</failure>')
+            lines.append(f'<failure message="{len(findings)} found">{body}</failure>')
         elif rule.id in unable:
             lines.append("<skipped/>")
-        if found and rule.id not in failed:
+        if findings and rule.id not in failed:
             lines.append(f"<system-out>{body}</system-out>")
         lines.append("</testcase>")
     stream.write("\n".join([*lines, "</testsuite></testsuites>", ""]))

@@ -39,7 +39,9 @@ def details(finding: Finding) -> Iterator[str]:
 
 def not_checked(report: Report) -> Iterator[str]:
     """For each path and reason, the rules that could not judge, or the first of many."""
-    for (path, reason), skipped in groupby(report.skipped, key=lambda one: (one.path, one.reason)):
-        rules = [one.rule for one in skipped]
+    for (path, reason), skipped in groupby(
+        report.skipped, key=lambda entry: (entry.path, entry.reason)
+    ):
+        rules = [entry.rule for entry in skipped]
         more = f" and {len(rules) - _MAX_NAMED} more" if len(rules) > _MAX_NAMED else ""
         yield f"{path}: not checked by {', '.join(rules[:_MAX_NAMED])}{more}: {reason}"

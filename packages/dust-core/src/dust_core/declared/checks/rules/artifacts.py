@@ -46,8 +46,8 @@ class ArtifactChanged(ArtifactsRule):
                     digests[name] = error.what
             if digests[name] != expected:
                 place = result.place((*_at(index), name))
-                found = f"{name}: {digests[name][:16]}"
-                yield self.finding(place, found, f"{expected[:16]}, as measured")
+                says = f"{name}: {digests[name][:16]}"
+                yield self.finding(place, says, f"{expected[:16]}, as measured")
 
 
 class ArtifactUnnamed(ArtifactsRule):

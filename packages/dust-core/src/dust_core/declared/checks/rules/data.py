@@ -28,13 +28,13 @@ class ScenesDisjoint(TreeRule):
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
         owners: dict[YamlFile, dict[str, str]] = {}
-        for one in _sets(subject):
-            owner = owners.setdefault(one.file, {})
-            for index, scene in enumerate(one.scenes):
-                first = owner.setdefault(scene, one.name)
-                if first != one.name:
+        for split in _sets(subject):
+            owner = owners.setdefault(split.file, {})
+            for index, scene in enumerate(split.scenes):
+                first = owner.setdefault(scene, split.name)
+                if first != split.name:
                     expected = f"a scene that {first} does not have"
-                    yield self.finding(one.place("scenes", index), scene, expected)
+                    yield self.finding(split.place("scenes", index), scene, expected)
 
 
 class ManifestAbsent(TreeRule):
@@ -45,9 +45,9 @@ class ManifestAbsent(TreeRule):
     fix = "correct the path, or write the shards there"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for one in _sets(subject):
-            if not one.file_path.is_file() and not _fetchable(one.file_path):
-                yield self.finding(one.place("manifest"), one.manifest, "a file that is there")
+        for split in _sets(subject):
+            if not split.file_path.is_file() and not _fetchable(split.file_path):
+                yield self.finding(split.place("manifest"), split.manifest, "a file that is there")
 
 
 class ManifestChanged(TreeRule):
@@ -60,15 +60,17 @@ class ManifestChanged(TreeRule):
     fix = "fetch the declared data with dvc pull; new data is a new workload"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for one in _sets(subject):
-            if not one.file_path.is_file():
+        for split in _sets(subject):
+            if not split.file_path.is_file():
                 continue
             try:
-                found = sha256_file(one.file_path)
+                digest = sha256_file(split.file_path)
             except DustError as error:
-                found = error.what
-            if found != one.sha256:
-                yield self.finding(one.place("sha256"), one.sha256, f"{found} of {one.manifest}")
+                digest = error.what
+            if digest != split.sha256:
+                yield self.finding(
+                    split.place("sha256"), split.sha256, f"{digest} of {split.manifest}"
+                )
 
 
 class ManifestDisagrees(TreeRule):
@@ -82,14 +84,14 @@ class ManifestDisagrees(TreeRule):
     requires = ("SPEC001", "SPEC004", "DATA003")
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for one in _sets(subject):
-            content = _content(one.file_path)
+        for split in _sets(subject):
+            content = _content(split.file_path)
             scenes, pairs = content.get("scenes"), content.get("pairs")
-            if isinstance(scenes, list) and sorted(map(str, scenes)) != sorted(one.scenes):
+            if isinstance(scenes, list) and sorted(map(str, scenes)) != sorted(split.scenes):
                 expected = ", ".join(map(str, scenes))
-                yield self.finding(one.place("scenes"), list(one.scenes), expected)
-            if isinstance(pairs, int) and one.pairs is not None and pairs != one.pairs:
-                yield self.finding(one.place("pairs"), one.pairs, f"{pairs} in the manifest")
+                yield self.finding(split.place("scenes"), list(split.scenes), expected)
+            if isinstance(pairs, int) and split.pairs is not None and pairs != split.pairs:
+                yield self.finding(split.place("pairs"), split.pairs, f"{pairs} in the manifest")
 
 
 class NotFetched(TreeRule):
@@ -103,9 +105,9 @@ class NotFetched(TreeRule):
     severity = "warning"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
-        for one in _sets(subject):
-            if not one.file_path.is_file() and _fetchable(one.file_path):
-                yield self.finding(one.place("manifest"), one.manifest, "a file that is there")
+        for split in _sets(subject):
+            if not split.file_path.is_file() and _fetchable(split.file_path):
+                yield self.finding(split.place("manifest"), split.manifest, "a file that is there")
 
 
 @dataclass(frozen=True, slots=True)

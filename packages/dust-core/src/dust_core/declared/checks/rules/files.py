@@ -58,9 +58,9 @@ class Modeline(FileRule):
         if not subject.kind or subject.document is None:
             return
         expected = schema_modeline(subject.kind)
-        found = subject.document.line(1).strip()
-        if found != expected:
-            yield self.finding(Place(subject.path), found or "an empty line", expected)
+        first = subject.document.line(1).strip()
+        if first != expected:
+            yield self.finding(Place(subject.path), first or "an empty line", expected)
 
 
 class ApiVersion(FileRule):
@@ -72,10 +72,10 @@ class ApiVersion(FileRule):
     requires = ("SPEC001",)
 
     def check(self, subject: YamlFile) -> Iterator[Finding]:
-        found = subject.data.get("apiVersion", "nothing")
-        if found != API_VERSION:
+        version = subject.data.get("apiVersion", "nothing")
+        if version != API_VERSION:
             yield self.finding(
-                subject.place(("apiVersion",)), found, API_VERSION, choices=(API_VERSION,)
+                subject.place(("apiVersion",)), version, API_VERSION, choices=(API_VERSION,)
             )
 
 
@@ -88,9 +88,9 @@ class Kind(FileRule):
     requires = ("SPEC001",)
 
     def check(self, subject: YamlFile) -> Iterator[Finding]:
-        found = subject.data.get("kind", "nothing")
+        kind = subject.data.get("kind", "nothing")
         if not subject.kind:
-            yield self.finding(subject.place(("kind",)), found, one_of(KINDS), choices=KINDS)
+            yield self.finding(subject.place(("kind",)), kind, one_of(KINDS), choices=KINDS)
 
 
 class FileNamedAfterKind(FileRule):

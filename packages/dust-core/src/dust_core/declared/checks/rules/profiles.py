@@ -118,10 +118,10 @@ def _experiment_keys() -> frozenset[str]:
 def _fields(annotation: Any) -> set[str]:
     """The names of all fields below a model or a type made of models."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        found = set(annotation.model_fields)
+        names = set(annotation.model_fields)
         for field in annotation.model_fields.values():
-            found |= _fields(field.annotation)
-        return found
+            names |= _fields(field.annotation)
+        return names
     return {name for inner in get_args(annotation) for name in _fields(inner)}
 
 

@@ -52,9 +52,9 @@ class ResultHeader(ResultRule):
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:
         for key, expected in (("apiVersion", API_VERSION), ("kind", "Result")):
-            found = subject.data.get(key, "nothing")
-            if found != expected:
-                yield self.finding(subject.place((key,)), found, expected, choices=(expected,))
+            says = subject.data.get(key, "nothing")
+            if says != expected:
+                yield self.finding(subject.place((key,)), says, expected, choices=(expected,))
 
 
 class ResultFaultRule(ResultRule):
@@ -141,8 +141,8 @@ class ZeroForNull(ResultFaultRule):
         return fault.code == "greater_than" and zero
 
     def report(self, subject: ResultJson, fault: ModelFault) -> Finding:
-        found = f"{fault.loc[-1]}: {fault.value}"
-        return self.finding(subject.place(fault.loc), found, "a positive number, or null")
+        says = f"{fault.loc[-1]}: {fault.value}"
+        return self.finding(subject.place(fault.loc), says, "a positive number, or null")
 
 
 class WrongRecordType(ResultFaultRule):
@@ -210,12 +210,12 @@ class Contradiction(ResultFaultRule):
         return fault.code in self.codes and not fault.message.endswith("does not say why")
 
     def report(self, subject: ResultJson, fault: ModelFault) -> Finding:
-        found = fault.value if isinstance(fault.value, dict) else {}
-        places = {**found, **(found.get("record") or {}), **(found.get("provenance") or {})}
+        members = fault.value if isinstance(fault.value, dict) else {}
+        places = {**members, **(members.get("record") or {}), **(members.get("provenance") or {})}
         named = next((word for word in fault.message.split() if word in places), None)
         loc = fault.loc
         for holder in ("record", "provenance"):
-            if named in (found.get(holder) or {}):
+            if named in (members.get(holder) or {}):
                 loc = (*fault.loc, holder)
                 break
         place = subject.place((*loc, named) if named else fault.loc)

@@ -70,7 +70,11 @@ class EscalationUnknown(TreeRule):
             if not target:
                 continue
             stage = stage_of(task.id)
-            others = [one for one in subject.by_id if stage_of(one) == stage and one != task.id]
+            others = [
+                task_id
+                for task_id in subject.by_id
+                if stage_of(task_id) == stage and task_id != task.id
+            ]
             if target not in others or self._returns(subject, task):
                 yield self.finding(
                     task.place("on_failure", "escalate"),
@@ -182,7 +186,7 @@ class TakesOverUnknown(TreeRule):
             for key, stages in self.STAGES:
                 value = task.raw.get(key)
                 named = [((key,), value)] if isinstance(value, str) else list(task.texts(key))
-                fitting = [one for one in subject.by_id if stage_of(one) in stages]
+                fitting = [task_id for task_id in subject.by_id if stage_of(task_id) in stages]
                 for loc, other in named:
                     if other not in fitting or other == task.id:
                         expected = f"another task of stage {one_of(stages)}"
@@ -225,15 +229,15 @@ def _producers(tree: SpecTree) -> dict[str, list[TaskEntry]]:
 
 def _ancestors(tree: SpecTree, task: TaskEntry) -> set[str]:
     """Every task that runs before `task`."""
-    found: set[str] = set()
+    ancestors: set[str] = set()
     waiting = [task.id]
     while waiting:
         entry = tree.by_id.get(waiting.pop())
         for _, needed in entry.texts("needs") if entry else ():
-            if needed not in found:
-                found.add(needed)
+            if needed not in ancestors:
+                ancestors.add(needed)
                 waiting.append(needed)
-    return found
+    return ancestors
 
 
 RULES = (

@@ -37,9 +37,9 @@ class Columns(TableRule):
 
         header = subject.rows[0]
         for column, expected in enumerate(RECORD_FIELDS):
-            found = header[column] if column < len(header) else "nothing"
-            if found != expected:
-                yield self.finding(subject.place(0, column), found, expected, choices=RECORD_FIELDS)
+            name = header[column] if column < len(header) else "nothing"
+            if name != expected:
+                yield self.finding(subject.place(0, column), name, expected, choices=RECORD_FIELDS)
                 return
         if len(header) > len(RECORD_FIELDS):
             extra = header[len(RECORD_FIELDS)]
@@ -65,8 +65,8 @@ class Cells(TableRule):
                 continue
             for column, cell in enumerate(row):
                 if cell.strip().lower() in ("", "nan", "inf", "-inf", "none", "n/a"):
-                    found = f"{subject.rows[0][column]}: {cell or 'empty'}"
-                    yield self.finding(subject.place(number, column), found, "a value, or null")
+                    says = f"{subject.rows[0][column]}: {cell or 'empty'}"
+                    yield self.finding(subject.place(number, column), says, "a value, or null")
 
 
 class RowTwice(TableRule):
@@ -117,10 +117,10 @@ class TableAgrees(TableRule):
                     choices=right,
                 )
                 continue
-            for column, (found, value) in enumerate(zip(row, right[row[0]], strict=True)):
-                if found != value:
+            for column, (cell, value) in enumerate(zip(row, right[row[0]], strict=True)):
+                if cell != value:
                     place = subject.place(number, column)
-                    yield self.finding(place, f"{header[column]}: {found}", value)
+                    yield self.finding(place, f"{header[column]}: {cell}", value)
         for exp_id in right:
             if exp_id not in present:
                 yield self.finding(subject.place(0), "no such row", f"a row for {exp_id}")

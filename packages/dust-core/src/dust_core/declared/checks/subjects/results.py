@@ -53,9 +53,11 @@ class ResultJson:
     @cached_property
     def results(self) -> tuple[tuple[int, dict[str, Any]], ...]:
         """The results that are JSON objects, with their index."""
-        found = self.data.get("results")
-        listed = found if isinstance(found, list) else []
-        return tuple((index, one) for index, one in enumerate(listed) if isinstance(one, dict))
+        results = self.data.get("results")
+        listed = results if isinstance(results, list) else []
+        return tuple(
+            (index, result) for index, result in enumerate(listed) if isinstance(result, dict)
+        )
 
     @cached_property
     def records(self) -> tuple[tuple[Loc, dict[str, Any], dict[str, Any]], ...]:

@@ -97,8 +97,8 @@ class DistillName:
         for part in keyparams:
             if part == "sched":
                 schedule = STANDARD_SCHEDULE
-            elif found := _SCHEDULE.fullmatch(part):
-                to, after = map(decimal_value, found.groups())
+            elif change := _SCHEDULE.fullmatch(part):
+                to, after = map(decimal_value, change.groups())
                 schedule = Schedule(to=to, after=after)
             elif re.fullmatch(r"G[0-9]{2,7}", part):
                 gamma = decimal_value(part[1:])
@@ -162,7 +162,7 @@ class QuantName:
                 images = int(part[1:])
             elif re.fullmatch(r"smooth[0-9]{2,7}", part):
                 smoothing = decimal_value(part[6:])
-            elif known := [one for one in get_args(Calibrator) if one == part]:
+            elif known := [name for name in get_args(Calibrator) if name == part]:
                 calibrator = known[0]
             elif part == "attn8":
                 products = True
