@@ -36,10 +36,10 @@ from dust_core.network.model import Dust3r
 from dust_core.network.model.cost import flops_giga
 from dust_core.network.model.named import CONFIGS
 from dust_core.network.onnx.export import export_onnx
-from dust_eval.measure.latency import Timing, measure_latency
-from dust_eval.measure.resources import peak_memory_gb
+from dust_eval.measure.latency import measure_latency
+from dust_eval.measure.memory import process_peak_gb
 from dust_eval.runtimes import RuntimeOptions, load_model
-from dust_eval.runtimes.engine_manifest import Floats
+from dust_eval.runtimes.engine_manifest import EngineFloats
 
 ROOT = Path(__file__).parents[1]
 FULL = "DUSt3R_ViTLarge_BaseDecoder_512_dpt"
@@ -92,12 +92,13 @@ def latency_table(wide: Path, int8: Path, flops: float, threads: int, repeats: i
     ]
     random = np.random.default_rng(0)
     images = tuple(random.uniform(-1, 1, (1, 3, SIDE, SIDE)).astype(np.float32) for _ in range(2))
-    samples = measure_latency(models, images, Timing(warmup=5, repeats=repeats))
+    timing = load_specs(ROOT / "specs").workload.timing.model_copy(update={"repeats": repeats})
+    turns = measure_latency(models, images, timing)
     peaks = {kind: gemm_peak(kind, threads) for kind in ("fp32", "bf16", "int8")}
     table = Table(title=f"OpenVINO, {threads} threads, {flops:.1f} GFLOP a pair, {repeats} turns")
     for column in ("", "p50 [ms]", "of FP32", "GFLOP/s", "GEMM peak", "share of peak", "file [MB]"):
         table.add_column(column, justify="right" if column else "left")
-    medians = [float(np.percentile(own, 50)) for own in samples]
+    medians = [float(np.percentile(samples.ms, 50)) for samples in turns]
     for (name, (path, _, kind)), median in zip(subjects.items(), medians, strict=True):
         rate, peak = flops / median * 1000, peaks[kind]
         table.add_row(
@@ -158,7 +159,7 @@ def engine_table(wide: Path, int8: Path, folder: Path) -> None:
     table = Table(title="TensorRT for RTX, compiled without a GPU")
     for column in ("", "graph [MB]", "engine [MB]", "time [s]", "peak memory [MB]", "products"):
         table.add_column(column, justify="right" if column else "left")
-    cases: list[tuple[str, Path, Floats]] = [
+    cases: list[tuple[str, Path, EngineFloats]] = [
         ("FP32", wide, "fp32"), ("FP16", wide, "fp16"), ("INT8, floats FP16", int8, "fp16"),
     ]  # fmt: skip
     for name, graph, floats in cases:
@@ -179,12 +180,14 @@ def compile_full(folder: Path) -> None:
     def say(what: str) -> None:
         seconds = time.perf_counter() - start
         console.print(
-            f"{seconds:5.0f} s  {what}; peak memory so far {peak_memory_gb('cpu'):.1f} GB",
+            f"{seconds:5.0f} s  {what}; peak memory so far {process_peak_gb():.1f} GB",
             highlight=False,
         )
 
     network = Dust3r(CONFIGS[FULL]).eval()
-    say(f"{sum(one.numel() for one in network.parameters()) / 1e6:.0f}M parameters made")
+    say(
+        f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.0f}M parameters made"
+    )
     quantized(network, 64)  # the ranges of random weights do not matter, the cost of finding does
     say("quantized")
     graph, engine = folder / "full_int8.onnx", folder / "full_int8.trt"

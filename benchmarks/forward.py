@@ -25,14 +25,16 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from dust_core.declared.specs import load_specs
 from dust_core.network.model import Dust3r, PairPrediction
 from dust_core.network.model.blocks import CrossAttention, SelfAttention, scale_of
 from dust_core.network.model.cost import flops_giga
 from dust_core.network.model.named import CONFIGS
-from dust_eval.measure.latency import Timing, measure_latency
+from dust_eval.measure.latency import measure_latency
 from dust_eval.runtimes import PairOutput, RuntimeOptions
 from dust_eval.runtimes.torch_runtime import TorchModel
 
+ROOT = Path(__file__).parents[1]
 FULL = "DUSt3R_ViTLarge_BaseDecoder_512_dpt"
 SIDE = 512
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -83,8 +85,10 @@ class Published(nn.Module):
             {"img": image, "true_shape": torch.tensor([image.shape[-2:]]), "instance": [name]}
             for name, image in (("1", image1), ("2", image2))
         ]
-        one, two = self.network(*views)
-        return PairPrediction(one["pts3d"], one["conf"], two["pts3d_in_other_view"], two["conf"])
+        first, second = self.network(*views)
+        return PairPrediction(
+            first["pts3d"], first["conf"], second["pts3d_in_other_view"], second["conf"]
+        )
 
 
 def main() -> None:
@@ -125,10 +129,12 @@ def compare(name: str, threads: int, seconds: float, published: Path | None) -> 
     predictions = [model(*images) for model in models]  # warms them up, too
     turns = round(seconds / (time.perf_counter() - start)) - 1
     turns = min(max(turns, FEWEST_TURNS), MOST_TURNS)
-    samples = measure_latency(models, images, Timing(warmup=0, repeats=turns))
+    protocol = load_specs(ROOT / "specs").workload.timing
+    timing = protocol.model_copy(update={"warmup": 0, "repeats": turns})
+    timed = measure_latency(models, images, timing)
 
     flops = flops_giga(network, SIDE, SIDE)
-    medians = dict(zip(labels, (float(np.median(own)) for own in samples), strict=True))
+    medians = dict(zip(labels, (float(np.median(samples.ms)) for samples in timed), strict=True))
     table = Table(title=f"{name}, {flops:.1f} GFLOP a pair, {threads} threads, {turns} turns")
     last = list(makers)[-1]
     for column in ("", "type", "p50 [ms]", "GFLOP/s", "peak", "share", f"{last} / it", "error"):
@@ -164,11 +170,11 @@ def product_peak(dtype: torch.dtype) -> float:
     return 2 * GEMM_SIDE**3 / min(times) / 1e9
 
 
-def error(found: PairOutput, true: PairOutput) -> float:
+def error(predicted: PairOutput, true: PairOutput) -> float:
     """Median relative distance of the points of both views."""
     distances = [
         np.linalg.norm(a - b, axis=-1) / np.linalg.norm(b, axis=-1)
-        for a, b in ((found.pts3d_1, true.pts3d_1), (found.pts3d_2, true.pts3d_2))
+        for a, b in ((predicted.pts3d_1, true.pts3d_1), (predicted.pts3d_2, true.pts3d_2))
     ]
     return float(np.median(distances))
 

@@ -39,11 +39,11 @@ from dust_core.errors import DustError
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.onnx.export import INPUTS, export_onnx
 from dust_eval.gates.effects import drop_percent
-from dust_eval.measure.latency import Timing, measure_latency
+from dust_eval.measure.latency import measure_latency
 from dust_eval.measure.samples import set_samples, workload_samples
 from dust_eval.quality import measure_quality
 from dust_eval.runtimes import Precision, RuntimeOptions
-from dust_eval.runtimes.openvino_runtime import OpenVinoModel
+from dust_eval.runtimes.openvino_runtime import load
 
 ROOT = Path(__file__).parents[1]
 ENDS = ("patch_embed", "downstream_head")  # as nodes and layers are named
@@ -190,7 +190,7 @@ def by_nncf(
 def measured(task: ResolvedTask, graphs: dict[str, Graph], threads: int) -> Table:
     """Quality on the workload and latency in turn, a row for each graph."""
     models = [
-        OpenVinoModel(graph.file, RuntimeOptions(precision=graph.floats, threads=threads))
+        load(graph.file, RuntimeOptions(precision=graph.floats, threads=threads))
         for graph in graphs.values()
     ]
     samples = list(workload_samples(task))
@@ -204,9 +204,10 @@ def measured(task: ResolvedTask, graphs: dict[str, Graph], threads: int) -> Tabl
         }
         for model in models
     ]
-    timing = Timing(task.workload.timing.warmup, task.workload.timing.repeats)
+    timing = task.workload.timing
     medians = [
-        float(np.percentile(own, 50)) for own in measure_latency(models, samples[0].images, timing)
+        float(np.percentile(turns.ms, 50))
+        for turns in measure_latency(models, samples[0].images, timing)
     ]
     float_size = size_mb(graphs["FP32"].file)
     table = Table(title=f"OpenVINO, {threads} threads, {len(samples)} pairs; drops in % of FP32")

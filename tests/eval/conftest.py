@@ -58,11 +58,15 @@ def write_set(folder: Path, split: str) -> None:
     def enlarged(number: int) -> PairSample:
         small = pair(number, number + 1, scene=f"room/{split}")
         scale = np.array([[8, 0, 3.5], [0, 8, 3.5], [0, 0, 1]], np.float32)
-        one, two = (image.repeat(8, 0).repeat(8, 1) for image in small.images)
+        photograph, neighbour = (image.repeat(8, 0).repeat(8, 1) for image in small.images)
         near, far = (depth.repeat(8, 0).repeat(8, 1) for depth in small.depths)
         first, second = (scale @ matrix for matrix in small.intrinsics)
         return PairSample(
-            (one, two), (near, far), (first, second), small.view1_from_view2, small.about
+            (photograph, neighbour),
+            (near, far),
+            (first, second),
+            small.view1_from_view2,
+            small.about,
         )
 
     members = (encode(enlarged(number), picture="png") for number in range(PAIRS))

@@ -18,7 +18,7 @@ from dust_compress.engine.worker import PEAK_MEMORY
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_eval.runtimes import RuntimeOptions, load_model
-from dust_eval.runtimes.engine_manifest import Floats, manifest_path, verify_engine
+from dust_eval.runtimes.engine_manifest import EngineFloats, manifest_path, verify_engine
 
 pytestmark = pytest.mark.skipif(
     find_spec("tensorrt_bindings") is None and find_spec("tensorrt_rtx") is None,
@@ -134,7 +134,9 @@ def test_a_graph_that_parses_and_does_not_compile_says_why(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("floats", "message"), [("fp32", "cannot be compiled"), ("fp16", "this is no ONNX graph")]
 )
-def test_a_file_that_is_no_graph_is_named(floats: Floats, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_graph_is_named(
+    floats: EngineFloats, message: str, tmp_path: Path
+) -> None:
     graph = tmp_path / "noise.onnx"
     graph.write_bytes(np.random.default_rng(0).bytes(1000))
     with pytest.raises(DustError, match=rf"noise\.onnx.*{message}"):
@@ -181,8 +183,8 @@ def test_an_engine_computes_what_its_graph_computes(int8_graph: Path, tmp_path: 
     images = [random.uniform(-1, 1, (1, 3, 64, 64)).astype(np.float32) for _ in range(2)]
     on_gpu = load_model("tensorrt", engine, RuntimeOptions(threads=1, device="cuda"))
     on_cpu = load_model("onnxruntime", int8_graph, RuntimeOptions(threads=1))
-    for found, expected in zip(on_gpu(*images), on_cpu(*images), strict=True):
-        assert np.linalg.norm(found - expected) <= 3e-2 * np.linalg.norm(expected)
+    for output, expected in zip(on_gpu(*images), on_cpu(*images), strict=True):
+        assert np.linalg.norm(output - expected) <= 3e-2 * np.linalg.norm(expected)
 
 
 def _building(graph: Path, engine: Path) -> "subprocess.Popen[str]":
@@ -204,7 +206,7 @@ def _worker_of(process: "subprocess.Popen[str]") -> psutil.Process:
 
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        found = next(workers(), None)
-        if found is not None:
-            return found
+        worker = next(workers(), None)
+        if worker is not None:
+            return worker
     raise AssertionError("the compiler never started")

@@ -40,8 +40,8 @@ def quality(points_1: np.ndarray, points_2: np.ndarray, truth: PairTruth) -> dic
 @given(POSITIVE)
 def test_the_truth_at_any_scale_is_perfect(scale: float) -> None:
     truth, first, second = room()
-    found = quality(scale * first, scale * second, truth)
-    assert found == pytest.approx({"absrel": 0, "rmse": 0, "delta1": 1, "chamfer": 0}, abs=1e-9)
+    metrics = quality(scale * first, scale * second, truth)
+    assert metrics == pytest.approx({"absrel": 0, "rmse": 0, "delta1": 1, "chamfer": 0}, abs=1e-9)
 
 
 @given(st.floats(-0.3, 0.6))
@@ -51,23 +51,23 @@ def test_view_2_alone_at_another_scale_errs_by_that_factor(error: float) -> None
     truth, first, second = room()
     camera_2 = truth.view1_from_view2[:3, 3]
     # Scaling about camera 2 multiplies its depths by 1 + error and leaves view 1 alone.
-    found = quality(first, (1 + error) * (second - camera_2) + camera_2, truth)
+    metrics = quality(first, (1 + error) * (second - camera_2) + camera_2, truth)
     share_2 = (truth.depth_2 > 0).sum() / ((truth.depth_1 > 0).sum() + (truth.depth_2 > 0).sum())
-    assert found["absrel"] == pytest.approx(abs(error) * share_2, abs=1e-9)
+    assert metrics["absrel"] == pytest.approx(abs(error) * share_2, abs=1e-9)
     depths = truth.depth_2[truth.depth_2 > 0]
-    assert found["rmse"] == pytest.approx(
+    assert metrics["rmse"] == pytest.approx(
         abs(error) * math.sqrt(np.mean(depths**2) * share_2), abs=1e-9
     )
-    assert found["delta1"] == pytest.approx(1 if factor < 1.25 else 1 - share_2)
+    assert metrics["delta1"] == pytest.approx(1 if factor < 1.25 else 1 - share_2)
 
 
 @given(st.floats(0.001, 0.02))
 def test_a_sideways_shift_is_seen_by_chamfer_alone(shift: float) -> None:
     truth, first, second = room()
     moved = np.array([0, shift, 0])
-    found = quality(first + moved, second + moved, truth)
-    assert found["absrel"] == pytest.approx(0, abs=1e-9)
-    assert 0 < found["chamfer"] <= shift + 1e-12
+    metrics = quality(first + moved, second + moved, truth)
+    assert metrics["absrel"] == pytest.approx(0, abs=1e-9)
+    assert 0 < metrics["chamfer"] <= shift + 1e-12
 
 
 def test_unknown_depth_is_masked() -> None:
@@ -79,9 +79,9 @@ def test_unknown_depth_is_masked() -> None:
 def test_depth_behind_the_camera_is_a_miss_not_nan() -> None:
     truth, first, second = room()
     first[5, 5] = [0, 0, -1]
-    found = quality(first, second, truth)
+    metrics = quality(first, second, truth)
     pixels = (truth.depth_1 > 0).sum() + (truth.depth_2 > 0).sum()
-    assert found["delta1"] == pytest.approx(1 - 1 / pixels)
+    assert metrics["delta1"] == pytest.approx(1 - 1 / pixels)
 
 
 @given(st.lists(st.tuples(POSITIVE, POSITIVE), min_size=1, max_size=30))

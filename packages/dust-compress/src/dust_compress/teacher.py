@@ -33,7 +33,7 @@ from dust_core.network.model.cost import parameters_millions
 from dust_core.network.surgery.patches import enlarge_patches
 from dust_core.pairs.feed.feed import PairBatch
 from dust_eval.measure.execution import begin, write_results
-from dust_eval.measure.resources import size_mb
+from dust_eval.measure.resources import non_finite_weights, size_mb
 
 _ELSEWHERE = dict.fromkeys(
     (
@@ -66,7 +66,7 @@ def train_teacher(task: ResolvedTask) -> None:
     # What is shipped is small, and float16 is finer than the bf16 that it was trained in; the
     # published weights stay exact.
     save_checkpoint(network, path, **origin, half=published is None)
-    network = load_checkpoint(path).network
+    network = load_checkpoint(path, finite=False).network  # the line on NaN judges it
     result = build_result(
         execution,
         task_parameters(task),
@@ -80,12 +80,11 @@ def _measured(
     task: ResolvedTask, network: Dust3r, path: Path, outcomes: list[Outcome]
 ) -> Measurement:
     gpu_hours, reasons = cost_of(task, outcomes)
-    nan_count = sum(int((~weights.isfinite()).sum()) for weights in network.parameters())
     return Measurement(
         params_M=parameters_millions(network),
         size_MB=size_mb(path),
         gpu_hours=gpu_hours,
-        quantities={"nan_count": nan_count},
+        quantities={"nan_count": non_finite_weights(path)},
         notes=how_it_went(outcomes) if outcomes else "the published checkpoint",
         reasons=_ELSEWHERE | reasons,
     )

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,16 @@ from dust_compress.engine.half import write_half
 from dust_compress.engine.toolchain import Compiler, Toolchain, find_toolchain
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, sha256_file
-from dust_eval.runtimes.engine_manifest import EngineManifest, Floats, manifest_path, write_manifest
+from dust_eval.runtimes.engine_manifest import (
+    EngineFloats,
+    EngineManifest,
+    capability,
+    compiler_versions,
+    manifest_path,
+    write_manifest,
+)
 
 _RTX_CAPABILITIES = ("8.0", "8.6", "8.9", "12.0")
-_RECORDED = (
-    "tensorrt",
-    "tensorrt-rtx",
-    "tensorrt-cu12-bindings",
-    "onnxruntime-ep-nv-tensorrt-rtx-cu12",
-)
 
 
 def build_engine(
@@ -31,7 +31,7 @@ def build_engine(
     engine: Path,
     *,
     compiler: Compiler,
-    floats: Floats = "fp32",
+    floats: EngineFloats = "fp32",
     workspace_gb: float = 8.0,
     tf32: bool = False,
     verbose: bool = False,
@@ -82,7 +82,7 @@ def build_engine(
             sha256=sha256_file(built),
             onnx_sha256=graph_sha256,
             compiler=compiler,
-            versions={"api": report["version"], **_versions()},
+            versions={"api": report["version"], **compiler_versions()},
             compute_capabilities=capabilities,
             inputs={name: tuple(shape) for name, shape in report["inputs"].items()},
             floats=floats,
@@ -164,15 +164,4 @@ def _capabilities(compiler: Compiler) -> tuple[str, ...]:
             "TensorRT compiles for the GPU of this machine, and none is here",
             fix="choose the compiler tensorrt_rtx in the profile, which needs none",
         )
-    major, minor = torch.cuda.get_device_capability()
-    return (f"{major}.{minor}",)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _RECORDED:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return (capability(),)

@@ -45,7 +45,11 @@ def build_quantized(task: ResolvedTask) -> None:
     )  # fmt: skip
     try:
         manifest = build_engine(
-            graph, engine, compiler=task.profile.runtime.compiler, floats="fp16"
+            graph,
+            engine,
+            compiler=task.profile.runtime.compiler,
+            floats="fp16",
+            tf32=task.workload.timing.tf32,
         )
     except DustError as error:
         _write(task, execution, 0, {"reason": error.what}, graph)
@@ -59,7 +63,12 @@ def _runs(task: ResolvedTask, engine: Path) -> tuple[int, str]:
     """Whether the engine computes finite values where it can be run at all, in a word why."""
     if not torch.cuda.is_available():
         return 1, "compiled; not run, for there is no GPU on this machine"
-    options = RuntimeOptions(precision="fp16", threads=task.profile.threads, device="cuda")
+    options = RuntimeOptions(
+        precision="fp16",
+        threads=task.profile.threads,
+        device="cuda",
+        tf32=task.workload.timing.tf32,
+    )
     model = load_model("tensorrt", engine, options)
     shape = (1, 3, task.workload.images.height, task.workload.images.width)
     random = np.random.default_rng(task.workload.seed)

@@ -86,12 +86,12 @@ def _lay_out(folder: Path) -> None:
     wheel = Path(spec.submodule_search_locations[0])
     folder.mkdir(parents=True)
     for name, pattern in _LIBRARIES.items():
-        found = sorted(wheel.glob(pattern))
-        if not found:
+        libraries = sorted(wheel.glob(pattern))
+        if not libraries:
             raise DustError(
                 f"the wheel holds no {pattern}",
                 where=str(wheel),
                 fix="install the version that requirements.lock pins",
             )
-        (folder / name).symlink_to(found[0])
+        (folder / name).symlink_to(libraries[0])
     (folder / _PLUGINS).write_bytes(stub_library(_PLUGINS, _PLUGINS_FUNCTION))

@@ -56,7 +56,7 @@ def main(request_path: str) -> int:
         inputs = (network.get_input(index) for index in range(network.num_inputs))
         report = {
             "version": trt.__version__,
-            "inputs": {one.name: list(one.shape) for one in inputs},
+            "inputs": {image.name: list(image.shape) for image in inputs},
             "products": Counter(_products(trt, network)),
         }
         log.write(f"info: {PEAK_MEMORY} {_peak_memory_mb():.0f} MB\n")

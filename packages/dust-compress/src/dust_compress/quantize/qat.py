@@ -73,7 +73,13 @@ def qat_student(task: ResolvedTask) -> None:
     graph, engine = (ARTIFACTS / task.profile_name / name for name in own.outputs)
     built_on = (str(checkpoint.exp_id), experiment_of(policy_task))
     export_by(task, checkpoint.network, graph, Origin(experiment_of(task), built_on))
-    build_engine(graph, engine, compiler=task.profile.runtime.compiler, floats="fp16")
+    build_engine(
+        graph,
+        engine,
+        compiler=task.profile.runtime.compiler,
+        floats="fp16",
+        tf32=task.workload.timing.tf32,
+    )
     comparison = after_training(task, compare(task, STUDENT, graph, engine), outcome)
     results = results_of(execution, comparison, graph, engine=engine)
     write_results(task, results, {"curves": [outcome.history]})

@@ -21,7 +21,7 @@ def trained(
         measured,
         gpu_hours=gpu_hours,
         reasons=others | reasons,
-        quantities=dict(quantities or measured.quantities),
+        quantities={**measured.quantities, **(quantities or {})},
         notes="; ".join(filter(None, (how_it_went((outcome,)), measured.notes))),
     )
 

@@ -1,7 +1,6 @@
 """The executors `freeze-workload` (P0-1) and `evaluate-teacher` (P0-2)."""
 
 import io
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,64 +63,63 @@ def evaluate_teacher(task: ResolvedTask) -> None:
     """
     execution = begin(task)
     path = ARTIFACTS / task.profile_name / task.task.inputs[0]
+    pinned = task.workload.timing.baseline_precision
     reduced = task.profile.runtime.float_precision
-    found = evaluate(
+    evaluations = evaluate(
         task,
         {
-            "the teacher": Subject(path=path, computed="fp32", scene=True),
-            "the teacher again": Subject(path=path, computed="fp32"),
+            "the teacher": Subject(path=path, computed=pinned, scene=True),
+            "the teacher again": Subject(path=path, computed=pinned),
             f"the teacher in {reduced}": Subject(
                 path=path, computed=reduced, notes=f"the same weights in {reduced}"
             ),
         },
     )
-    first, again = found["the teacher"], found.pop("the teacher again")
+    first, again = evaluations["the teacher"], evaluations.pop("the teacher again")
     roles: tuple[Role, ...] = ("candidate", "reference")
     results = tuple(
         build_result(
             execution,
             task_parameters(task),
-            _counted(one.measured),
+            _with_missing_fields(evaluation.measured),
             artifacts=dict(execution.inputs),
             role=role,
-            runtime=one.runtime,
+            runtime=evaluation.runtime,
         )
-        for role, one in zip(roles, found.values(), strict=True)
+        for role, evaluation in zip(roles, evaluations.values(), strict=True)
     )
-    write_results(task, results, {"again": _repeated(task, first.measured, again.measured)})
+    write_results(task, results, {"again": agreement(task, first.measured, again.measured)})
 
 
-def _repeated(task: ResolvedTask, first: Measurement, again: Measurement) -> dict[str, Any]:
-    """How two measurements of one network in one process agree."""
+def agreement(task: ResolvedTask, first: Measurement, again: Measurement) -> dict[str, Any]:
+    """How two measurements of one network in one process agree.
+
+    Returns:
+        `t_pair_p50_ratio`, the second median latency over the first, its interval `low` to `high`,
+        and `same_quality`, whether both have the same quality to the last digit.
+    """
     assert first.latency is not None and again.latency is not None
     protocol = task.workload.quality
     plan = Resampling(protocol.bootstrap, protocol.confidence, task.workload.seed)
-    one, two = first.latency.candidate_ms, again.latency.candidate_ms
-    reduction = p50_reduction_interval(two, one, plan)
+    first_ms, again_ms = first.latency.candidate_ms, again.latency.candidate_ms
+    reduction = p50_reduction_interval(again_ms, first_ms, plan)
     assert reduction is not None  # no latency is 0
     return {
-        "t_pair_p50_ratio": percentile(two, 50) / percentile(one, 50),
+        "t_pair_p50_ratio": percentile(again_ms, 50) / percentile(first_ms, 50),
         "low": 1 - reduction.high / 100,
         "high": 1 - reduction.low / 100,
-        "same_quality": first.per_pair == again.per_pair,
+        "same_quality": bool(first.per_pair) and first.per_pair == again.per_pair,
     }
 
 
-def _counted(measured: Measurement) -> Measurement:
-    """The measurement with what P0-2's lines bind: values that are no number, fields without one.
+def _with_missing_fields(measured: Measurement) -> Measurement:
+    """The measurement with the number of measured fields that are null, which P0-2's line binds.
 
-    GPU hours are left out: an evaluation spends none worth counting.
+    GPU hours do not count: an evaluation spends none worth counting.
     """
-    values = [value for row in measured.per_pair.values() for value in row]
     wanted = set(MEASURED_FIELDS) - {"gpu_hours"}
-    return replace(
-        measured,
-        quantities={
-            **measured.quantities,
-            "nan_count": sum(not math.isfinite(value) for value in values),
-            "missing_fields": len(wanted & set(measured.reasons)),
-        },
-    )
+    missing = len(wanted & set(measured.reasons))
+    return replace(measured, quantities={**measured.quantities, "missing_fields": missing})
 
 
 def _workload_text(task: ResolvedTask) -> str:

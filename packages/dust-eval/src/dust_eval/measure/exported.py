@@ -23,7 +23,7 @@ def exported(task: ResolvedTask, checkpoint: Path) -> Path:
     shape = task.workload.images
     path = _folder(task) / f"{_origin(task, checkpoint)}.onnx"
     if not path.exists():
-        network = load_checkpoint(checkpoint).network
+        network = load_checkpoint(checkpoint, finite=False).network
         export_onnx(network, path, height=shape.height, width=shape.width)
     return path
 
@@ -34,7 +34,7 @@ def exported_parts(task: ResolvedTask, checkpoint: Path) -> tuple[Path, Path]:
     folder = _folder(task) / _origin(task, checkpoint)
     encoder, decoder = folder / "encoder.onnx", folder / "decoder.onnx"
     if not (encoder.exists() and decoder.exists()):
-        network = load_checkpoint(checkpoint).network
+        network = load_checkpoint(checkpoint, finite=False).network
         export_parts(network, encoder, decoder, height=shape.height, width=shape.width)
     return encoder, decoder
 

@@ -1,9 +1,10 @@
 """The interleaved timing protocol."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 
+from dust_core.declared.specs.models.workload import Timing
+from dust_core.errors import DustError
 from dust_eval.runtimes import Images, PairModel
 
 _STABLE_CALLS = 3
@@ -12,11 +13,16 @@ _LONGEST_WARMUP = 10  # times the declared warm-up
 
 
 @dataclass(frozen=True)
-class Timing:
-    """How often to call: before the first timed call, and timed, of each model."""
+class TurnSamples:
+    """What was timed of one model.
 
-    warmup: int
-    repeats: int
+    Attributes:
+        ms: milliseconds by turn.
+        settled: whether it became steady before the first turn.
+    """
+
+    ms: tuple[float, ...]
+    settled: bool
 
 
 def measure_latency(
@@ -24,42 +30,64 @@ def measure_latency(
     images: Images,
     timing: Timing,
     on_turn: Callable[[], None] = lambda: None,
-) -> tuple[tuple[float, ...], ...]:
-    """Time models on one pair, in turn in one process, after each has become steady.
+) -> tuple[TurnSamples, ...]:
+    """Time models on one pair, in turn in one process, after each has been warmed up.
+
+    Each call is timed by the clock of the model's runtime: the host's on a CPU, events of the
+    device on a GPU.
 
     Args:
         models: the candidate, its baseline, and whatever is reported beside them.
         images: two images (1, 3, H, W) float32 in [-1, 1].
-        on_turn: told of every turn, in which each model is called once.
+        timing: the workload's protocol.
+        on_turn: called after every turn, in which each model runs once.
 
     Returns:
-        For each model its milliseconds by turn: the i-th samples of all were taken together, so
-        that drift of the machine cancels in their ratios.
+        For each model its samples: the i-th of all were taken together, so that drift of the
+        machine cancels in their ratios.
+
+    Raises:
+        DustError: the protocol names an order that is not built.
     """
+    orders = list(_orders(timing, len(models)))
+    settled = []
     for model in models:
         model.prepare(*images)
-        _warm_up(model, timing.warmup)
-    samples: tuple[list[float], ...] = tuple([] for _ in models)
+        settled.append(_warm_up(model, timing.warmup))
+    taken: tuple[list[float], ...] = tuple([] for _ in models)
+    for order in orders:
+        for index in order:
+            taken[index].append(_time_ms(models[index]))
+        on_turn()
+    return tuple(
+        TurnSamples(tuple(samples), steady) for samples, steady in zip(taken, settled, strict=True)
+    )
+
+
+def _orders(timing: Timing, models: int) -> Iterator[list[int]]:
+    """For each turn, the numbers of the models in the order in which they run."""
+    if timing.order != "alternate":
+        raise DustError(
+            f"timing.order is {timing.order!r}, and only 'alternate' is built",
+            where="workload",
+            fix="set timing.order to alternate",
+        )
     for turn in range(timing.repeats):
         # Who goes first changes too: the first call after a change of model finds cold caches.
-        for place in range(len(models)):
-            index = (place + turn) % len(models)
-            samples[index].append(_time_ms(models[index]))
-        on_turn()
-    return tuple(tuple(own) for own in samples)
+        yield [(place + turn) % models for place in range(models)]
 
 
-def _warm_up(model: PairModel, least: int) -> None:
+def _warm_up(model: PairModel, least: int) -> bool:
+    """Call the model until it is steady; False if it never becomes so."""
     # Clocks, caches and lazy compilation settle at their own pace: go on until three calls agree.
     recent: list[float] = []
     for call in range(least * _LONGEST_WARMUP):
         recent = [*recent, _time_ms(model)][-_STABLE_CALLS:]
         steady = len(recent) == _STABLE_CALLS and max(recent) < (1 + _STABLE_SPREAD) * min(recent)
         if call + 1 >= least and steady:
-            return
+            return True
+    return False
 
 
 def _time_ms(model: PairModel) -> float:
-    start = perf_counter()
-    model.execute()
-    return 1000 * (perf_counter() - start)
+    return model.clock.time_ms(model.execute)

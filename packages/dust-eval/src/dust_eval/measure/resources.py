@@ -1,12 +1,11 @@
-"""What a network costs besides time and operations: bytes and memory."""
+"""What a network's file costs: bytes, and values in it that are no number."""
 
-import resource
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
-_LINUX_UNIT, _MAC_UNIT = 1024, 1  # ru_maxrss is in KiB on Linux and in bytes on macOS
+from dust_core.network.checkpoint import load_checkpoint
+from dust_eval.arrays import Floats
+from dust_eval.quality.finite import count_non_finite
 
 
 def size_mb(path: Path) -> float:
@@ -15,9 +14,37 @@ def size_mb(path: Path) -> float:
     return sum(part.stat().st_size for part in parts) / 1e6
 
 
-def peak_memory_gb(device: str) -> float:
-    """Peak memory in 10^9 bytes: of the device on a GPU, of the whole process on a CPU."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e9
-    unit = _MAC_UNIT if sys.platform == "darwin" else _LINUX_UNIT
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+def non_finite_weights(path: Path) -> int:
+    """How many weights of a checkpoint (.pth) or of a graph (.onnx) are NaN or infinite.
+
+    An engine shows no weights: of a .trt file it is 0.
+
+    Raises:
+        DustError: the checkpoint is absent or damaged.
+    """
+    match path.suffix:
+        case ".pth":
+            weights = load_checkpoint(path, finite=False).network.state_dict().values()
+            return sum(int((~tensor.isfinite()).sum()) for tensor in weights)
+        case ".onnx":
+            return count_non_finite(_graph_weights(path))
+        case _:
+            return 0
+
+
+def _graph_weights(path: Path) -> Iterator[Floats]:
+    import onnx
+    from onnx import TensorProto, numpy_helper
+
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+    graph = onnx.load(path).graph
+    constants = (
+        attribute.t
+        for node in graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    )
+    for tensor in (*graph.initializer, *constants):
+        if tensor.data_type in floats:
+            yield numpy_helper.to_array(tensor)

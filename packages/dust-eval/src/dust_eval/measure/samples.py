@@ -43,15 +43,15 @@ def scene_images(task: ResolvedTask) -> list[Floats]:
     Raises:
         DustError: the set is absent or damaged.
     """
-    found: dict[str, Floats] = {}
+    images: dict[str, Floats] = {}
     scene = None
     for pair in read_samples(Path(task.data.workload.manifest).parent, verify=True):
         scene = scene or pair.about["scene"]
         if pair.about["scene"] == scene:
-            found |= dict(zip(pair.about["images"], _images(pair), strict=True))
-        if len(found) >= task.workload.scene.images:
+            images |= dict(zip(pair.about["images"], _images(pair), strict=True))
+        if len(images) >= task.workload.scene.images:
             break
-    return list(found.values())[: task.workload.scene.images]
+    return list(images.values())[: task.workload.scene.images]
 
 
 def set_samples(folder: Path, pairs: int | None = None) -> Iterator[Sample]:

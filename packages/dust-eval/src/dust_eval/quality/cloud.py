@@ -3,6 +3,7 @@
 import numpy as np
 
 from dust_eval.arrays import Floats
+from dust_eval.quality.depth import Unscorable
 
 
 def chamfer(first: Floats, second: Floats, points: int, seed: int) -> float:
@@ -12,7 +13,8 @@ def chamfer(first: Floats, second: Floats, points: int, seed: int) -> float:
     `points` of each cloud, drawn without replacement from `seed`, are compared.
 
     Raises:
-        ValueError: a cloud is empty or holds a value that is not finite.
+        Unscorable: a cloud holds a value that is not finite.
+        ValueError: a cloud is empty.
     """
     from scipy.spatial import cKDTree
 
@@ -20,7 +22,7 @@ def chamfer(first: Floats, second: Floats, points: int, seed: int) -> float:
         if not len(cloud):
             raise ValueError(f"the {name} cloud is empty")
         if not np.isfinite(cloud).all():
-            raise ValueError(f"the {name} cloud holds NaN or infinity")
+            raise Unscorable(f"the {name} cloud holds NaN or infinity")
     rng = np.random.default_rng(seed)
     a, b = (_draw(cloud, points, rng) for cloud in (first, second))
     # Each point is looked up by itself: the number of threads changes nothing but the time.

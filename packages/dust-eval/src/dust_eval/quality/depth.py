@@ -9,6 +9,10 @@ DELTA1_BOUND = 1.25
 _SMALLEST_DEPTH_M = 1e-6
 
 
+class Unscorable(ValueError):
+    """A prediction is so wrong that no metric is defined for it."""
+
+
 def absrel(predicted: Floats, true: Floats) -> float:
     """Mean of |predicted - true| / true over pixels (N,), a fraction."""
     return float(np.mean(np.abs(predicted - true) / true))
@@ -30,9 +34,9 @@ def median_scale(predicted: Floats, true: Floats) -> float:
     """The factor that makes the median ratio of true to predicted depths (N,) equal to 1.
 
     Raises:
-        ValueError: not one predicted depth is positive.
+        Unscorable: not one predicted depth is positive.
     """
     positive = predicted > _SMALLEST_DEPTH_M
     if not positive.any():
-        raise ValueError("no predicted depth is positive, so no scale can be fitted")
+        raise Unscorable("no predicted depth is positive, so no scale can be fitted")
     return float(np.median(true[positive] / predicted[positive]))

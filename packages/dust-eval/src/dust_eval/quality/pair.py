@@ -6,7 +6,7 @@ import numpy as np
 
 from dust_eval.arrays import Floats, Mask
 from dust_eval.quality.cloud import chamfer
-from dust_eval.quality.depth import absrel, delta1, median_scale, rmse
+from dust_eval.quality.depth import Unscorable, absrel, delta1, median_scale, rmse
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def pair_quality(
         truth: depths and cameras at the same H and W.
 
     Raises:
-        ValueError: shapes differ, or the prediction is not finite.
+        Unscorable: the prediction is not finite, or is nowhere in front of the camera.
+        ValueError: shapes differ.
     """
     cloud_1, cloud_2 = _aligned(points_1, points_2, truth)
     mask_1, mask_2 = truth.depth_1 > 0, truth.depth_2 > 0
@@ -76,7 +77,7 @@ def _aligned(points_1: Floats, points_2: Floats, truth: PairTruth) -> tuple[Floa
         if points.shape != (*truth.depth_1.shape, 3):
             raise ValueError(f"{name} is {points.shape}, the truth {truth.depth_1.shape}")
         if not np.isfinite(points).all():
-            raise ValueError(f"{name} holds NaN or infinity")
+            raise Unscorable(f"{name} holds NaN or infinity")
     mask_1, mask_2 = truth.depth_1 > 0, truth.depth_2 > 0
     scale = median_scale(points_1[mask_1][:, 2], truth.depth_1[mask_1])
     return scale * points_1[mask_1], scale * points_2[mask_2]

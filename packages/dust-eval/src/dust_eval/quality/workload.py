@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dust_core.errors import DustError
+from dust_eval.quality.depth import Unscorable
+from dust_eval.quality.finite import count_non_finite
 from dust_eval.quality.pair import PairTruth, pair_quality
-from dust_eval.runtimes import Images, PairModel
+from dust_eval.runtimes import Images, PairModel, PairOutput
 
 METRICS = ("absrel", "rmse", "delta1", "chamfer")
 
@@ -23,15 +25,33 @@ class Sample:
 
 @dataclass(frozen=True)
 class QualityReport:
-    """Metrics by pair, in the workload's order, and their means over the pairs."""
+    """Quality of a network over a workload.
+
+    Attributes:
+        pairs: the pairs' names, in the workload's order.
+        per_pair: metric -> its value for every pair; empty if one pair could not be scored, for a
+            mean over the others would be of another workload.
+        non_finite: how many values of points and confidences are NaN or infinite, over all pairs.
+        unscored: pair -> why it could not be scored.
+    """
 
     pairs: tuple[str, ...]
     per_pair: dict[str, tuple[float, ...]]
+    non_finite: int
+    unscored: dict[str, str]
 
     @property
     def aggregate(self) -> dict[str, float]:
         """The mean of each metric over the pairs."""
         return {name: float(np.mean(values)) for name, values in self.per_pair.items()}
+
+    @property
+    def why_unscored(self) -> str:
+        """Which pairs could not be scored, in a line; empty if all were."""
+        if not self.unscored:
+            return ""
+        name, reason = next(iter(self.unscored.items()))
+        return f"{len(self.unscored)} of {len(self.pairs)} pairs cannot be scored; {name}: {reason}"
 
 
 def measure_quality(
@@ -44,33 +64,50 @@ def measure_quality(
 ) -> QualityReport:
     """Run `model` on every sample and compare with its truth.
 
+    A prediction that is no number is counted, not raised: it is what a line about it binds.
+
     Raises:
-        DustError: there is no sample, or a prediction cannot be scored; it names the pair.
+        DustError: there is no sample, or a prediction has another size than the truth.
     """
     names: list[str] = []
     rows: list[dict[str, float]] = []
+    unscored: dict[str, str] = {}
+    non_finite = 0
     for sample in samples:
-        try:
-            prediction = model(*sample.images)
-            row = pair_quality(
-                prediction.pts3d_1[0],
-                prediction.pts3d_2[0],
-                sample.truth,
-                chamfer_points=chamfer_points,
-                seed=seed,
-            )
-        except ValueError as error:
-            raise DustError(
-                f"the prediction cannot be scored: {error}",
-                where=sample.name,
-                fix="look at the pair with `dust data show`, and build or pull the model again",
-                exit_code=1,
-            ) from error
         names.append(sample.name)
-        rows.append(row)
+        prediction = model(*sample.images)
+        wrong = count_non_finite(prediction)
+        non_finite += wrong
+        try:
+            if wrong:
+                raise Unscorable(f"{wrong} predicted values are NaN or infinite")
+            rows.append(_scored(prediction, sample, chamfer_points, seed))
+        except Unscorable as error:
+            unscored[sample.name] = str(error)
         on_pair(sample.name)
-    if not rows:
+    if not names:
         raise DustError("the workload holds no pair", fix="pull the data: `dvc pull`")
-    return QualityReport(
-        tuple(names), {metric: tuple(row[metric] for row in rows) for metric in METRICS}
-    )
+    per_pair = {} if unscored else {name: tuple(row[name] for row in rows) for name in METRICS}
+    return QualityReport(tuple(names), per_pair, non_finite, unscored)
+
+
+def _scored(
+    prediction: PairOutput, sample: Sample, chamfer_points: int, seed: int
+) -> dict[str, float]:
+    try:
+        return pair_quality(
+            prediction.pts3d_1[0],
+            prediction.pts3d_2[0],
+            sample.truth,
+            chamfer_points=chamfer_points,
+            seed=seed,
+        )
+    except Unscorable:
+        raise
+    except ValueError as error:
+        raise DustError(
+            f"the prediction cannot be scored: {error}",
+            where=sample.name,
+            fix="look at the pair with `dust data show`, and build or pull the model again",
+            exit_code=1,
+        ) from error

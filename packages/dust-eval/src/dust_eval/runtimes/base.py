@@ -1,14 +1,17 @@
-"""The protocol that every runtime fulfils."""
+"""The protocols that every runtime fulfils."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from dust_core.declared.specs.models.profile import Precision
 from dust_eval.arrays import Floats
+from dust_eval.runtimes.clock import Clock
 
-Precision = Literal["fp32", "bf16", "fp16"]
+__all__ = ["Graph", "Images", "PairModel", "PairOutput", "Precision", "RuntimeOptions", "Shape"]
+
 Images = tuple[Floats, Floats]
-_IMAGE_RANK = 4
+Shape = tuple[int, ...]
 
 
 class PairOutput(NamedTuple):
@@ -37,21 +40,22 @@ class RuntimeOptions:
     tf32: bool = False
 
 
-def image_size(shape: Sequence[int]) -> tuple[int, int] | None:
-    """Height and width where a graph's first input is images (B, 3, H, W); features have none."""
-    return (shape[2], shape[3]) if len(shape) == _IMAGE_RANK else None
-
-
 class PairModel(Protocol):
     """A loaded model: two images (B, 3, H, W) float32 in [-1, 1] in, a pair's prediction out.
 
-    `size` is the one height and width that it takes; None: any that its patches divide.
+    Attributes:
+        options: what was asked for.
+        precision: what its float operations run in, which a processor may not have as asked.
+        size: the one height and width that it takes; None: any that its patches divide.
+        clock: what times `execute`.
     """
 
     runtime: str
     version: str
     options: RuntimeOptions
+    precision: Precision
     size: tuple[int, int] | None
+    clock: Clock
 
     def __call__(self, image1: Floats, image2: Floats) -> PairOutput: ...
 
@@ -59,11 +63,34 @@ class PairModel(Protocol):
         """Bring the inputs to where `execute` reads them; not timed."""
 
     def execute(self) -> None:
-        """Run once on the prepared inputs and wait until the outputs are complete; timed."""
+        """Run once on the prepared inputs; timed.
+
+        On a CPU the outputs are complete on return. On a GPU the work is queued on the stream that
+        `clock` watches.
+        """
 
 
-class GraphModel(PairModel, Protocol):
-    """A loaded graph: besides whole pairs, it runs on whatever inputs the graph has."""
+class Graph(Protocol):
+    """A loaded graph: float32 arrays in and out by name, of static shapes.
 
-    def run(self, *inputs: Floats) -> tuple[Floats, ...]:
-        """The graph's outputs, float32, for its inputs in their order."""
+    Attributes:
+        inputs, outputs: shapes by name; an output may be there under several names.
+        runtime, version, options, precision, clock: as in `PairModel`.
+    """
+
+    runtime: str
+    version: str
+    options: RuntimeOptions
+    precision: Precision
+    clock: Clock
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+
+    def bind(self, arrays: Mapping[str, Floats]) -> None:
+        """Bring inputs, by name, to where `execute` reads them."""
+
+    def execute(self) -> None:
+        """As in `PairModel`."""
+
+    def read(self, names: Sequence[str]) -> list[Floats]:
+        """These outputs of the last `execute`, complete, as copies."""

@@ -1,6 +1,8 @@
 """What is written beside an engine, and checked before the engine is loaded: an engine is code."""
 
+import hashlib
 import json
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, sha256_file
 
-Floats = Literal["fp32", "fp16"]
+EngineFloats = Literal["fp32", "fp16"]
+
+_COMPILER_PACKAGES = (
+    "tensorrt",
+    "tensorrt-rtx",
+    "tensorrt-cu12-bindings",
+    "onnxruntime-ep-nv-tensorrt-rtx-cu12",
+)
 
 
 class EngineManifest(BaseModel):
@@ -26,7 +35,7 @@ class EngineManifest(BaseModel):
         description="Compute capabilities of the GPUs it runs on."
     )
     inputs: dict[str, tuple[int, ...]] = Field(description="Static shapes by input name.")
-    floats: Floats = Field(description="What computes in it besides INT8.")
+    floats: EngineFloats = Field(description="What computes in it besides INT8.")
     tf32: bool = Field(description="Whether its FP32 products may run in TF32.")
     products: dict[str, int] = Field(
         description="Matrix products and convolutions by the type they compute in."
@@ -43,15 +52,32 @@ def write_manifest(manifest: EngineManifest, engine: Path) -> None:
     atomic_write_text(manifest_path(engine), manifest.model_dump_json(indent=2) + "\n")
 
 
-def verify_engine(engine: Path, graph: Path | None = None) -> EngineManifest:
-    """The engine's manifest, if the engine is the one that it names.
+def compiler_versions() -> dict[str, str]:
+    """Versions of the installed packages that compile engines or run them."""
+    versions = {}
+    for package in _COMPILER_PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
 
-    Args:
-        graph: the graph that the engine must come from; None if any will do.
+
+def capability() -> str:
+    """Compute capability of this machine's GPU, such as `9.0`; there must be one."""
+    import torch
+
+    major, minor = torch.cuda.get_device_capability()
+    return f"{major}.{minor}"
+
+
+def read_engine(engine: Path) -> tuple[EngineManifest, bytes]:
+    """The manifest of an engine, and the engine's bytes, which are those that it names.
+
+    The file is read once: what is loaded is what was checked, even if the file changes meanwhile.
 
     Raises:
-        DustError: the manifest is absent or broken, the engine has other bytes, or it was compiled
-            from another graph.
+        DustError: the manifest is absent or broken, or the engine has other bytes.
     """
     path = manifest_path(engine)
     fix = "build the engine again; never load one from a source you do not trust"
@@ -62,17 +88,34 @@ def verify_engine(engine: Path, graph: Path | None = None) -> EngineManifest:
     except (ValidationError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DustError(f"not an engine manifest: {reason}", where=str(path), fix=fix) from error
-    found = sha256_file(engine)
-    if found != manifest.sha256:
+    try:
+        content = engine.read_bytes()
+    except OSError as error:
         raise DustError(
-            f"the engine's SHA-256 is {found}, its manifest says {manifest.sha256}",
+            f"cannot read the engine: {error.strerror}", where=str(engine), fix=fix
+        ) from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != manifest.sha256:
+        raise DustError(
+            f"the engine's SHA-256 is {sha256}, its manifest says {manifest.sha256}",
             where=str(engine),
             fix=fix,
         )
-    if graph is not None and (source := sha256_file(graph)) != manifest.onnx_sha256:
+    return manifest, content
+
+
+def verify_engine(engine: Path, graph: Path) -> EngineManifest:
+    """The engine's manifest, if the engine is the one that it names and comes from the graph.
+
+    Raises:
+        DustError: see `read_engine`; or the engine was compiled from another graph.
+    """
+    manifest, _ = read_engine(engine)
+    graph_sha256 = sha256_file(graph)
+    if graph_sha256 != manifest.onnx_sha256:
         raise DustError(
             f"the engine was compiled from a graph with SHA-256 {manifest.onnx_sha256}, "
-            f"{graph.name} has {source}",
+            f"{graph.name} has {graph_sha256}",
             where=str(engine),
             fix="build the engine again",
         )

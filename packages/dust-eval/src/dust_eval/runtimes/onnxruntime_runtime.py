@@ -1,19 +1,27 @@
 """ONNX Runtime."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from dust_core.errors import DustError
 from dust_eval.arrays import Floats
-from dust_eval.runtimes.base import PairOutput, RuntimeOptions, image_size
+from dust_eval.runtimes.base import Precision, RuntimeOptions, Shape
+from dust_eval.runtimes.clock import Clock, DeviceClock, HostClock
+from dust_eval.runtimes.graph_model import GraphModel
 
 
-class OnnxRuntimeModel:
-    """A session on one device with a pinned number of threads."""
+class OnnxRuntimeGraph:
+    """A session on one device with a pinned number of threads; inputs and outputs stay on it."""
 
     runtime = "onnxruntime"
+    precision: Precision = "fp32"
+    clock: Clock
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
 
     def __init__(self, path: Path, options: RuntimeOptions) -> None:
         if options.precision != "fp32":
@@ -24,41 +32,61 @@ class OnnxRuntimeModel:
             )
         self.version = onnxruntime.__version__
         self.options = options
-        session = onnxruntime.SessionOptions()
-        session.intra_op_num_threads = options.threads
-        session.inter_op_num_threads = 1
-        provider = "CUDAExecutionProvider" if options.device == "cuda" else "CPUExecutionProvider"
-        if provider not in onnxruntime.get_available_providers():
-            raise DustError(f"this ONNX Runtime has no {provider}", fix="install onnxruntime-gpu")
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = options.threads
+        settings.inter_op_num_threads = 1
+        self.clock, provider = _clock_and_provider(options)
         try:
-            self.session = onnxruntime.InferenceSession(str(path), session, providers=[provider])
+            self.session = onnxruntime.InferenceSession(str(path), settings, providers=[provider])
         except Exception as error:  # its exceptions share no base but Exception
             raise DustError(
                 f"ONNX Runtime cannot load the graph: {str(error).splitlines()[0]}",
                 where=str(path),
                 fix="export it again",
             ) from error
-        self.size = image_size(self.session.get_inputs()[0].shape)
-        self._names = [port.name for port in self.session.get_inputs()]
-        self._feed: dict[str, Floats] = {}
-        self._outputs: list[Floats] = []
+        self.inputs = {port.name: tuple(port.shape) for port in self.session.get_inputs()}
+        self.outputs = {port.name: tuple(port.shape) for port in self.session.get_outputs()}
+        self._binding = self.session.io_binding()
+        for name in self.outputs:
+            self._binding.bind_output(name, options.device)
 
-    def __call__(self, image1: Floats, image2: Floats) -> PairOutput:
-        return PairOutput(*self.run(image1, image2))
-
-    def run(self, *inputs: Floats) -> tuple[Floats, ...]:
-        self.prepare(*inputs)
-        self.execute()
-        return tuple(self._outputs)
-
-    def prepare(self, *inputs: Floats) -> None:
-        arrays = (np.ascontiguousarray(values, np.float32) for values in inputs)
-        self._feed = dict(zip(self._names, arrays, strict=True))
+    def bind(self, arrays: Mapping[str, Floats]) -> None:
+        for name, array in arrays.items():
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(array, self.options.device, 0)
+            self._binding.bind_ortvalue_input(name, value)
 
     def execute(self) -> None:
-        self._outputs = self.session.run(None, self._feed)
+        self.session.run_with_iobinding(self._binding)
+
+    def read(self, names: Sequence[str]) -> list[Floats]:
+        values = dict(zip(self.outputs, self._binding.copy_outputs_to_cpu(), strict=True))
+        # On a CPU these are views of memory that the next run may write to.
+        return [np.array(values[name]) for name in names]
 
 
-def load(path: Path, options: RuntimeOptions) -> OnnxRuntimeModel:
-    """Read a graph."""
-    return OnnxRuntimeModel(path, options)
+def _clock_and_provider(options: RuntimeOptions) -> tuple[Clock, tuple[str, dict[str, Any]]]:
+    """What times a run, and the execution provider: on a GPU both share a stream."""
+    name = "CUDAExecutionProvider" if options.device == "cuda" else "CPUExecutionProvider"
+    if name not in onnxruntime.get_available_providers():
+        raise DustError(f"this ONNX Runtime has no {name}", fix="install onnxruntime-gpu")
+    if options.device == "cpu":
+        return HostClock(), (name, {})
+    import torch
+
+    stream = torch.cuda.Stream()
+    settings = {"user_compute_stream": str(stream.cuda_stream), "use_tf32": int(options.tf32)}
+    return DeviceClock(stream), (name, settings)
+
+
+def load_graph(path: Path, options: RuntimeOptions) -> OnnxRuntimeGraph:
+    """Read any graph.
+
+    Raises:
+        DustError: it cannot be loaded, or this ONNX Runtime has no such device or precision.
+    """
+    return OnnxRuntimeGraph(path, options)
+
+
+def load(path: Path, options: RuntimeOptions) -> GraphModel:
+    """Read a network's graph."""
+    return GraphModel(load_graph(path, options), path)

@@ -1,33 +1,42 @@
 """OpenVINO on CPUs: FP32, bf16, and INT8 from Q/DQ graphs."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import openvino
 
 from dust_core.errors import DustError
 from dust_eval.arrays import Floats
-from dust_eval.runtimes.base import PairOutput, RuntimeOptions, image_size
+from dust_eval.runtimes.base import Precision, RuntimeOptions, Shape
+from dust_eval.runtimes.clock import Clock, HostClock
+from dust_eval.runtimes.graph_model import GraphModel
 
-_TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_PRECISIONS = {hint: precision for precision, hint in _HINTS.items()}
 
 
-class OpenVinoModel:
-    """A compiled model whose float precision is pinned.
+class OpenVinoGraph:
+    """A compiled graph whose float precision is pinned.
 
-    Left alone, OpenVINO runs an FP32 graph in bf16 on processors that have it, and an FP32 baseline
-    would not be one.
+    Without a hint OpenVINO runs an FP32 graph in bf16 on processors that have it, and an FP32
+    baseline would not be one. On a processor without bf16 it runs in FP32 whatever the hint:
+    `precision` is what it compiled for.
     """
 
     runtime = "openvino"
+    clock: Clock
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
 
     def __init__(self, path: Path, options: RuntimeOptions) -> None:
         if options.device != "cpu":
             raise DustError("the OpenVINO runtime is for CPUs", fix="use tensorrt on a GPU")
         self.version = openvino.__version__
         self.options = options
+        self.clock = HostClock()
         settings = {
-            "INFERENCE_PRECISION_HINT": _TYPES[options.precision],
+            "INFERENCE_PRECISION_HINT": _HINTS[options.precision],
             "INFERENCE_NUM_THREADS": options.threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
@@ -41,26 +50,40 @@ class OpenVinoModel:
                 where=str(path),
                 fix="export it again",
             ) from error
-        self.size = image_size(self.compiled.input(0).shape)
+        hint = self.compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        self.precision = _PRECISIONS[hint]
+        self.inputs, self.outputs = _shapes(self.compiled.inputs), _shapes(self.compiled.outputs)
         self._request = self.compiled.create_infer_request()
 
-    def __call__(self, image1: Floats, image2: Floats) -> PairOutput:
-        return PairOutput(*self.run(image1, image2))
-
-    def run(self, *inputs: Floats) -> tuple[Floats, ...]:
-        self.prepare(*inputs)
-        self.execute()
-        return tuple(tensor.data.copy() for tensor in self._request.output_tensors)
-
-    def prepare(self, *inputs: Floats) -> None:
-        for index, values in enumerate(inputs):
-            tensor = openvino.Tensor(np.ascontiguousarray(values, np.float32))
-            self._request.set_input_tensor(index, tensor)
+    def bind(self, arrays: Mapping[str, Floats]) -> None:
+        for name, array in arrays.items():
+            self._request.set_tensor(name, openvino.Tensor(array))
 
     def execute(self) -> None:
         self._request.infer()
 
+    def read(self, names: Sequence[str]) -> list[Floats]:
+        return [self._request.get_tensor(name).data.copy() for name in names]
 
-def load(path: Path, options: RuntimeOptions) -> OpenVinoModel:
-    """Read an ONNX graph and compile it."""
-    return OpenVinoModel(path, options)
+
+def _shapes(ports: Iterable[Any]) -> dict[str, Shape]:
+    """Shapes by name, of which a port may have several; a side that is not static is -1."""
+    return {
+        name: tuple(side.get_length() if side.is_static else -1 for side in port.partial_shape)
+        for port in ports
+        for name in port.names
+    }
+
+
+def load_graph(path: Path, options: RuntimeOptions) -> OpenVinoGraph:
+    """Read any ONNX graph and compile it.
+
+    Raises:
+        DustError: it cannot be compiled, or the device is no CPU.
+    """
+    return OpenVinoGraph(path, options)
+
+
+def load(path: Path, options: RuntimeOptions) -> GraphModel:
+    """Read a network's ONNX graph and compile it."""
+    return GraphModel(load_graph(path, options), path)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from dust_core.errors import DustError
-from dust_eval.runtimes.base import PairModel, RuntimeOptions
+from dust_eval.runtimes.base import Graph, PairModel, RuntimeOptions
 
 # name: the module, whose `load(path, options)` gives a PairModel, and the files that it reads.
 RUNTIMES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -26,11 +26,24 @@ _USUAL_SIDE = 512
 
 
 def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
-    """Load `path` in the runtime of that name.
+    """Load a network's file in the runtime of that name.
 
     Raises:
         DustError: the runtime is unknown or not installed, or cannot read the file.
     """
+    return cast(PairModel, _load(runtime, "load", path, options))
+
+
+def load_graph(runtime: str, path: Path, options: RuntimeOptions) -> Graph:
+    """Load any graph or engine, whatever its inputs and outputs, in the runtime of that name.
+
+    Raises:
+        DustError: see `load_model`; or the runtime reads no graphs.
+    """
+    return cast(Graph, _load(runtime, "load_graph", path, options))
+
+
+def _load(runtime: str, function: str, path: Path, options: RuntimeOptions) -> object:
     if runtime not in RUNTIMES:
         raise DustError(f"no runtime is called {runtime!r}", fix=f"one of {', '.join(RUNTIMES)}")
     module, suffixes = RUNTIMES[runtime]
@@ -44,7 +57,8 @@ def load_model(runtime: str, path: Path, options: RuntimeOptions) -> PairModel:
     if not path.is_file() and not hub_folder:
         raise DustError("no such file", where=str(path), fix="pull it: `dvc pull`, or build it")
     try:
-        return cast(PairModel, import_module(module).load(path, options))
+        loader = getattr(import_module(module), function)
+        return loader(path, options)
     except ModuleNotFoundError as error:
         raise DustError(
             f"the {runtime} runtime needs the module {error.name}",

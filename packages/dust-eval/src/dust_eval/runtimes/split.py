@@ -1,12 +1,12 @@
 """Models in two parts: an image is encoded once, and decoded in as many pairs as it is in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from dust_eval.arrays import Floats
-from dust_eval.runtimes.base import GraphModel, PairOutput, RuntimeOptions
-from dust_eval.runtimes.registry import load_model
+from dust_eval.runtimes.base import Graph, PairOutput, RuntimeOptions
+from dust_eval.runtimes.registry import load_graph
 
 
 @runtime_checkable
@@ -23,23 +23,32 @@ class EncodesOnce(Protocol):
 class SplitModel:
     """Encoder and decoder as two graphs of one runtime, as `export_parts` writes them."""
 
-    def __init__(self, encoder: GraphModel, decoder: GraphModel) -> None:
+    def __init__(self, encoder: Graph, decoder: Graph) -> None:
         self.encoder, self.decoder = encoder, decoder
 
     def encode(self, images: Sequence[Floats]) -> list[Floats]:
         """Features (1, N, C) of each image (1, 3, H, W)."""
-        return [self.encoder.run(image)[0] for image in images]
+        features = []
+        for image in images:
+            features += _run(self.encoder, {"image": image}, ["features"])
+        return features
 
     def decode(self, first: Floats, second: Floats) -> PairOutput:
         """The pair of two images, by their features (1, N, C)."""
-        return PairOutput(*self.decoder.run(first, second))
+        features = {"features1": first, "features2": second}
+        return PairOutput(*_run(self.decoder, features, PairOutput._fields))
+
+
+def _run(graph: Graph, inputs: Mapping[str, Floats], outputs: Sequence[str]) -> list[Floats]:
+    graph.bind(inputs)
+    graph.execute()
+    return graph.read(outputs)
 
 
 def load_split(runtime: str, encoder: Path, decoder: Path, options: RuntimeOptions) -> SplitModel:
     """Load the two graphs, or engines, in the runtime of that name.
 
     Raises:
-        DustError: as `load_model`; torch reads no graphs, and needs none to encode once.
+        DustError: as `load_graph`; torch reads no graphs, and needs none to encode once.
     """
-    parts = (cast(GraphModel, load_model(runtime, path, options)) for path in (encoder, decoder))
-    return SplitModel(*parts)
+    return SplitModel(*(load_graph(runtime, path, options) for path in (encoder, decoder)))

@@ -11,6 +11,7 @@ from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.model import Dust3r, Features, PairPrediction
 from dust_eval.arrays import Floats
 from dust_eval.runtimes.base import PairOutput, RuntimeOptions
+from dust_eval.runtimes.clock import Clock, DeviceClock, HostClock
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -29,6 +30,11 @@ class TorchModel:
         torch.backends.cudnn.allow_tf32 = options.tf32
         self.version = torch.__version__
         self.options = options
+        self.precision = options.precision
+        # Eager operations are queued on the current stream.
+        self.clock: Clock = (
+            DeviceClock(torch.cuda.current_stream()) if options.device == "cuda" else HostClock()
+        )
         self.network = network.to(options.device).eval()
         self._inputs: tuple[torch.Tensor, ...] = ()
         self._prediction: PairPrediction | None = None
@@ -59,8 +65,6 @@ class TorchModel:
     def execute(self) -> None:
         with torch.inference_mode(), self.autocast():
             self._prediction = self.network(*self._inputs)
-        if self.options.device == "cuda":
-            torch.cuda.synchronize()
 
     def autocast(self) -> torch.autocast:
         """The context in which products run in the model's precision."""
@@ -74,4 +78,4 @@ def _output(prediction: PairPrediction) -> PairOutput:
 
 def load(path: Path, options: RuntimeOptions) -> TorchModel:
     """Read a checkpoint."""
-    return TorchModel(load_checkpoint(path).network, options)
+    return TorchModel(load_checkpoint(path, finite=False).network, options)

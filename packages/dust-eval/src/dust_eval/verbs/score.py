@@ -53,6 +53,13 @@ def score(
         chamfer_points=_CHAMFER_POINTS,
         seed=_SEED,
     )
+    if report.unscored:
+        raise DustError(
+            report.why_unscored,
+            where=str(model),
+            fix="look at the pair with `dust data show`, and build or pull the model again",
+            exit_code=1,
+        )
     table = Table(title=f"{model.name} on {count} pairs of {shards}")
     for column in ("", *METRICS):
         table.add_column(column, justify="right" if column else "left")

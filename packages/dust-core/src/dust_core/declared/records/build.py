@@ -14,6 +14,7 @@ from dust_core.declared.records.result import Result
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import ResolvedTask
+    from dust_core.declared.specs.models.workload import WorkloadSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +94,7 @@ def build_result(
     ended = finished or dt.datetime.now(dt.UTC)
     record = None
     if parameters is not None:
-        record = _record(parameters, measured, execution.task.workload.seed, ended)
+        record = _record(parameters, measured, execution.task.workload, ended)
     return Result(
         record=record,
         provenance=Provenance(
@@ -121,13 +122,16 @@ def build_result(
     )
 
 
-def _record(parameters: Parameters, measured: Measurement, seed: int, ended: dt.datetime) -> Record:
+def _record(
+    parameters: Parameters, measured: Measurement, workload: "WorkloadSpec", ended: dt.datetime
+) -> Record:
     """The record, its aggregates taken from the values in `measured`."""
     quality = {
         metric: mean(measured.per_pair[metric]) if metric in measured.per_pair else None
         for metric in QUALITY_METRICS
     }
     samples = measured.latency.candidate_ms if measured.latency else None
+    lower, upper = workload.timing.percentiles
     return Record(
         **parameters,
         **quality,
@@ -135,12 +139,12 @@ def _record(parameters: Parameters, measured: Measurement, seed: int, ended: dt.
         flops_G=measured.flops_G,
         size_MB=measured.size_MB,
         vram_GB=measured.vram_GB,
-        t_pair_p50_ms=percentile(samples, 50) if samples else None,
-        t_pair_p95_ms=percentile(samples, 95) if samples else None,
+        t_pair_p50_ms=percentile(samples, lower) if samples else None,
+        t_pair_p95_ms=percentile(samples, upper) if samples else None,
         t_scene_s=measured.t_scene_s,
         pairs_per_sec=measured.pairs_per_sec,
         gpu_hours=measured.gpu_hours,
         notes=measured.notes,
-        seed=seed,
+        seed=workload.seed,
         datetime=ended,
     )

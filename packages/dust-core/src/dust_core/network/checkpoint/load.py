@@ -24,13 +24,23 @@ from dust_core.network.model import Dust3r, Dust3rConfig
 _SHOWN = 3
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, *, finite: bool = True) -> Checkpoint:
     """Read our `.pth`, the published `.pth`, or a hub folder (config.json, model.safetensors).
+
+    Args:
+        finite: whether NaN and infinity are refused; what measures a network counts them instead.
 
     Raises:
         DustError: the file is absent, truncated, hostile, or does not hold the network that it
             describes: wrong keys, wrong shapes, NaN.
     """
+    checkpoint = _read(path)
+    if finite:
+        _require_finite(checkpoint.network, path)
+    return checkpoint
+
+
+def _read(path: Path) -> Checkpoint:
     if path.is_dir():
         return _from_hub(path)
     if not path.is_file():
@@ -38,7 +48,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     content = read_archive(path)
     written_as = content.get("format")
     if written_as == FORMAT:
-        return own_checkpoint(content, path)
+        return _own_checkpoint(content, path)
     if isinstance(written_as, str):
         raise DustError(
             f"the checkpoint's format is {written_as!r}, not {FORMAT!r}",
@@ -107,8 +117,14 @@ def own_checkpoint(content: dict[str, Any], path: Path) -> Checkpoint:
     """The network in an archive that we wrote.
 
     Raises:
-        DustError: it does not hold the network that it describes.
+        DustError: it does not hold the network that it describes, or holds NaN.
     """
+    checkpoint = _own_checkpoint(content, path)
+    _require_finite(checkpoint.network, path)
+    return checkpoint
+
+
+def _own_checkpoint(content: dict[str, Any], path: Path) -> Checkpoint:
     config = _own_config(content, path)
     exp_id, digest = content.get("exp_id"), content.get("spec_digest")
     return _build(config, content.get("model"), path, "dust", exp_id, digest)
@@ -165,7 +181,11 @@ def _check_weights(weights: Any, network: Dust3r, path: Path) -> None:
     ]
     if shapes:
         raise _mismatch(f"has other shapes: {_list(shapes)}", path)
-    broken = [key for key, tensor in held.items() if not torch.isfinite(tensor).all()]
+
+
+def _require_finite(network: Dust3r, path: Path) -> None:
+    weights = network.state_dict()
+    broken = [key for key, tensor in weights.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise DustError(
             f"NaN or infinity in {_list(broken)}",

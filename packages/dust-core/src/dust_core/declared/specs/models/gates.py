@@ -35,7 +35,7 @@ METRICS: dict[str, GateMetric] = {
     "size_or_params_down": GateMetric(
         "%", ">=", "the larger of 100 (b - c) / b of file size and of parameters", True
     ),
-    "nan_count": GateMetric("count", "==", "non-finite values among predictions and metrics"),
+    "nan_count": GateMetric("count", "==", "non-finite values among weights and predictions"),
     "missing_fields": GateMetric("count", "==", "fields absent from the task's records and log"),
     "missing_pairs": GateMetric("count", "==", "declared pairs absent from the workload's shards"),
     "missing_variants": GateMetric("count", "==", "declared variants without a finite record"),
