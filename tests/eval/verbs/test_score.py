@@ -81,5 +81,5 @@ class Oracle:
         second = transform(truth.view1_from_view2, unproject(truth.depth_2, truth.intrinsics_2))
         shape = truth.depth_1.shape
         points = [(0.5 * view).reshape(1, *shape, 3) for view in (first, second)]
-        sure = np.sure((1, *shape))
+        sure = np.ones((1, *shape))
         return PairOutput(points[0], sure, points[1], sure)

@@ -102,7 +102,8 @@ class Provenance(Frozen):
     )
     latency: Latency | None
     quantities: dict[str, float] = Field(
-        description="Absolute quantities that lines bind, by the metric's name in gates.yaml",
+        description="Absolute quantities: those that lines bind, by the metric's name in "
+        "gates.yaml, and counts that no line binds",
         examples=[{"nan_count": 0.0}],
     )
     started: Moment
