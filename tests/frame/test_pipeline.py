@@ -153,9 +153,23 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     assert "P0: P0-2 missed a line and says stop: nothing after P0 ran" in done.stderr
     assert set(executed(repository)) == {"P0-1", "P0-teacher", "P0-2"}
 
+    # The result counts until the task is run again: nothing is stale, and the line is still missed.
     (repository / "failing.txt").write_text("")
-    assert run("dust", "repro", "P0").returncode == 0
+    again = run("dust", "repro", "P0")
+    assert again.returncode == 1
+    assert "P0-2, no_nan: fail: 1 is not == 0" in again.stdout
     assert executed(repository) == []
+    written = json.loads((repository / "artifacts/small/verdicts/P0.json").read_text())
+    assert {task["task"]: task["status"] for task in written["tasks"]} == {
+        "P0-1": "pass",
+        "P0-teacher": "pass",
+        "P0-2": "fail",
+    }
+
+    baseline = repository / "specs" / "v1" / "baseline.yaml"
+    edit(baseline, "P0-2", r"on_failure: \w+", "on_failure: record")
+    assert run("dust", "repro", "P0").returncode == 0
+    assert executed(repository) == ["P0-2"]
 
 
 @pytest.mark.slow
