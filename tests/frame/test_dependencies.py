@@ -20,6 +20,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
     "dust-core": {"network": ("torch",), "network/onnx": ("torch", "onnx"), "pairs": ("data",)},
     "dust-eval": {
         "measure": ("torch",),
+        "quality/pictures.py": ("torch",),
         "report": ("report",),
         "runtimes": ("runtimes",),
         "scene": ("scene",),
