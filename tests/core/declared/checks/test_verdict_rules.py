@@ -39,14 +39,17 @@ def complaints(folder: Path, quantities: dict[str, float], verdict: dict[str, An
     ("verdict", "complaint"),
     [
         ({"interval": interval(50.5, 52.0)}, []),
-        ({"interval": None}, []),
+        ({"interval": None}, ["pass: 51 >= 50, once -> inconclusive"]),
         (
             {"interval": interval(48.0, 53.0)},
             ["pass: 51 >= 50, interval 48 to 53 -> inconclusive"],
         ),
         (doubted(48.0, 53.0), []),
         (doubted(50.5, 52.0), ["inconclusive: 51 >= 50, interval 50.5 to 52 -> pass"]),
-        ({"unit": "ms"}, ["t_pair_p50_down >= ... ms -> t_pair_p50_down >= ... %"]),
+        (
+            {"unit": "ms", "interval": interval(50.5, 52.0)},
+            ["t_pair_p50_down >= ... ms -> t_pair_p50_down >= ... %"],
+        ),
     ],
 )
 def test_a_latency_passes_only_with_its_whole_interval(

@@ -26,8 +26,8 @@ _Contradiction = tuple[str, str, str]
 class VerdictAgainstValue(ResultRule):
     """A verdict follows from its own numbers. Its metric is one that lines bind, in that metric's
     unit and with its operator; it passes if its value meets the line and fails if not; its margin
-    is the distance between the two; a latency whose interval holds the line is inconclusive; and a
-    quantity that the task measured itself is the one in the result's provenance.
+    is the distance between the two; a latency is inconclusive if its interval holds the line or is
+    absent; and a quantity that the task measured itself is the one in the result's provenance.
     """
 
     id = "VERD001"
@@ -69,16 +69,19 @@ def _contradictions(verdict: "Verdict", file: "ResultFile | None") -> Iterator[_
     met = meets(verdict.value, verdict.op, verdict.line)
     if (right := _status(verdict, met=met)) != verdict.status:
         says = f"{verdict.value:g} {verdict.op} {verdict.line:g}"
-        if verdict.interval and verdict.metric in SAMPLED:
-            says += f", interval {verdict.interval.low:g} to {verdict.interval.high:g}"
+        if verdict.metric in SAMPLED:
+            interval = verdict.interval
+            says += f", interval {interval.low:g} to {interval.high:g}" if interval else ", once"
         yield "status", f"{verdict.status}: {says}", right
     yield from _margin(verdict, met=met)
 
 
 def _status(verdict: "Verdict", *, met: bool) -> str:
     """The status that value, line and interval lead to."""
-    interval = verdict.interval if verdict.metric in SAMPLED else None
-    if interval is not None and interval.low < verdict.line <= interval.high:
+    interval = verdict.interval
+    if verdict.metric in SAMPLED and (
+        interval is None or interval.low < verdict.line <= interval.high
+    ):
         return "inconclusive"
     return "pass" if met else "fail"
 
