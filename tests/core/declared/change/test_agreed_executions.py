@@ -10,7 +10,7 @@ from dust_core.declared.agreed.executions import Attempt, contradictions
 from dust_core.declared.specs import load_specs
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sample_results import write_result
+from executed_results import write_result
 
 DISTILL = "specs/v1/distill.yaml"
 GATES = "specs/v1/gates.yaml"
