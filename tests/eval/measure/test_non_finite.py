@@ -130,9 +130,10 @@ def test_each_weight_of_a_graph_counts(network: Dust3r, tmp_path: Path, count: i
 
 
 def spread(count: int, arrays: list[np.ndarray]) -> None:
-    """Put that many values that are no number into different arrays, first and last included."""
+    """Put that many values that are no number into the two largest arrays, in turn."""
+    largest = sorted(arrays, key=len)[-2:]
     for index in range(count):
-        arrays[-index if index % 2 else index][-1] = BAD[index % 3]
+        largest[index % 2][index // 2] = BAD[index % 3]
 
 
 def test_an_engine_shows_no_weights() -> None:
