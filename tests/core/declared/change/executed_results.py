@@ -4,8 +4,8 @@ import datetime as dt
 from pathlib import Path
 
 from dust_core.declared.records import (
-    Device,
     Latency,
+    MeasuredDevice,
     Provenance,
     Record,
     Result,
@@ -67,7 +67,7 @@ def result_of(task: ResolvedTask) -> ResultFile:
         artifacts={},
         commit="6" * 40,
         dirty=False,
-        device=Device(kind="cpu", name="Example CPU", fingerprint="c" * 64),
+        device=MeasuredDevice(kind="cpu", name="Example CPU", fingerprint="c" * 64),
         runtime=Runtime(
             name="openvino",
             versions={"openvino": "2026.4.1"},
