@@ -1,8 +1,6 @@
 """P0 by `dust run` on a miniature workload, and what its figures must agree with."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,7 +27,6 @@ from dust_core.pairs.shards.reader import read_samples
 from dust_eval.measure.baseline import agreement
 from dust_eval.measure.evaluate import Evaluation, Subject, evaluate
 from dust_eval.measure.execution import baseline_beside, begin
-from dust_eval.measure.samples import scene_images, workload_samples
 
 
 def has_bf16() -> bool:
@@ -41,36 +38,6 @@ def dust(*arguments: str) -> int:
         main(arguments)
     code = ending.value.code
     return code if isinstance(code, int) else 0
-
-
-@pytest.fixture(scope="module")
-def evaluated(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The miniature after P0-1 and P0-2."""
-    root = tmp_path_factory.mktemp("evaluated") / "repository"
-    shutil.copytree(miniature, root)
-    before = Path.cwd()
-    os.chdir(root)
-    try:
-        for task in ("P0-1", "P0-2"):
-            assert dust("run", task, "--profile", "ci") == 0
-    finally:
-        os.chdir(before)
-    return root
-
-
-@pytest.fixture
-def task(evaluated: Path, monkeypatch: pytest.MonkeyPatch) -> ResolvedTask:
-    """P0-2 under ci, in the evaluated repository."""
-    monkeypatch.chdir(evaluated)
-    return resolve(load_specs(Path("specs")), "P0-2", "ci")
-
-
-@pytest.fixture
-def damaged(miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the miniature, the current folder, for tests that break it."""
-    shutil.copytree(miniature, tmp_path / "repository")
-    monkeypatch.chdir(tmp_path / "repository")
-    return tmp_path / "repository"
 
 
 def test_the_frozen_workload_is_written_down_and_complete(evaluated: Path) -> None:
@@ -206,51 +173,6 @@ def test_a_baseline_is_timed_in_the_same_turns(task: ResolvedTask) -> None:
     assert not set(narrow.candidate_ms) & set(teacher.candidate_ms)
 
 
-def test_images_and_truth_are_those_of_the_set_in_its_order(task: ResolvedTask) -> None:
-    pairs = list(read_samples(Path("data/workload")))
-    samples = list(workload_samples(task))
-    assert len(samples) == len(pairs) == 4
-    for sample, pair in zip(samples, pairs, strict=True):
-        for image, pixels in zip(sample.images, pair.images, strict=True):
-            assert image.shape == (1, 3, 512, 512) and image.dtype == np.float32
-            restored = np.rint(127.5 * image[0].transpose(1, 2, 0) + 127.5)
-            np.testing.assert_array_equal(restored, pixels)
-            assert image.min() >= -1 and image.max() <= 1
-        np.testing.assert_array_equal(sample.truth.depth_2, pair.depths[1])
-        np.testing.assert_array_equal(sample.truth.view1_from_view2, pair.view1_from_view2)
-        assert "room/workload" in sample.name
-
-
-def test_another_workload_than_the_specs_name_is_refused(
-    damaged: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    manifest = damaged / "data" / "workload" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("CC0-1.0", "CC-BY-4.0"))
-    assert dust("run", "P0-1", "--profile", "ci") == 2
-    assert "not the workload set that the specs name" in capsys.readouterr().err
-    assert not (damaged / "artifacts" / "ci" / "workload.yaml").exists()
-    resolved = resolve(load_specs(Path("specs")), "P0-2", "ci")
-    with pytest.raises(DustError, match="not the workload that the specs name"):
-        list(workload_samples(resolved))
-
-
-def test_a_changed_byte_in_a_shard_stops_the_measurement(
-    damaged: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tar = damaged / "data" / "workload" / "pairs-000001.tar"
-    content = bytearray(tar.read_bytes())
-    content[len(content) // 2] ^= 1
-    tar.write_bytes(content)
-    assert dust("run", "P0-1", "--profile", "ci") != 0
-    assert "pairs-000001.tar" in capsys.readouterr().err
-
-
-def test_a_missing_set_is_named(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree(damaged / "data" / "calibration")
-    assert dust("run", "P0-1", "--profile", "ci") == 2
-    assert "the calibration set is not here" in capsys.readouterr().err
-
-
 def test_a_graph_is_exported_once_for_a_checkpoint(task: ResolvedTask) -> None:
     (graph,) = Path("artifacts/ci/.work/exported").glob("*.onnx")
     before = graph.stat().st_mtime_ns
@@ -279,14 +201,6 @@ def test_a_scene_is_timed_only_where_it_is_asked_for(evaluated: Path) -> None:
     assert teacher.provenance.reasons.get("t_scene_s") != "no scene was asked for"
     assert reference.record.t_scene_s is None
     assert reference.provenance.reasons["t_scene_s"] == "no scene was asked for"
-
-
-def test_a_scene_is_five_images_of_one_place(task: ResolvedTask) -> None:
-    images = scene_images(task)
-    assert len(images) == 5
-    assert len({image.tobytes() for image in images}) == 5
-    for image, sample in zip(images, workload_samples(task), strict=False):
-        np.testing.assert_array_equal(image, sample.images[0])
 
 
 def test_a_baseline_without_a_result_is_asked_for(damaged: Path) -> None:
