@@ -35,7 +35,7 @@ def measured(task):
     import datetime as dt
     from dust_core.declared.project import result_path
     from dust_core.declared.records import (
-        Execution, Measured, ResultFile, build_result, environment_fingerprint, write_result_file
+        Execution, Measurement, ResultFile, build_result, environment_fingerprint, write_result_file
     )
     execute(task)
     failing = Path("failing.txt").read_text().split() if Path("failing.txt").is_file() else []
@@ -48,7 +48,7 @@ def measured(task):
         task=task, environment=environment_fingerprint("cpu"), runtime=None, inputs={}, started=now
     )
     result = build_result(
-        execution, None, Measured(quantities=values), artifacts={}, finished=now
+        execution, None, Measurement(quantities=values), artifacts={}, finished=now
     )
     file = ResultFile(
         apiVersion="dust/v1", kind="Result", task=task.id, results=(result,), verdicts=(), extra={}
