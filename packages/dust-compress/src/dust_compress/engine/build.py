@@ -55,22 +55,18 @@ def build_engine(
     """
     graph_sha256 = sha256_file(graph)
     engine.parent.mkdir(parents=True, exist_ok=True)
-    log = engine.with_name(engine.name + ".log")
     with tempfile.TemporaryDirectory(dir=engine.parent, prefix=f".{engine.name}.") as folder:
         scratch = Path(folder)
         toolchain = find_toolchain(compiler, scratch / "libraries")
         capabilities = _capabilities(compiler)
-        source = graph
-        if floats == "fp16":
-            source = scratch / "half.onnx"
-            write_half(graph, source)
+        source = _in_floats(graph, floats, scratch)
         built = scratch / "engine"
         request = {
             "module": toolchain.module,
             "onnx": str(source.absolute()),
             "engine": str(built),
             "report": str(scratch / "report.json"),
-            "log": str(log),
+            "log": str(engine.with_name(engine.name + ".log")),
             "timing_cache": _timing_cache(engine, compiler),
             "workspace_bytes": int(workspace_gb * 1e9),
             "tf32": tf32,
@@ -89,11 +85,25 @@ def build_engine(
             tf32=tf32,
             products=report["products"],
         )
-        manifest_path(engine).unlink(missing_ok=True)  # it must not vouch for the next engine
-        with atomic_path(engine) as temporary:
-            built.replace(temporary)
-    write_manifest(manifest, engine)
+        _put(built, engine, manifest)
     return manifest
+
+
+def _in_floats(graph: Path, floats: EngineFloats, scratch: Path) -> Path:
+    """The graph that is compiled: itself, or its variant in 16 bits."""
+    if floats != "fp16":
+        return graph
+    half = scratch / "half.onnx"
+    write_half(graph, half)
+    return half
+
+
+def _put(built: Path, engine: Path, manifest: EngineManifest) -> None:
+    """Move an engine to its place, its manifest last: an engine with a manifest is whole."""
+    manifest_path(engine).unlink(missing_ok=True)  # it must not vouch for the next engine
+    with atomic_path(engine) as temporary:
+        built.replace(temporary)
+    write_manifest(manifest, engine)
 
 
 def _timing_cache(engine: Path, compiler: Compiler) -> str | None:

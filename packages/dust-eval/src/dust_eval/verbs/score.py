@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dust_core.errors import DustError
 from dust_eval.verbs.options import NarrowOption, ThreadsOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _CHAMFER_POINTS, _SEED = 20_000, 42  # those of the workload
 
@@ -27,14 +30,12 @@ def score(
     """Measure a network's quality on any set of pairs, as the workload is measured."""
     from rich.console import Console
     from rich.progress import track
-    from rich.table import Table
 
     from dust_core.files import atomic_path, atomic_write_text
     from dust_core.pairs.shards.tars import read_manifest
     from dust_eval.measure.samples import set_samples
     from dust_eval.quality import measure_quality
     from dust_eval.quality.pictures import compare
-    from dust_eval.quality.workload import METRICS
     from dust_eval.runtimes import RuntimeOptions, load_any
 
     network = load_any(model, RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads))
@@ -60,14 +61,8 @@ def score(
             fix="look at the pair with `dust data show`, and build or pull the model again",
             exit_code=1,
         )
-    table = Table(title=f"{model.name} on {count} pairs of {shards}")
-    for column in ("", *METRICS):
-        table.add_column(column, justify="right" if column else "left")
     rows = dict(zip(report.pairs, zip(*report.per_pair.values(), strict=True), strict=True))
-    for name, values in rows.items() if len(rows) <= 30 else ():
-        table.add_row(name, *(f"{value:.4f}" for value in values))
-    table.add_row("mean", *(f"{value:.4f}" for value in report.aggregate.values()), style="bold")
-    Console().print(table)
+    Console().print(_table(f"{model.name} on {count} pairs of {shards}", rows, report.aggregate))
     if out is not None:
         scores = {"model": model.name, "set": str(shards), "mean": report.aggregate, "pairs": rows}
         atomic_write_text(out / "score.json", json.dumps(scores, indent=2) + "\n")
@@ -77,6 +72,19 @@ def score(
         with atomic_path(out / "pairs.png") as temporary:
             compare(network, [samples[pair] for pair in chosen]).save(temporary, "PNG")
         typer.echo(f"{out / 'score.json'}, {out / 'pairs.png'}: the two best pairs, the two worst")
+
+
+def _table(title: str, rows: dict[str, tuple[float, ...]], mean: dict[str, float]) -> "Table":
+    """Metrics as columns; pairs as rows, up to 30 of them, and their mean."""
+    from rich.table import Table
+
+    table = Table(title=title)
+    for column in ("", *mean):
+        table.add_column(column, justify="right" if column else "left")
+    for name, values in rows.items() if len(rows) <= 30 else ():
+        table.add_row(name, *(f"{value:.4f}" for value in values))
+    table.add_row("mean", *(f"{value:.4f}" for value in mean.values()), style="bold")
+    return table
 
 
 def _by(size: tuple[int, ...]) -> str:
