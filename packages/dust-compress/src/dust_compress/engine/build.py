@@ -59,11 +59,10 @@ def build_engine(
         scratch = Path(folder)
         toolchain = find_toolchain(compiler, scratch / "libraries")
         capabilities = _capabilities(compiler)
-        source = _in_floats(graph, floats, scratch)
         built = scratch / "engine"
         request = {
             "module": toolchain.module,
-            "onnx": str(source.absolute()),
+            "onnx": str(_in_floats(graph, floats, scratch).absolute()),
             "engine": str(built),
             "report": str(scratch / "report.json"),
             "log": str(engine.with_name(engine.name + ".log")),
