@@ -56,20 +56,20 @@ def test_the_total_is_the_declared_sum() -> None:
 
 
 def test_beta_changes_when_its_share_of_the_epochs_is_done() -> None:
-    one = objective(schedule=BetaSchedule(to=0.7, after=0.7))
+    learner = objective(schedule=BetaSchedule(to=0.7, after=0.7))
     for progress, beta in ((0.0, 0.5), (0.69, 0.5), (0.7, 0.7), (1.0, 0.7)):
-        parts = one(batch(), progress)
+        parts = learner(batch(), progress)
         expected = (1 - beta) * parts["task"] + beta * parts["kl"]
         torch.testing.assert_close(parts["total"], expected)
 
 
 def test_only_the_student_learns_and_only_it_is_saved() -> None:
-    one = objective(gamma=0.1)
-    teacher = one._teacher[0]
-    one(batch(), 0.0)["total"].backward()
-    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in one.network.parameters())
+    learner = objective(gamma=0.1)
+    teacher = learner._teacher[0]
+    learner(batch(), 0.0)["total"].backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in learner.network.parameters())
     assert all(p.grad is None and not p.requires_grad for p in teacher.parameters())
-    assert {id(p) for p in one.parameters()} == {id(p) for p in one.network.parameters()}
+    assert {id(p) for p in learner.parameters()} == {id(p) for p in learner.network.parameters()}
 
 
 def test_a_student_that_is_the_teacher_has_nothing_to_learn_from_it() -> None:
@@ -86,14 +86,14 @@ def test_a_student_that_is_the_teacher_has_nothing_to_learn_from_it() -> None:
 def test_every_form_pulls_the_student_to_the_teacher(form: str) -> None:
     learner = objective(kl=form, beta=1.0)
     optimiser = torch.optim.Adam(learner.parameters(), lr=1e-3)
-    found = []
+    divergences = []
     for _ in range(8):
         optimiser.zero_grad()
         parts = learner(batch(), 0.0)
         parts["total"].backward()
         optimiser.step()
-        found.append(float(parts["kl"].detach()))
-    assert 0 < found[-1] < 0.9 * found[0]
+        divergences.append(float(parts["kl"].detach()))
+    assert 0 < divergences[-1] < 0.9 * divergences[0]
     assert all(weight.grad is None for weight in learner._teacher[0].parameters())
 
 

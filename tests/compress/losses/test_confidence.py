@@ -20,15 +20,17 @@ def points(seed: int) -> PairPoints:
     return PairPoints(*(torch.rand(1, 4, 4, 3, generator=generator) + 1 for _ in range(2)))
 
 
-def predicted(found: PairPoints, confidence: Tensor) -> PairPrediction:
-    return PairPrediction(found.view1, confidence, found.view2, confidence)
+def predicted(guessed: PairPoints, confidence: Tensor) -> PairPrediction:
+    return PairPrediction(guessed.view1, confidence, guessed.view2, confidence)
 
 
 @given(st.floats(1.01, 50), st.floats(0.01, 100))
 def test_the_truth_at_any_scale_costs_only_the_reward(confidence: float, scale: float) -> None:
     truth = points(0)
-    found = PairPoints(*(p * scale for p in truth))
-    loss = confidence_loss(predicted(found, torch.full((1, 4, 4), confidence)), truth, MASK, ALPHA)
+    guessed = PairPoints(*(p * scale for p in truth))
+    loss = confidence_loss(
+        predicted(guessed, torch.full((1, 4, 4), confidence)), truth, MASK, ALPHA
+    )
     assert float(loss) == pytest.approx(
         -2 * ALPHA * torch.tensor(confidence).log().item(), abs=1e-3
     )
@@ -39,15 +41,15 @@ def test_the_best_confidence_is_alpha_over_the_residual() -> None:
     # The pair's scale is the truth's: what one point gains in distance, its opposite loses.
     shift = torch.full((1, 4, 4, 1), 0.02)
     shift[:, ::2] *= -1
-    found = PairPoints(truth.view1 * (1 + shift), truth.view2 * (1 + shift))
+    guessed = PairPoints(truth.view1 * (1 + shift), truth.view2 * (1 + shift))
     logit = torch.zeros(1, 4, 4, requires_grad=True)
     optimiser = torch.optim.Adam([logit], lr=0.05)
     for _ in range(400):
         optimiser.zero_grad()
-        confidence_loss(predicted(found, 1 + logit.exp()), truth, MASK, ALPHA).backward()
+        confidence_loss(predicted(guessed, 1 + logit.exp()), truth, MASK, ALPHA).backward()
         optimiser.step()
     # Both views share the logit: the residual is their mean.
-    mean = sum(residuals(found, truth, MASK), torch.zeros(())) / 2
+    mean = sum(residuals(guessed, truth, MASK), torch.zeros(())) / 2
     assert torch.allclose(1 + logit.exp(), ALPHA / mean, rtol=0.01)
 
 
@@ -57,8 +59,8 @@ def learned(weight: float) -> float:
     optimiser = torch.optim.SGD([logit], lr=8)  # Adam would undo the shrinking of the gradient
     truth = points(0)
     for residual in [1.0] * 400 + [0.01] * 400:
-        found = PairPoints(*(p + residual * torch.tensor([1.0, -1.0, 0.0]) for p in truth))
-        guess = predicted(found, 1 + logit.exp())
+        guessed = PairPoints(*(p + residual * torch.tensor([1.0, -1.0, 0.0]) for p in truth))
+        guess = predicted(guessed, 1 + logit.exp())
         loss = confidence_loss(guess, truth, MASK, ALPHA) + weight * confidence_floor(
             guess, MASK, LOWEST
         )

@@ -37,8 +37,8 @@ def integrated(b_s: float, b_t: float, d: float) -> float:
 def test_at_temperature_1_it_is_the_divergence_of_two_laplace_laws(
     b_s: float, b_t: float, d: float
 ) -> None:
-    found = divergence(torch.tensor(math.log(b_s / b_t)), torch.tensor(d / b_t), 1.0)
-    assert float(found) == pytest.approx(integrated(b_s, b_t, d), rel=1e-3, abs=1e-4)
+    value = divergence(torch.tensor(math.log(b_s / b_t)), torch.tensor(d / b_t), 1.0)
+    assert float(value) == pytest.approx(integrated(b_s, b_t, d), rel=1e-3, abs=1e-4)
 
 
 @given(SCALES, SCALES, st.floats(0.1, 2))
@@ -48,16 +48,16 @@ def test_a_high_temperature_leaves_a_quadratic_in_the_distance(
     log_ratio = torch.tensor(math.log(b_s / b_t), dtype=torch.float64)
     distance = torch.tensor(d / b_t, dtype=torch.float64)
     same_place = divergence(log_ratio, torch.zeros((), dtype=torch.float64), 1e4)
-    found = divergence(log_ratio, distance, 1e4) - same_place
-    assert float(found) == pytest.approx(d * d / (2 * b_t * b_s), rel=1e-2)
+    location = divergence(log_ratio, distance, 1e4) - same_place
+    assert float(location) == pytest.approx(d * d / (2 * b_t * b_s), rel=1e-2)
 
 
 @given(st.floats(-4, 4), st.floats(0, 200), st.floats(1, 20))
 def test_it_is_never_negative_and_0_only_where_both_agree(
     log_ratio: float, distance: float, temperature: float
 ) -> None:
-    found = float(divergence(torch.tensor(log_ratio), torch.tensor(distance), temperature))
-    assert math.isfinite(found) and found >= -1e-5
+    value = float(divergence(torch.tensor(log_ratio), torch.tensor(distance), temperature))
+    assert math.isfinite(value) and value >= -1e-5
     assert float(divergence(torch.tensor(0.0), torch.tensor(0.0), temperature)) == 0
 
 
@@ -106,13 +106,13 @@ def test_gradients_are_finite_even_where_both_agree(seed: int) -> None:
 
 def test_the_softmax_loss_is_the_textbook_one() -> None:
     student, teacher = prediction(0), prediction(1)
-    found = float(confidence_softmax_kl(student, teacher, EVERYWHERE, temperature=2))
+    value = float(confidence_softmax_kl(student, teacher, EVERYWHERE, temperature=2))
     expected = 0.0
     for ours, theirs in ((student.conf_1, teacher.conf_1), (student.conf_2, teacher.conf_2)):
         for a, b in zip(ours.flatten(1).numpy(), theirs.flatten(1).numpy(), strict=True):
             q, p = ((c - 1) ** 0.5 / ((c - 1) ** 0.5).sum() for c in (a, b))
             expected += 4 * float((p * np.log(p / q)).sum()) / 2
-    assert found == pytest.approx(expected, rel=1e-4)
+    assert value == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_view_without_a_pixel_adds_nothing() -> None:
@@ -133,9 +133,9 @@ def test_feature_distances_have_their_closed_forms() -> None:
 
 def test_lengths_are_norms_with_a_gradient_of_0_at_0() -> None:
     vectors = torch.tensor([[3.0, 4.0, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
-    found = lengths(vectors)
-    found.sum().backward()
-    assert found.tolist() == pytest.approx([5, 0], abs=1e-6)
+    measured = lengths(vectors)
+    measured.sum().backward()
+    assert measured.tolist() == pytest.approx([5, 0], abs=1e-6)
     assert vectors.grad is not None
     assert vectors.grad.tolist() == [pytest.approx([0.6, 0.8, 0]), [0, 0, 0]]
 
@@ -172,7 +172,7 @@ def test_attention_is_the_textbook_divergence_of_mean_heads() -> None:
         shares.append((weights / weights.sum(-1, keepdims=True)).mean(0))
     p, q = shares
     expected = 9.0 * float((p * np.log(p / q)).sum(-1).mean())
-    found = attention_kl([ours], [theirs], temperature=3.0)
-    assert float(found) == pytest.approx(expected, rel=1e-4)
+    value = attention_kl([ours], [theirs], temperature=3.0)
+    assert float(value) == pytest.approx(expected, rel=1e-4)
     with pytest.raises(ValueError, match="1 blocks of the student, 2 of the teacher"):
         attention_kl([ours], [theirs, theirs], temperature=3.0)

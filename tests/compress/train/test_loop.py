@@ -130,6 +130,20 @@ def test_divergence_stops_with_advice(tmp_path: Path) -> None:
         train(Broken(), tiny.Stream(), tiny.PLAN, tmp_path, tiny.validate)
 
 
+def test_a_validation_that_is_not_finite_is_never_the_best(tmp_path: Path) -> None:
+    scores = iter([2.0, float("nan")])
+    with pytest.raises(DustError, match="validation loss is nan after epoch 2") as caught:
+        train(
+            tiny.Regression(),
+            tiny.Stream(),
+            tiny.PLAN,
+            tmp_path,
+            lambda network: Validation(next(scores), {}),
+        )
+    assert caught.value.exit_code == 1
+    assert load(tmp_path / "state.pt")["state"]["best_score"] == 2.0
+
+
 def test_a_resumed_run_logs_no_epoch_twice(tmp_path: Path) -> None:
     short = replace(tiny.PLAN, epochs=6)
     for _ in range(2):  # the second call finds a finished training and only logs it again
@@ -167,10 +181,10 @@ def test_two_ranks_train_as_one(tmp_path: Path) -> None:
         "--nproc_per_node",
         "2",
     ]
-    for name, command in (("one", [sys.executable]), ("two", launcher)):
+    for name, command in (("alone", [sys.executable]), ("together", launcher)):
         (tmp_path / name).mkdir()
         subprocess.run([*command, str(script), str(tmp_path / name)], check=True)
-    one = load(tmp_path / "one" / "weights.pt")
-    two = load(tmp_path / "two" / "weights.pt")
-    for key, value in one.items():
-        torch.testing.assert_close(two[key], value, rtol=1e-4, atol=1e-5)
+    alone = load(tmp_path / "alone" / "weights.pt")
+    together = load(tmp_path / "together" / "weights.pt")
+    for key, value in alone.items():
+        torch.testing.assert_close(together[key], value, rtol=1e-4, atol=1e-5)

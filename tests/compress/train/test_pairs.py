@@ -32,20 +32,20 @@ def batch(pairs: int = 2, side: int = 32) -> PairBatch:
 
 
 def test_truth_is_the_unprojected_depth_in_view_1s_frame() -> None:
-    one = batch()
-    points, mask = supervise(one)
-    first = unproject(one.depth1[0].numpy(), one.intrinsics1[0].numpy())
-    second = unproject(one.depth2[0].numpy(), one.intrinsics2[0].numpy())
-    moved = transform(one.view1_from_view2[0].numpy(), second)
+    pairs = batch()
+    points, mask = supervise(pairs)
+    first = unproject(pairs.depth1[0].numpy(), pairs.intrinsics1[0].numpy())
+    second = unproject(pairs.depth2[0].numpy(), pairs.intrinsics2[0].numpy())
+    moved = transform(pairs.view1_from_view2[0].numpy(), second)
     np.testing.assert_allclose(points.view1[0], first, atol=1e-5)
     np.testing.assert_allclose(points.view2[0], moved.reshape(points.view2[0].shape), atol=1e-5)
     assert not mask.view1[:, :3].any() and mask.view1[:, 3:].all() and mask.view2.all()
 
 
 def test_the_second_half_is_the_pair_with_its_views_exchanged() -> None:
-    one = batch()
-    points, mask = supervise_both_orders(one)
-    back = torch.linalg.inv(one.view1_from_view2)
+    pairs = batch()
+    points, mask = supervise_both_orders(pairs)
+    back = torch.linalg.inv(pairs.view1_from_view2)
     expected = torch.einsum("bij,bhwj->bhwi", back[:, :3, :3], points.view1[:2])
     expected = expected + back[:, None, None, :3, 3]
     torch.testing.assert_close(points.view2[2:], expected, atol=1e-5, rtol=1e-5)
@@ -55,10 +55,10 @@ def test_the_second_half_is_the_pair_with_its_views_exchanged() -> None:
 def test_predictions_of_both_orders_are_those_of_two_calls() -> None:
     torch.manual_seed(0)
     network = Dust3r(TINY).eval()
-    one = batch()
+    pairs = batch()
     with torch.no_grad():
-        both = predict_both_orders(network, one.image1, one.image2)
-        forth = network(one.image1, one.image2)
-        back = network(one.image2, one.image1)
-    for found, first, second in zip(both, forth, back, strict=True):
-        torch.testing.assert_close(found, torch.cat([first, second]), atol=1e-4, rtol=1e-4)
+        both = predict_both_orders(network, pairs.image1, pairs.image2)
+        forth = network(pairs.image1, pairs.image2)
+        back = network(pairs.image2, pairs.image1)
+    for joint, first, second in zip(both, forth, back, strict=True):
+        torch.testing.assert_close(joint, torch.cat([first, second]), atol=1e-4, rtol=1e-4)

@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +57,7 @@ def train_teacher(task: ResolvedTask) -> None:
     outcomes: list[Outcome] = []
     with all_ranks(task):
         if published is not None:
-            network = load_checkpoint(_checked(published)).network
+            network = _adopted(task, published)
         else:
             network, outcomes = train_stages(task, work_folder(task))
     path = folder / task.task.outputs[0]
@@ -88,6 +87,19 @@ def _measured(
         notes=how_it_went(outcomes) if outcomes else "the published checkpoint",
         reasons=_ELSEWHERE | reasons,
     )
+
+
+def _adopted(task: ResolvedTask, published: PublishedCheckpoint) -> Dust3r:
+    """The published network, of the shape that the profile declares."""
+    network = load_checkpoint(_checked(published)).network
+    shape = task.profile.teacher.network
+    if network.config != _config(shape, shape.patch_size):
+        raise DustError(
+            f"{published.name} has another shape than the profile declares",
+            where=published.path,
+            fix="compare teacher.network of the profile with `dust inspect` of the file",
+        )
+    return network
 
 
 def _checked(published: PublishedCheckpoint) -> Path:
@@ -174,7 +186,7 @@ def initial_network(task: ResolvedTask) -> Dust3r:
     """The profile's teacher before its first stage, the same every time."""
     stages = task.profile.training.teacher or ()
     torch.manual_seed(task.workload.seed)
-    return initialise(_network(task.profile.teacher.network, stages[0].patch_size))
+    return initialise(Dust3r(_config(task.profile.teacher.network, stages[0].patch_size)))
 
 
 def initialise(network: Dust3r) -> Dust3r:
@@ -198,8 +210,20 @@ def _train_stage(task: ResolvedTask, network: Dust3r, stage: TeacherStage, folde
     return train_by(task, stage, objective, epochs=stage.epochs, folder=folder)
 
 
-def _network(shape: Network, patch_size: int) -> Dust3r:
-    values: dict[str, Any] = shape.model_dump(exclude={"dpt", "patch_size"})
-    if shape.dpt is not None:
-        values["dpt"] = DptConfig(**shape.dpt.model_dump())
-    return Dust3r(Dust3rConfig.uniform(**values, patch_size=patch_size))
+def _config(shape: Network, patch_size: int) -> Dust3rConfig:
+    widths = shape.dpt
+    return Dust3rConfig.uniform(
+        enc_dim=shape.enc_dim,
+        enc_depth=shape.enc_depth,
+        enc_heads=shape.enc_heads,
+        dec_dim=shape.dec_dim,
+        dec_depth=shape.dec_depth,
+        dec_heads=shape.dec_heads,
+        head=shape.head,
+        dpt=None
+        if widths is None
+        else DptConfig(
+            layer_dims=widths.layer_dims, feature_dim=widths.feature_dim, last_dim=widths.last_dim
+        ),
+        patch_size=patch_size,
+    )

@@ -4,7 +4,7 @@ from contextlib import closing
 
 from dust_compress.distill.objective import DistillObjective, Weights
 from dust_compress.train import Outcome
-from dust_compress.train.distributed import all_ranks, world_of
+from dust_compress.train.distributed import all_ranks, device_of
 from dust_compress.train.outcome import trained
 from dust_compress.train.task_training import open_feed, train_by
 from dust_core.declared.project import ARTIFACTS
@@ -104,15 +104,15 @@ def start_student(task: ResolvedTask, teacher: Dust3r, shape: Student) -> Dust3r
         ffn_multiple=shape.ffn_multiple,
     )
     if shape.init == "refitted_layers":
-        world, recipe = world_of(task), task.profile.training.distill
-        # Each rank fits on pairs of its own; training begins from the first one's weights.
-        whole = {"batch": recipe.refit_pairs * world.size, "accumulate": 1}
-        with closing(open_feed(task, recipe.model_copy(update=whole), augment=False)) as feed:
+        device, recipe = device_of(task), task.profile.training.distill
+        # All ranks fit on the same pairs, so that the start does not depend on their number.
+        whole = recipe.model_copy(update={"batch": recipe.refit_pairs, "accumulate": 1})
+        with closing(open_feed(task, whole, augment=False, shared=True)) as feed:
             pairs = next(feed)
-        images = pairs.image1.to(world.device), pairs.image2.to(world.device)
+        images = pairs.image1.to(device), pairs.image2.to(device)
         refit(
-            student.to(world.device),
-            teacher.to(world.device),
+            student.to(device),
+            teacher.to(device),
             kept_blocks(teacher, reduction, shape.blocks),
             *images,
             ridge=shape.refit_ridge,

@@ -104,24 +104,31 @@ def plan_for(
     )
 
 
-def open_feed(task: ResolvedTask, recipe: Recipe, *, augment: bool = True) -> PairFeed:
+def open_feed(
+    task: ResolvedTask, recipe: Recipe, *, augment: bool = True, shared: bool = False
+) -> PairFeed:
     """An endless feed of this rank's share of the pairs that the profile trains on.
+
+    Args:
+        augment: whether views vary as the recipe says.
+        shared: every rank reads the same whole batches.
 
     Raises:
         DustError: the set is absent, is not the one that the profile names, or holds a scene that
             is not one of the training set's.
     """
     world = world_of(task)
+    rank, ranks = (0, 1) if shared else (world.rank, world.size)
     return PairFeed(
         _training_folder(task, recipe),
         FeedOptions(
-            batch=recipe.batch // (world.size * recipe.accumulate),
+            batch=recipe.batch // (ranks * recipe.accumulate),
             side=recipe.side,
             augmentation=_bounds(recipe) if augment else None,
             tolerate_damage=True,
             seed=task.workload.seed,
-            rank=world.rank,
-            world=world.size,
+            rank=rank,
+            world=ranks,
             device_id=world.device.index,
         ),
     )

@@ -126,16 +126,16 @@ class Gate(SpecModel):
                 found=repr(self.metric),
                 expected=", ".join(METRICS),
             )
-        for field, found, expected in (
+        for field, value, expected in (
             ("unit", self.unit, metric.unit),
             ("op", self.op, metric.op),
         ):
-            if found != expected:
+            if value != expected:
                 raise refuse(
                     f"gate_{field}",
                     "{found} is not {expected}, the {field} of {metric}",
                     field=field,
-                    found=repr(found),
+                    found=repr(value),
                     expected=repr(expected),
                     metric=self.metric,
                 )

@@ -229,7 +229,8 @@ class ProfileSpec(SpecModel):
         if not isinstance(self.data, str):
             for name in type(self.data).model_fields:
                 split = getattr(self.data, name)
-                yield from (("data", name, key) for key, value in split if value is None)
+                keys = type(split).model_fields
+                yield from (("data", name, key) for key in keys if getattr(split, key) is None)
         if self.teacher.checkpoint and self.teacher.checkpoint.sha256 is None:
             yield ("teacher", "checkpoint", "sha256")
 
