@@ -16,7 +16,7 @@ def _run(path: Path) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(0)
     shape = session.get_inputs()[0].shape
-    names = [one.name for one in session.get_inputs()]
+    names = [entry.name for entry in session.get_inputs()]
     return session.run(
         None, {name: random.uniform(-1, 1, shape).astype(np.float32) for name in names}
     )
@@ -25,12 +25,12 @@ def _run(path: Path) -> list[np.ndarray]:
 def _kinds(path: Path) -> dict[str, set[str]]:
     """The types of what each kind of operator puts out."""
     model = onnx.shape_inference.infer_shapes(onnx.load(path), check_type=True, strict_mode=True)
-    types = {one.name: one.type.tensor_type.elem_type for one in model.graph.value_info}
-    types |= {one.name: one.type.tensor_type.elem_type for one in model.graph.output}
-    found: dict[str, set[str]] = {}
+    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
+    types |= {value.name: value.type.tensor_type.elem_type for value in model.graph.output}
+    computed: dict[str, set[str]] = {}
     for node in model.graph.node:
-        found.setdefault(node.op_type, set()).add(KINDS[types[node.output[0]]])
-    return found
+        computed.setdefault(node.op_type, set()).add(KINDS[types[node.output[0]]])
+    return computed
 
 
 @pytest.mark.parametrize(("graph", "tolerance"), [("float_graph", 2e-3), ("int8_graph", 2e-2)])
@@ -60,14 +60,16 @@ def test_products_and_scales_are_fp16_and_post_processing_is_not(
 def test_a_scale_that_fp16_cannot_hold_stays_in_float32(int8_graph: Path, tmp_path: Path) -> None:
     model = onnx.load(int8_graph)
     scales = {node.input[1] for node in model.graph.node if node.op_type == "DequantizeLinear"}
-    finest = next(one for one in model.graph.initializer if one.name in scales)
+    finest = next(tensor for tensor in model.graph.initializer if tensor.name in scales)
     tiny = np.full_like(numpy_helper.to_array(finest), 3e-8)  # FP16 would have 0 or twice that
     finest.CopyFrom(numpy_helper.from_array(tiny, finest.name))
     source, half = tmp_path / "source.onnx", tmp_path / "half.onnx"
     onnx.save(model, source)
     write_half(source, half)
     assert _kinds(half)["DequantizeLinear"] == {"fp16", "fp32"}
-    kept = next(one for one in onnx.load(half).graph.initializer if one.name == finest.name)
+    kept = next(
+        tensor for tensor in onnx.load(half).graph.initializer if tensor.name == finest.name
+    )
     assert numpy_helper.to_array(kept).min() == np.float32(3e-8)
     for wide, narrow in zip(_run(source), _run(half), strict=True):
         assert np.linalg.norm(narrow - wide) <= 2e-2 * np.linalg.norm(wide)
@@ -96,4 +98,4 @@ def test_a_graph_without_a_mark_for_post_processing_is_refused(tmp_path: Path) -
 
 def _float32_bytes(path: Path) -> int:
     stored = onnx.load(path).graph.initializer
-    return sum(len(one.raw_data) for one in stored if one.data_type == TensorProto.FLOAT)
+    return sum(len(tensor.raw_data) for tensor in stored if tensor.data_type == TensorProto.FLOAT)
