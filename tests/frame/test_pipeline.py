@@ -94,7 +94,7 @@ def test_check_finds_a_pipeline_that_was_edited(run: Callable, repository: Path)
     edit(repository / "dvc.yaml", "K-1", "dust run K-1", "dust run K-2")
     done = run("dust", "pipeline", "--check")
     assert done.returncode == 1
-    assert "not what the specs say: dvc.yaml" in done.stderr
+    assert "out of date with the specs: dvc.yaml" in done.stderr
     assert "dust run K-2" in (repository / "dvc.yaml").read_text()
 
 

@@ -25,7 +25,7 @@ def test_values_that_a_user_has_to_supply_are_named(run: Callable, install: Call
     install(freeze_workload="execute")
     done = run("dust", "run", "P0-1", "--profile", "full")
     assert done.returncode == 2
-    assert "the profile full awaits data.workload.sha256, data.workload.pairs" in done.stderr
+    assert "the profile full lacks data.workload.sha256, data.workload.pairs" in done.stderr
     assert "teacher.checkpoint.sha256" in done.stderr
 
 

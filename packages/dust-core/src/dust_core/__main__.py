@@ -1,4 +1,4 @@
-"""`python -m dust_core` is `dust`, in the very environment of that Python."""
+"""`python -m dust_core` runs `dust` in that Python's own environment."""
 
 from dust_core.cli import main
 

@@ -1,12 +1,12 @@
-"""The `dust` command: finds the verb that is asked for, loads it alone, prints errors once.
+"""The `dust` command: load only the verb on the command line, and print an error once.
 
-Installed packages add verbs through the entry-point group `dust.commands`: the name is the verb,
-the value `module:function` (a typer function) or `module:app` (a `typer.Typer` with verbs of its
-own). Only the module of the verb on the command line is imported, so that help stays instant
-however heavy the others are; the one-line summaries of the rest are read from their source.
+Installed packages add verbs through the entry-point group `dust.commands`. The name is the verb.
+The value is `module:function` (a typer function) or `module:app` (a `typer.Typer` with its own
+verbs). Only the module of the verb on the command line is imported, so that help stays fast. The
+one-line summaries of the other verbs are read from their source.
 
 Exit codes: 0 done; 1 it ran and the answer is no (or it was interrupted); 2 the input or the
-environment cannot be used; 3 a fault in DUST, whose traceback is in the log file that is named.
+environment cannot be used; 3 a fault in DUST; the message names the log file with the traceback.
 """
 
 import ast
@@ -35,7 +35,7 @@ _EXIT_INTERRUPTED_IN_TYPER = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `dust` with `arguments` (default: the process's) and leave with its exit code."""
+    """Run `dust` with `arguments` (default: the process's) and exit with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         typer.main.get_command(build_app(words)).main(args=words, prog_name="dust")
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def build_app(words: Sequence[str]) -> typer.Typer:
-    """The typer application in which the verb named first in `words` is loaded, and no other.
+    """The typer application, with only the first verb in `words` loaded.
 
     Raises:
         DustError: no installed package has the verb, or two claim it.
@@ -126,7 +126,7 @@ def _root(
 
 
 def _unloaded() -> None:
-    """Stands in the listing for a verb that this command line does not ask for."""
+    """A placeholder in the listing for a verb that is not on this command line."""
 
 
 def _unknown_verb(asked: str, verbs: Iterable[str]) -> DustError:
@@ -163,7 +163,7 @@ def _first_line(module: ast.Module, attribute: str) -> str:
 
 
 def _missing_package(error: Exception) -> DustError | None:
-    """An import that failed for want of an optional package, said as what to install."""
+    """The error for an import without its optional package; it says what to install."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return None
     if error.name.startswith("dust_") and find_spec(error.name.partition(".")[0]):
@@ -189,7 +189,7 @@ def _print_line(label: str, message: str) -> None:
 
 
 def _write_traceback(words: Sequence[str]) -> Path:
-    """Keep the traceback in hand in the user's state folder, or else in the temporary one."""
+    """Write the current traceback to the user's state folder, or else to the temporary folder."""
     now = datetime.now(UTC)
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     text = f"dust {__version__} {' '.join(words)}\n{now.isoformat()}\n{traceback.format_exc()}"

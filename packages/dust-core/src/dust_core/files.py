@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the one way to hash them."""
+"""Write files atomically, and hash them."""
 
 import hashlib
 import os
@@ -14,8 +14,8 @@ from dust_core.errors import DustError
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path in `path`'s folder that replaces `path` if the block succeeds.
 
-    A reader sees the old file or the new one, never a part; on any error (a full disk, Ctrl-C)
-    the temporary file is removed and `path` is left as it was.
+    A reader sees the old file or the new file, never a part. On any error (a full disk, Ctrl-C) the
+    temporary file is removed and `path` is unchanged.
 
     Raises:
         DustError: the operating system refused the write (disk full, no permission).

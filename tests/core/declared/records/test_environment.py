@@ -82,7 +82,7 @@ def test_without_a_commit_nothing_is_recorded(tmp_path: Path) -> None:
         environment_fingerprint(repository=tmp_path)
     assert str(error.value) == (
         f"{tmp_path}: cannot tell which commit is executed\n"
-        "  fix: run inside a clone of the repository that has a commit; a number without its "
+        "  fix: run inside a clone of the repository that has a commit; a figure without its "
         "commit is not recorded"
     )
 

@@ -64,7 +64,7 @@ def test_a_task_without_an_experiment_has_no_record() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"finished": sample.MOMENT.replace(year=2025)}, "finished lies before started"),
+        ({"finished": sample.MOMENT.replace(year=2025)}, "finished is before started"),
         (
             {"per_pair": {"psnr": (1.0,)}},
             "per_pair has 'psnr'; quality metrics are chamfer, absrel, rmse, delta1",
@@ -73,7 +73,7 @@ def test_a_task_without_an_experiment_has_no_record() -> None:
             {"per_pair": {"rmse": (1.0,), "delta1": (0.5, 0.6)}},
             "per_pair lists differ in length: rmse 1, delta1 2",
         ),
-        ({"reasons": {"speed": "?"}}, "reasons has 'speed', which is no field of a record"),
+        ({"reasons": {"speed": "?"}}, "reasons has 'speed', which is not a field of a record"),
         ({"baselines": {}}, "latency names 'P0-2', absent from baselines"),
     ],
 )

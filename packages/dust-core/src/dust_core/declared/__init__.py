@@ -1,1 +1,1 @@
-"""What is declared and what is said of it: specs, records, rules, changes, the pipeline."""
+"""Specs, records, rules, changes of specs, and the pipeline."""

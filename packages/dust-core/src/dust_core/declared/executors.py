@@ -1,8 +1,9 @@
-"""Who executes tasks: the functions that installed packages offer.
+"""The functions of installed packages that execute tasks.
 
-Packages offer executors in the entry-point group `dust.tasks`: the name is the task's `does`, the
-value a function that takes the resolved task. It writes the task's outputs, among them a result
-file with verdicts, and returns: a line that is missed is an outcome of the run, no failure of it.
+Packages register executors in the entry-point group `dust.tasks`. The name is the task's `does`,
+the value a function that takes the resolved task. The function writes the task's outputs, among
+them a result file with verdicts, and returns. A missed line is an outcome of the run, not a
+failure.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,13 +21,13 @@ Executor = Callable[["ResolvedTask"], None]
 
 
 def load_executor(does: str) -> Executor:
-    """Import what executes tasks that do `does`; `require_executors` says whether there is one."""
+    """Import the executor of `does`; `require_executors` checks that there is one."""
     executor: Executor = plugins(TASK_GROUP)[does].load()
     return executor
 
 
 def require_executors(tasks: Mapping[str, str]) -> None:
-    """Check that installed packages execute every task of `tasks`, id -> `does`.
+    """Check that installed packages can execute every task of `tasks`, id -> `does`.
 
     Raises:
         DustError: some have no executor; the message names all of them.

@@ -12,10 +12,10 @@ from dust_core.errors import DustError
 
 @contextmanager
 def only_run(lock: Path, purpose: str) -> Iterator[None]:
-    """Hold `lock` for the block, and say in it what for; the system frees it if the process dies.
+    """Hold `lock` for the block and write the purpose in it; it is free once the process ends.
 
     Raises:
-        DustError: another process holds it; the message says which, for what, since when.
+        DustError: another process holds the lock; the message has its id, purpose and start time.
     """
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def only_run(lock: Path, purpose: str) -> Iterator[None]:
             raise DustError(
                 f"another run is under way: {holder or 'it has just started'}",
                 where=str(lock),
-                fix="wait until it has ended, or end it; the lock goes with its process",
+                fix="wait until it has ended, or end it; the lock ends with its process",
             ) from error
         started = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(handle, 0)

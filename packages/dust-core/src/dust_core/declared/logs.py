@@ -8,11 +8,11 @@ from pathlib import Path
 
 @contextmanager
 def logging_to(path: Path, *, shown: bool = True) -> Iterator[None]:
-    """Write what happens in the block, warnings included, to `path` anew.
+    """Log everything in the block, with warnings, to a new file at `path`.
 
     Args:
         path: the log file; its folder is made.
-        shown: show what DUST itself logs on the terminal too.
+        shown: also show the messages of DUST itself on the terminal.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")

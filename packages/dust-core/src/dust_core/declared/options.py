@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 ProfileOption = Annotated[
-    str, typer.Option("--profile", "-p", help="How big and where: small, full, ci, or your own.")
+    str,
+    typer.Option("--profile", "-p", help="Size, data, device: small, full, ci, or your own."),
 ]
 SpecsOption = Annotated[Path, typer.Option("--specs", help="Folder of the specs.")]

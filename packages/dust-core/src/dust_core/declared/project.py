@@ -1,4 +1,4 @@
-"""Where the things of a project are: specs, artifacts, pipelines, a task's files and result."""
+"""The paths of a project: specs, artifacts, pipelines, a task's files and result."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +13,13 @@ ARTIFACTS = Path("artifacts")
 SPECS = Path("specs")
 
 LOCK = ARTIFACTS / ".lock"
-"""What a run holds, so that there is no second one beside it."""
+"""The lock of a run, which prevents a second run at the same time."""
 
 EMBEDDED_PROFILE = "small"
 """The profile that `dvc repro` computes; the others have their pipelines in pipelines/."""
 
 DEVICE_FILE = "device.json"
-"""What tells the device of a profile from others, in the profile's folder of artifacts."""
+"""The file that identifies the device, in the profile's folder of artifacts."""
 
 
 def pipeline_path(profile: str) -> Path:
@@ -34,16 +34,16 @@ def profile_path(profile: str) -> Path:
 
 
 def log_path(task: "ResolvedTask", rank: int = 0) -> Path:
-    """Where the run of a task writes its log; each rank but the first has one of its own."""
+    """Where the run of a task writes its log; each further rank has its own log."""
     suffix = f".rank{rank}" if rank else ""
     return ARTIFACTS / task.profile_name / "logs" / f"{task.id}{suffix}.log"
 
 
 def require_inputs(task: "ResolvedTask") -> None:
-    """Check that what a task reads is there.
+    """Check that the files that a task reads are there.
 
     Raises:
-        DustError: it is not; the message names the files and the tasks that write them.
+        DustError: a file is absent; the message names the files and the tasks that write them.
     """
     folder = ARTIFACTS / task.profile_name
     missing = [name for name in task.task.inputs if not (folder / name).exists()]
@@ -57,10 +57,10 @@ def require_inputs(task: "ResolvedTask") -> None:
 
 
 def require_outputs(task: "ResolvedTask") -> None:
-    """Check that what a task declares as written, its result included, is there.
+    """Check that the outputs of a task, with its result, are there.
 
     Raises:
-        DustError: it is not; the message names the files.
+        DustError: an output is absent; the message names the files.
     """
     folder = ARTIFACTS / task.profile_name
     declared = {*task.task.outputs, result_path(task).name}
@@ -69,7 +69,7 @@ def require_outputs(task: "ResolvedTask") -> None:
         raise DustError(
             f"{task.id} ended without writing {', '.join(missing)}",
             where=str(folder),
-            fix=f"the executor of {task.task.does} is at fault: report it",
+            fix=f"the executor of {task.task.does} has a fault: report it",
         )
 
 
@@ -78,7 +78,7 @@ def result_path(task: "ResolvedTask", of: str | None = None) -> Path:
 
     Args:
         task: the task that asks.
-        of: the task whose result it is; its own by default.
+        of: the task whose result is meant; by default `task` itself.
 
     Raises:
         DustError: the specs have no such task.
@@ -86,17 +86,17 @@ def result_path(task: "ResolvedTask", of: str | None = None) -> Path:
     wanted = of or task.id
     if wanted not in task.result_files:
         raise DustError(
-            f"the specs have no task {wanted!r}, whose result {task.id} asks for",
+            f"the specs have no task {wanted!r}, whose result {task.id} needs",
             fix=f"one of {', '.join(task.result_files)}",
         )
     return ARTIFACTS / task.profile_name / task.result_files[wanted]
 
 
 def result_of(task: "ResolvedTask", other: str) -> "ResultFile":
-    """The result of another task, of the run that the specs declare and of no earlier one.
+    """The result of another task, only of the run that the specs declare.
 
     Raises:
-        DustError: it has none yet, or the file cannot be read.
+        DustError: the task has no result yet, or the file cannot be read.
     """
     from dust_core.declared.records.storage import read_result_file
 

@@ -1,7 +1,7 @@
-"""The verb `dust run`: execute one task of the specs, whatever package knows how.
+"""The verb `dust run`: execute a task with the executor of an installed package.
 
-Under `torchrun` every rank calls the executor; the first one alone holds the lock and checks that
-the outputs are there. The others end where the training does.
+Under `torchrun` every rank calls the executor. Only the first rank holds the lock and checks that
+the outputs are there. The other ranks end with the training.
 """
 
 import logging
@@ -60,7 +60,8 @@ def run(
 
 
 def _start_ranks(resolved: "ResolvedTask", specs: Path) -> None:
-    """Become `torchrun` with a process for each of the profile's devices, where a task trains."""
+    """Replace the process by `torchrun`, with a rank for each of the profile's devices, to
+    train."""
     from dust_core.declared.pipeline.stages import trains
 
     count = resolved.profile.device.count
@@ -102,17 +103,17 @@ def _require_filled(resolved: "ResolvedTask") -> None:
     if checkpoint is not None and checkpoint.sha256 is None:
         fix += (
             f"; {checkpoint.name} ({checkpoint.licence}) comes from {checkpoint.source}, "
-            f"lies at {checkpoint.path}, and its SHA-256 goes to teacher.checkpoint.sha256"
+            f"belongs at {checkpoint.path}, and its SHA-256 goes to teacher.checkpoint.sha256"
         )
     raise DustError(
-        f"the profile {resolved.profile_name} awaits {', '.join(awaited)}",
+        f"the profile {resolved.profile_name} lacks {', '.join(awaited)}",
         where=str(profile_path(resolved.profile_name)),
         fix=fix,
     )
 
 
 def _print_verdicts(resolved: "ResolvedTask") -> None:
-    """Print a line for each verdict in the task's own result, if its executor writes any."""
+    """Print a line for each verdict in the task's own result, if there is one."""
     from dust_core.declared.records import read_result_folder
 
     path = result_path(resolved)

@@ -1,1 +1,1 @@
-"""What was agreed, and what a change may not undo unnoticed: success lines, executed tasks."""
+"""What a change may not undo without review: agreed success lines and executed tasks."""

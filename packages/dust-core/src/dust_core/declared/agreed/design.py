@@ -1,7 +1,7 @@
 """The success lines as the design agreed on them, for each kind of task.
 
 gates.yaml declares the lines in force. It may tighten these, and loosen them only under a waiver.
-They are repeated here because what is judged cannot be its own judge: docs/adr/019.
+They are repeated here because gates.yaml cannot be checked against itself: docs/adr/019.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class AgreedLine:
 
     @property
     def name(self) -> str:
-        """What messages call it: it has no name of its own."""
+        """Its name in messages."""
         return str(self)
 
     @property
@@ -63,18 +63,18 @@ LINES: dict[str, tuple[AgreedLine, ...]] = {
     "ablate-calibration": (_EVIDENCE,),
     "ablate-loss": (_EVIDENCE,),
 }
-"""The lines of each task by what it does, so that a new task has those of its kind."""
+"""The agreed lines by executor (`does`), so that a new task has the lines of its kind."""
 
 ON_FAILURE: dict[str, str] = {"distill": "stop", "ptq": "escalate: Q-2", "prune": "stop"}
-"""What a missed line must lead to, by what the task does, where the design says so."""
+"""The agreed `on_failure` by executor (`does`), where the design fixes it."""
 
 SCHEDULED = "K-3"
-"""The student with a schedule that the design holds to a stable curve alone; K-4 judges its
+"""The student with a schedule for which the design requires only a stable curve. K-4 judges its
 quality, and its failure is evidence."""
 
 
 def agreed_lines(task_id: str, task: Mapping[str, Any]) -> tuple[AgreedLine, ...] | None:
-    """The lines that a task must be held to; None where nothing was agreed for what it does.
+    """The lines agreed for a task; None where nothing was agreed for its executor.
 
     Args:
         task_id: the task's id.
@@ -87,7 +87,7 @@ def agreed_lines(task_id: str, task: Mapping[str, Any]) -> tuple[AgreedLine, ...
 
 
 def agreed_failure(task_id: str, task: Mapping[str, Any]) -> str | None:
-    """What a missed line of a task must lead to; None where the task is free to say."""
+    """The agreed `on_failure` of a task; None where the task may choose."""
     if task_id == SCHEDULED and _has_schedule(task):
         return None
     return ON_FAILURE.get(str(task.get("does")))

@@ -1,7 +1,7 @@
-"""When specs contradict what was executed: the one answer of validator and diff.
+"""When specs contradict what was executed; the validator and `dust diff` both ask here.
 
-The validator knows executions by the results beside the specs, `dust diff` by the locks of the
-base. Either way an executed task is immutable: a change takes the next `run`.
+The validator reads executions from the results beside the specs, `dust diff` from the locks of the
+base. In both cases an executed task is immutable: a changed task needs the next `run`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,8 @@ class Attempt:
 
     Attributes:
         task: the task's id.
-        run: the number of the run. A result of a task without an experiment of its own does not
-            say it; it is the first run at least.
+        run: the number of the run. The result of a task without its own experiment does not hold
+            it; then it is 1, the lowest possible.
         exp_ids: ids of the experiments that were run; none for a task that runs none of its own.
     """
 
@@ -30,7 +30,7 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        """What people call it: the experiment's id, or the task's with its run."""
+        """Its name in messages: the experiment's id, or the task's id with its run."""
         return self.exp_ids[0] if self.exp_ids else f"{self.task} run {self.run}"
 
 
@@ -40,11 +40,11 @@ def contradictions(
     is_as_executed: bool,
     renamed: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, Contradiction]]:
-    """How specs contradict an execution, each with the task that does.
+    """Yield each way in which specs contradict an execution, with the task that does so.
 
-    A task is changed where it decides something else while its `run` is not above the executed one;
-    removed or renamed where its figures would be of no task; reused where another task takes the id
-    of its experiment.
+    A task is `changed` if what decides it differs and its `run` is not above the executed run. It
+    is `removed` or `renamed` if no task has its id any more. It is `reused` if another task takes
+    the id of its experiment.
 
     Args:
         attempt: what was executed.

@@ -1,8 +1,8 @@
-"""When a success line lets more through than another: the one answer of validator and diff.
+"""When a success line is looser than another; the validator and `dust diff` both ask here.
 
 The validator compares with what the design agreed on (agreed/design.py), `dust diff` with the base.
-A line can be loosened at gates.yaml, where its value is, and at a task, which can name a laxer gate
-or none. So lines are compared as the tasks have them, whatever their names.
+A line can be loosened in gates.yaml, which holds its value, or in a task, which can name a looser
+gate or none. So lines are compared task by task, whatever their names.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,12 +15,13 @@ from dust_core.declared.specs.models import METRICS, Gate, Waiver
 Direction = Literal["loosened", "tightened", "moved", "dropped", "added"]
 
 LETS_MORE_THROUGH: frozenset[Direction] = frozenset({"loosened", "moved", "dropped"})
-"""What is refused. A waiver permits a laxer value, which it can be weighed by; a line against
-another baseline is another line, however strict its number, and a dropped one has no value."""
+"""The directions that are refused. A waiver can permit only a looser value, because the two values
+can be compared. A line against another baseline is a different line, however strict its number. A
+dropped line has no value."""
 
 
 class Bound(Protocol):
-    """What a line asks: a value of a metric, against one of some baselines."""
+    """What a line requires: a value of a metric, against one of some baselines."""
 
     @property
     def metric(self) -> str: ...
@@ -32,14 +33,14 @@ class Bound(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HeldLine:
-    """A line that a task is held to: a gate with its name."""
+    """A line that a task must meet: a gate with its name."""
 
     name: str
     gate: Gate
 
     @property
     def metric(self) -> str:
-        """The quantity that it binds."""
+        """The quantity that the line binds."""
         return self.gate.metric
 
     @property
@@ -49,7 +50,7 @@ class HeldLine:
 
     @property
     def baselines(self) -> tuple[str, ...]:
-        """The task that it is taken against; none for an absolute quantity."""
+        """The baseline task of the line; none for an absolute quantity."""
         return (self.gate.baseline,) if self.gate.baseline else ()
 
     @property
@@ -60,7 +61,7 @@ class HeldLine:
         return f"{gate.metric} {gate.op} {gate.value:g} {gate.unit}{against}"
 
     def waiver_on(self, day: date) -> Waiver | None:
-        """The waiver beside the line, where it holds on that day."""
+        """The line's waiver, if it is valid on that day."""
         waiver = self.gate.waiver
         return waiver if waiver is not None and waiver.expires >= day else None
 
@@ -70,19 +71,19 @@ B = TypeVar("B", bound=Bound)
 
 @dataclass(frozen=True, slots=True)
 class LineDifference(Generic[B]):
-    """How a task's line differs from the one it is compared with; None on a side without."""
+    """The old and the new line of a task where they differ; None on a side without a line."""
 
     direction: Direction
     old: B | None
     new: HeldLine | None
 
     def waiver_on(self, day: date) -> Waiver | None:
-        """The waiver that permits it on that day."""
+        """The waiver that permits the difference on that day."""
         loosened = self.direction == "loosened" and self.new is not None
         return self.new.waiver_on(day) if loosened and self.new else None
 
     def refused_on(self, day: date) -> bool:
-        """Whether it lets more through, and nothing permits that."""
+        """Whether the new line lets more through and no waiver permits it."""
         return self.direction in LETS_MORE_THROUGH and self.waiver_on(day) is None
 
 
@@ -92,11 +93,11 @@ def held_to(gates: Mapping[str, Gate], names: Iterable[str]) -> list[HeldLine]:
 
 
 def line_differences(old: Sequence[B], new: Sequence[HeldLine]) -> Iterator[LineDifference[B]]:
-    """The differences among the lines of one task, metric by metric, the strictest deciding.
+    """The differences among the lines of one task, by metric; the strictest line counts.
 
     Args:
-        old: the lines it is compared with, at the base or as agreed.
-        new: the lines that it is held to.
+        old: the lines to compare with, at the base or as agreed.
+        new: the lines that the task must meet.
     """
     metrics = [*(line.metric for line in old), *(held.metric for held in new)]
     for metric in dict.fromkeys(metrics):
@@ -127,7 +128,7 @@ def _on_one_baseline(line: Bound, held: HeldLine) -> bool:
 
 
 def _strictest(lines: Sequence[B]) -> list[B]:
-    """Of lines on one metric the strictest on each choice of baselines."""
+    """The strictest of the lines on one metric, for each choice of baselines."""
     choices = dict.fromkeys(line.baselines for line in lines)
     return [
         _strictest_of([line for line in lines if line.baselines == choice]) for choice in choices
@@ -152,5 +153,5 @@ def _direction(old: Bound, new: Bound) -> Direction | None:
         case ">=":
             return "loosened" if new.value < old.value else "tightened"
         case "==":
-            # Another exact value is met by what the old one refuses.
+            # A different exact value accepts what the old value refuses.
             return "loosened"

@@ -1,1 +1,1 @@
-"""What a change to the specs means, and what running them would cost: `dust diff`, `dust plan`."""
+"""`dust diff` and `dust plan`: what a change of the specs means, and what a run would cost."""

@@ -42,7 +42,7 @@ def diff(
     ),
     specs: SpecsOption = SPECS,
 ) -> None:
-    """Say what a change of the specs means; exit 1 if it must not be merged as it is."""
+    """Show what a change of the specs means; exit 1 if it must not be merged as it is."""
     from dust_core.declared.change.diff import difference
     from dust_core.declared.change.git import Repository
     from dust_core.declared.change.markdown import render
@@ -53,8 +53,8 @@ def diff(
     repository = Repository.around(project)
     target = repository.revision(base)
     tip = repository.revision(head or "HEAD")
-    # A pull request is what happened since it left its base, whatever the base did meanwhile;
-    # what the base executed meanwhile stays executed.
+    # A pull request holds what changed since it branched off. Later commits of the base are not
+    # part of it, but what they executed stays executed.
     fork = repository.merge_base(target, tip)
     current = at_revision(repository, target, folder)
     old = current if fork == target else at_revision(repository, fork, folder)
@@ -98,7 +98,7 @@ def _project(specs: Path) -> tuple[Path, str]:
 
 
 def _executed(base: "Snapshot") -> "tuple[Execution, ...]":
-    """What the base's locks say was executed; a profile that is never quoted binds nobody."""
+    """The executed tasks in the base's locks, without those of profiles that may not be quoted."""
     from dust_core.declared.change.executed import executions
 
     return tuple(

@@ -29,14 +29,14 @@ _IDENTITY = ("run", "exp_id", "outputs")
 
 @dataclass(frozen=True, slots=True)
 class TaskChange:
-    """A task that is in both, or in one of the two.
+    """A task that is at the base, at the head, or at both.
 
     Attributes:
         task: its id at the head, or at the base where the head has none.
         event: what became of it.
         former: its id at the base, where that is another.
-        fields: what decides it and changed; everything that decides it, for one added.
-        prose: what describes it and changed.
+        fields: what decides it and changed; for an added task, everything that decides it.
+        prose: what only describes it and changed.
         hours: GPU hours expected at the base and at the head.
     """
 
@@ -50,13 +50,13 @@ class TaskChange:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What changed in a spec file beside its tasks and its lines.
+    """What changed in a spec file apart from its tasks and lines.
 
     Attributes:
         path: the file.
         event: added, removed or changed.
-        fields: what decides and changed; empty for a file that is new or gone.
-        prose: what describes and changed.
+        fields: what decides and changed; empty for an added or removed file.
+        prose: what only describes and changed.
     """
 
     path: str
@@ -67,13 +67,13 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Everything that a reviewer is told.
+    """Everything that the report shows a reviewer.
 
     Attributes:
-        base: what is compared with, in words.
-        head: what is compared, in words.
+        base: the name of the base.
+        head: the name of the head.
         tasks: tasks that were added, removed, renamed or changed.
-        files: what changed in spec files beside tasks and lines.
+        files: what changed in spec files apart from tasks and lines.
         lines: success lines that changed.
         waivers: what became of waivers.
         conflicts: executed tasks that the change rewrites.
@@ -99,11 +99,11 @@ class Difference:
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """Why this must not be merged as it is; empty where nothing speaks against it."""
+        """Why this must not be merged as it is; empty if it may be merged."""
         reasons = [self.unreadable] if self.unreadable else []
         reasons += [line.refusal for line in self.lines if line.refused]
         reasons += [conflict.refusal for conflict in self.conflicts]
-        return tuple(dict.fromkeys(reasons))  # a task executed under two profiles is told once
+        return tuple(dict.fromkeys(reasons))  # a task executed under two profiles gives one reason
 
     @property
     def means_something(self) -> bool:
@@ -122,12 +122,12 @@ class Difference:
 
     @property
     def hours_added(self) -> float:
-        """GPU hours by which the specs as a whole ask for more, or, below 0, for less."""
+        """GPU hours that all tasks together need in addition; negative if they need fewer."""
         return sum(task.hours[1] - task.hours[0] for task in self.tasks)
 
     @property
     def hours_to_run(self) -> float:
-        """GPU hours of the stages that the change makes run."""
+        """GPU hours of the stages that have to run because of the change."""
         tasks = {*self.stale, *(task for group in self.stale_by_profile.values() for task in group)}
         return sum(self.hours[task] for task in tasks)
 
@@ -149,7 +149,7 @@ def difference(
     before = dict(old.tasks)
     try:
         after = dict(new.tasks)
-        new.gates, new.profiles  # noqa: B018 - read here, so that a fault is told as the head's
+        new.gates, new.profiles  # noqa: B018 - read here, so that a fault is reported for the head
     except DustError as error:
         return Difference(old.name, new.name, unreadable=_said_by(error))
     renamed = dict(_renamed(before, after))
@@ -177,7 +177,7 @@ def _said_by(error: DustError) -> str:
 
 
 def _renamed(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[tuple[str, str]]:
-    """Tasks of which nothing changed but the id and what follows from it: new id, old id."""
+    """Tasks of which only the id and what follows from it changed: new id -> old id."""
     gone = [task for task in before if task not in after]
     for task in after:
         if task in before:
@@ -228,7 +228,7 @@ def _file_changes(old: Snapshot, new: Snapshot) -> Iterator[FileChange]:
 
 
 def _beside_tasks(file: SpecFile, prose: bool) -> Values:
-    """A spec file's values less its tasks and lines, which are compared one by one."""
+    """A spec file's values without its tasks and lines, which are compared one by one."""
     return {
         path.removeprefix("spec."): value
         for path, value in flatten(file, prose=prose).items()

@@ -1,8 +1,8 @@
 """Which tasks were executed, as the committed dvc.lock files say.
 
 DVC writes a stage into its lock when the stage has succeeded, with the values of the specs that it
-ran on, and the lock is committed, since nothing can be pulled without it. So a clone without any
-artifact knows what was executed; docs/adr/ says why no second ledger is kept.
+ran on. The lock is committed, because `dvc pull` needs it. So a clone without any artifact shows
+what was executed. docs/adr/ says why there is no second ledger.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Execution:
         task: the task's id, the stage's name.
         profile: the profile whose pipeline it is.
         run: the number of the attempt.
-        exp_id: the experiment's id; None for a task that runs none of its own.
+        exp_id: the experiment's id; None for a task without its own experiment.
         parameters: the values of the specs that it ran on, by file and dotted key.
         dependencies: MD5 of what it read, by path.
         outputs: MD5 of what it wrote, by path.
@@ -52,11 +52,11 @@ def executions(files: Mapping[str, bytes], profile: str) -> dict[str, Execution]
     """The executed tasks of one profile, by id.
 
     Args:
-        files: the project's files by path; without the profile's lock nothing was executed.
+        files: the project's files by path; if the profile's lock is absent, nothing was executed.
         profile: the profile.
 
     Raises:
-        DustError: the lock is no lock of DVC.
+        DustError: the file is not a lock that DVC wrote.
     """
     path = lock_path(profile)
     if path not in files:
@@ -70,7 +70,7 @@ def executions(files: Mapping[str, bytes], profile: str) -> dict[str, Execution]
 
 
 def _execution(path: str, task: str, stage: Any, profile: str) -> Execution | None:
-    """A stage as an execution; None for one that is no task of the specs."""
+    """A stage as an execution; None for a stage that is not a task."""
     try:
         parameters: dict[str, dict[str, Any]] = stage.get("params", {})
         spec = _own_values(task, parameters)

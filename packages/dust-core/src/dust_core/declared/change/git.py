@@ -16,7 +16,7 @@ _REGULAR = ("100644", "100755")
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A commit, and the words by which the user named it."""
+    """A commit, and the name that the user gave for it."""
 
     name: str
     commit: str
@@ -40,7 +40,7 @@ class Repository:
 
     @classmethod
     def around(cls, folder: Path) -> "Repository":
-        """The repository that `folder` lies in.
+        """The repository that contains `folder`.
 
         Raises:
             DustError: git is not installed, or the folder is in no repository.
@@ -58,10 +58,10 @@ class Repository:
         return cls(Path(root), prefix)
 
     def revision(self, name: str) -> Revision:
-        """The commit that `name` means.
+        """The commit that `name` refers to.
 
         Raises:
-            DustError: it means none; in a shallow clone the message says how to fetch it.
+            DustError: there is no such commit; in a shallow clone the message says how to fetch it.
         """
         done = self._run(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
@@ -71,12 +71,12 @@ class Repository:
                 f"git knows no commit '{name}'",
                 where=str(self.root),
                 fix=self._deepen(name)
-                or "name a branch, a tag or a commit; 'git fetch' brings those of the remote",
+                or "name a branch, a tag or a commit; 'git fetch' fetches those of the remote",
             )
         return Revision(name, done.stdout.decode("ascii").strip())
 
     def merge_base(self, base: Revision, head: Revision) -> Revision:
-        """The commit where `head` left `base`: what a pull request is compared with.
+        """The commit where `head` branched off `base`: what a pull request is compared with.
 
         Raises:
             DustError: the two have no common history, or a shallow clone lacks it.
@@ -93,7 +93,7 @@ class Repository:
     def files(self, revision: Revision, *folders_or_files: str) -> dict[str, bytes]:
         """The regular files at or below paths of a revision, by path from `prefix`.
 
-        Paths that the revision lacks are passed over.
+        Paths that the revision lacks are skipped.
 
         Raises:
             DustError: a file is a link or larger than 4 MB, or there are more than 500.
@@ -105,7 +105,7 @@ class Repository:
         entries = [line for line in listed.split(b"\0") if line]
         if len(entries) > MAX_FILES:
             raise DustError(
-                f"{len(entries)} files where at most {MAX_FILES} are read",
+                f"{len(entries)} files, more than the limit of {MAX_FILES}",
                 where=f"{revision}: {', '.join(folders_or_files)}",
                 fix="keep data out of the folder of the specs",
             )
@@ -124,7 +124,7 @@ class Repository:
             raise DustError(
                 "not a regular file but a link or a submodule",
                 where=place,
-                fix="commit the file itself: what a link leads to is in no revision",
+                fix="commit the file itself: a revision does not hold the target of a link",
             )
         if int(size) > MAX_BYTES:
             raise DustError(
@@ -158,7 +158,7 @@ class Repository:
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    # Paths are taken literally, and nothing is written to the repository, not even its index.
+    # Paths are literal, and git writes nothing to the repository, not even its index.
     environment = {
         **os.environ, "GIT_LITERAL_PATHSPECS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C",
     }  # fmt: skip

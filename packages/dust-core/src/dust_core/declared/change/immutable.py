@@ -1,4 +1,4 @@
-"""Executed tasks that a change rewrites: their figures would be of another experiment."""
+"""Executed tasks that a change rewrites: their figures would describe another experiment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An executed task whose spec is not what was executed.
+    """An executed task whose spec differs from what was executed.
 
     Attributes:
         execution: what was executed.
-        task: the task at the head in its place; its own id where it is gone.
+        task: the task at the head in its place; its own id if it was removed.
         event: changed, removed, renamed, or reused where another task takes its experiment's id.
         what: the parts of the specs that differ from what was executed, in words.
     """
@@ -34,7 +34,7 @@ class Conflict:
 
     @property
     def refusal(self) -> str:
-        """What is wrong and what would be right, in a sentence."""
+        """A sentence that says what is wrong and what would be right."""
         run = self.execution.run
         done = f"{self.execution.task} was executed as {self.execution.attempt.name}"
         match self.event:
@@ -57,7 +57,7 @@ def conflicts(
 ) -> Iterator[Conflict]:
     """Each execution that the change from `old` to `new` contradicts.
 
-    A task that the change leaves alone is no conflict, although the base may have moved on since.
+    A task that the change does not touch is no conflict, even if the base changed since.
 
     Args:
         old: the base.
@@ -75,7 +75,7 @@ def conflicts(
 
 
 def _decided(snapshot: "Snapshot", execution: Execution) -> tuple[str, str] | None:
-    """The digests of a task and of its workload; None where the task is not there."""
+    """The digests of a task and of its workload; None where the task is absent."""
     from dust_core.declared.specs import resolve
 
     if execution.task not in snapshot.tasks or execution.profile not in snapshot.profiles:
@@ -85,9 +85,9 @@ def _decided(snapshot: "Snapshot", execution: Execution) -> tuple[str, str] | No
 
 
 def _departures(execution: Execution, old: "Snapshot", new: "Snapshot") -> Iterator[str]:
-    """What decides otherwise at the head than in the execution, in words.
+    """What decides the task and differs between the head and the execution, in words.
 
-    Of a profile only the workload's data counts: the rest of it decides no experiment.
+    Only the workload's data of a profile counts: the rest decides no experiment.
     """
     own = f"spec.tasks.{execution.task}"
     for file, values in execution.parameters.items():
@@ -105,7 +105,7 @@ def _departures(execution: Execution, old: "Snapshot", new: "Snapshot") -> Itera
 
 
 def _recorded_parts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a lock recorded of a file, by dotted key, the fields of one task or line together."""
+    """What a lock recorded of a file, by dotted key; the fields of a task or line are grouped."""
     parts: dict[str, Any] = {}
     for key, value in values.items():
         match key.split("."):
@@ -117,7 +117,7 @@ def _recorded_parts(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compare(recorded: Any, head: Any) -> tuple[FieldChange, ...]:
-    """The fields in which the head decides otherwise than what a lock recorded."""
+    """The deciding fields in which the head differs from what a lock recorded."""
     if isinstance(head, BaseModel) and isinstance(recorded, Mapping):
         prose = head.model_dump(include=set(prose_of(type(head))))
         try:  # a field that was not recorded had its default
@@ -135,8 +135,8 @@ def _workload_of(data: Any) -> Any:
 def _unrecorded(
     file: str, values: Mapping[str, Any], old: "Snapshot", new: "Snapshot"
 ) -> Iterator[str]:
-    """The workload, where the change is in parts that the stage does not read: they are in the
-    digest all the same, and the base has them as they were executed.
+    """The workload, if the change is in parts that the stage does not read. The digest covers these
+    parts too, and the base has them as they were executed.
     """
     before, after = (value_at(side.models.get(file), "spec") for side in (old, new))
     if any(f"spec.{change.field.split('.')[0]}" not in values for change in compare(before, after)):

@@ -1,4 +1,4 @@
-"""Success lines that a change loosens or tightens, each once, with the tasks it concerns."""
+"""Success lines that a change loosens or tightens, each with its tasks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class LineChange:
     """One line that changed.
 
     Attributes:
-        direction: loosened and tightened by the line's operator; moved to another baseline;
-            dropped from a task or from gates.yaml; added.
-        old: the line at the base, or as agreed for a task that is new; None where there is none.
-        new: the line at the head; None where there is none.
+        direction: loosened or tightened, by the line's operator; moved to another baseline; dropped
+            from a task or from gates.yaml; added.
+        old: the line at the base, or as agreed for a new task; None if there is no line.
+        new: the line at the head; None if there is no line.
         tasks: the tasks whose line it is; empty for a line that no task names.
-        waiver: the waiver that permits a loosened line today; None without one.
-        refused: whether it lets more through, and no waiver that holds today permits that.
+        waiver: the waiver that permits a loosened line today, if any.
+        refused: whether the line lets more through and no waiver permits it today.
     """
 
     direction: Direction
@@ -43,7 +43,7 @@ class LineChange:
 
     @property
     def refusal(self) -> str:
-        """Why it is refused, in a sentence."""
+        """A sentence that says why the change is refused."""
         line = self.new or self.old
         name = line.name if line else ""
         held = f" ({', '.join(self.tasks)})" if self.tasks else ""
@@ -54,7 +54,7 @@ class LineChange:
 
 @dataclass(frozen=True, slots=True)
 class WaiverChange:
-    """A waiver that came, went, changed, or has run out."""
+    """A waiver that was added, removed or changed, or that has expired."""
 
     line: str
     event: Literal["added", "changed", "removed", "expired"]
@@ -64,7 +64,7 @@ class WaiverChange:
 def line_changes(
     old: "Snapshot", new: "Snapshot", today: date, *, renamed: Mapping[str, str]
 ) -> tuple[LineChange, ...]:
-    """Every line that differs, each once, in the order of the tasks it concerns.
+    """Every line that differs, each once, in the order of its tasks.
 
     Args:
         old: the specs at the base.
@@ -77,7 +77,7 @@ def line_changes(
         former = old.tasks.get(renamed.get(task_id, task_id))
         after = held_to(new.gates, task.gate)
         for difference in line_differences(_before(old, former, task_id, task), after):
-            # A new task's lines are its own: only what it lacks of those agreed is told.
+            # For a new task only the agreed lines that it lacks or loosens are reported.
             if former is not None or difference.direction in LETS_MORE_THROUGH:
                 concerned.setdefault(difference, []).append(task_id)
     seen = {
@@ -88,7 +88,7 @@ def line_changes(
     }
     for name in new.gates:
         if name in old.gates and name not in seen:
-            # No task of both sides is held to it: the next one that names it would be.
+            # No task on either side has this line yet, but a later task may name it.
             unused: list[HeldLine | AgreedLine] = [HeldLine(name, old.gates[name])]
             for difference in line_differences(unused, held_to(new.gates, [name])):
                 concerned.setdefault(difference, [])
@@ -108,14 +108,14 @@ def line_changes(
 def _before(
     old: "Snapshot", former: Task | None, task_id: str, task: Task
 ) -> list[HeldLine | AgreedLine]:
-    """The lines that a task's are compared with: the base's, or for a new one its kind's."""
+    """The lines to compare a task's with: those of the base or, for a new task, of its kind."""
     if former is not None:
         return [*held_to(old.gates, former.gate)]
     return [*(agreed_lines(task_id, task.model_dump()) or ())]
 
 
 def waiver_changes(old: "Snapshot", new: "Snapshot", today: date) -> tuple[WaiverChange, ...]:
-    """What became of waivers, line by line; one that expired is told however old it is."""
+    """The changes of waivers, line by line; expired waivers are reported however old they are."""
     return tuple(
         change
         for name in dict.fromkeys((*new.gates, *old.gates))

@@ -12,7 +12,7 @@ from dust_core.declared.change.values import FieldChange
 
 
 def render(change_set: Difference) -> str:
-    """The whole report, the most pressing first; sections without content are left out."""
+    """The whole report, the most urgent part first; empty sections are left out."""
     parts = [
         "## What this changes in meaning",
         f"{code(change_set.head)} compared with {code(change_set.base)}.",
@@ -38,7 +38,7 @@ def _summary(change_set: Difference) -> Iterator[str]:
     if change_set.unreadable:
         return
     if not change_set.means_something:
-        yield "**No change in meaning.** Approving it approves no experiment."
+        yield "**No change in meaning.** Approving this approves no experiment."
         return
     events = [task.event for task in change_set.tasks if task.event != "changed" or task.fields]
     tasks = ", ".join(

@@ -1,7 +1,7 @@
 """What running the pipeline of a profile would do now: the comparison behind `dust plan`.
 
-It reads specs and locks and asks no DVC, so that a reviewer needs none. DVC looks at two things
-more when it runs: whether the data is that of the lock, and on which device it is.
+The plan follows from specs and locks alone, so that a reviewer does not need DVC. DVC checks two
+more things when it runs: whether the data is that of the lock, and which device it runs on.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,8 +27,9 @@ class Step:
         task: its id.
         does: its executor.
         after: the tasks whose files it reads.
-        state: `done`, with its files here; `to pull`, done with files that DVC keeps; `to run`.
-        reasons: why it runs; empty where it does not.
+        state: `done`, with its files present; `to pull`, done, but its files are not here; `to
+            run`.
+        reasons: why it has to run; empty if it does not.
         gpu_hours: expected for the full profile.
     """
 
@@ -42,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps of a profile's pipeline, each after those it builds on."""
+    """The steps of a profile's pipeline, each after the steps that it builds on."""
 
     profile: str
     steps: tuple[Step, ...]
@@ -59,7 +60,7 @@ class Plan:
 
 
 def make_plan(snapshot: Snapshot, profile: str, wanted: str | None, project: Path) -> Plan:
-    """Plan a stage with everything that it builds on, or the whole pipeline.
+    """Plan a stage and everything it builds on, or the whole pipeline.
 
     Args:
         snapshot: the specs and locks.
@@ -105,7 +106,7 @@ def make_plan(snapshot: Snapshot, profile: str, wanted: str | None, project: Pat
 
 
 def _changed(stage: Stage, locked: Execution, snapshot: Snapshot) -> Iterator[str]:
-    """What differs from the values that the stage was executed on, compared as DVC does."""
+    """What differs from the values that the stage was executed on, by DVC's comparison."""
     for file, keys in stage.keys.items():
         for key in keys:
             was = locked.parameters.get(file, {}).get(key)
@@ -120,7 +121,7 @@ def _changed(stage: Stage, locked: Execution, snapshot: Snapshot) -> Iterator[st
 def _other_inputs(
     stage: Stage, locked: Mapping[str, Execution], after: tuple[str, ...]
 ) -> list[str]:
-    """Tasks that were executed again since, and wrote something else than this stage read."""
+    """Tasks that ran again later and wrote files that differ from those this stage read."""
     read = locked[stage.name].dependencies
     return [
         f"{source} wrote another {Path(path).name}"

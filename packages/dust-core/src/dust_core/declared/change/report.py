@@ -12,7 +12,7 @@ from dust_core.declared.change.plan import Plan, Step
 from dust_core.declared.change.text import code, codes, counted, hours, table
 from dust_core.declared.change.values import ABSENT
 
-_ASSUMED = "DVC also looks at the data and the device when it runs; `dust repro` asks it."
+_ASSUMED = "DVC also checks the data and the device when it runs; `dust repro` runs it."
 
 
 def as_json(answer: Difference | Plan) -> str:
@@ -58,7 +58,7 @@ def _total(plan: Plan) -> str:
 
 
 def _fields(value: Any) -> list[str]:
-    """The fields of a dataclass, and at the top the properties that answer the question."""
+    """The fields of a dataclass; at the top level also the properties that sum it up."""
     answers = {
         Difference: ["refusals", "means_something", "hours_added", "hours_to_run"],
         Plan: ["gpu_hours"],

@@ -1,4 +1,4 @@
-"""The project's declared half at one moment: its specs and locks, of a revision or as they lie."""
+"""The specs and locks of a project, in a revision or in the working tree."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Snapshot:
     """Files by path relative to the project, read once.
 
     Attributes:
-        name: what messages call it.
+        name: its name in messages.
         files: the specs as `specs/v1/...` and `specs/profiles/...`, and the locks of DVC.
     """
 
@@ -78,7 +78,7 @@ class Snapshot:
 
 
 def at_revision(repository: Repository, revision: Revision, specs: str) -> Snapshot:
-    """The project as a commit has it.
+    """The project at a commit.
 
     Args:
         repository: the repository around the project.
@@ -90,7 +90,7 @@ def at_revision(repository: Repository, revision: Revision, specs: str) -> Snaps
 
 
 def in_working_tree(project: Path, specs: str) -> Snapshot:
-    """The project as it lies in a folder, committed or not.
+    """The project as it is in a folder, committed or not.
 
     Raises:
         DustError: a file cannot be read, or is larger than 4 MB.

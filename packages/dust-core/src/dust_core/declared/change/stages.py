@@ -1,4 +1,4 @@
-"""The pipeline of a profile as a graph: which stage reads which values and files of which other."""
+"""The pipeline of a profile as a graph: the values and files that each stage reads."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Stage:
     Attributes:
         name: the task's id.
         command: what DVC executes.
-        keys: dotted keys of the values that decide it, by spec file.
+        keys: dotted keys of the values that decide the stage, by spec file.
         reads: paths of files and folders.
         writes: paths of files.
     """
@@ -60,7 +60,7 @@ def sources(graph: Mapping[str, Stage]) -> dict[str, tuple[str, ...]]:
 
 
 def in_order(graph: Mapping[str, Stage]) -> tuple[str, ...]:
-    """The names of the stages, each after those whose files it reads; else as the specs have them.
+    """The names of the stages, each after those whose files it reads, else in spec order.
 
     Raises:
         DustError: stages read each other's files in a circle.
@@ -85,7 +85,7 @@ def in_order(graph: Mapping[str, Stage]) -> tuple[str, ...]:
 
 
 def upstream(graph: Mapping[str, Stage], wanted: Iterable[str]) -> frozenset[str]:
-    """The stages named, and every stage that one of them builds on."""
+    """The named stages, and every stage that they build on."""
     before = sources(graph)
     chosen: set[str] = set()
     waiting = list(wanted)

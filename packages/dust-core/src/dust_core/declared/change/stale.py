@@ -32,10 +32,10 @@ def stale_stages(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
 ) -> dict[str, Stale]:
-    """The stages of `new` that differ from those of `old`, and all that build on one of them.
+    """The stages of `new` that differ from those of `old`, and all stages that build on these.
 
-    Values are compared as DVC does, as they are written: where it reads a whole section, a word of
-    prose in it, or a default written out, makes the stage run again.
+    Values are compared as they are written, as DVC compares them. Where DVC reads a whole section,
+    changed prose in it or an explicit default makes the stage run again.
 
     Args:
         old: the stages at the base.
@@ -67,12 +67,12 @@ def _reasons(
     ]
     yield from changed
     if not changed and set(old.reads) != set(new.reads):
-        # The parameters are the same, so this comes from what another task writes.
+        # The parameters are the same, so the change is in what another task writes.
         yield "reads other files"
 
 
 def what_it_is(file: str, key: str, task: str) -> str:
-    """A value that decides a stage, in the words of a reviewer.
+    """A value that decides a stage, in words for a reviewer.
 
     Args:
         file: the spec file.

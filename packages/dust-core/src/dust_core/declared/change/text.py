@@ -1,4 +1,4 @@
-"""Values of a pull request as Markdown that they cannot break out of."""
+"""Values of a pull request as Markdown, escaped."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ MAX_SHOWN = 160
 def code(value: Any) -> str:
     """A value as one code span: no Markdown, mention or HTML in it takes effect.
 
-    Text stands as it is, on one line and cut at 160 characters; other values as JSON.
+    Text is shown as it is, on one line, cut at 160 characters. Other values are shown as JSON.
     """
     if value is ABSENT:
         return "—"
@@ -22,7 +22,7 @@ def code(value: Any) -> str:
     shown = " ".join(shown.split())
     if len(shown) > MAX_SHOWN:
         shown = f"{shown[: MAX_SHOWN - 1]}…"
-    # In a table a bar ends the cell even within a code span, and a backtick ends the span.
+    # In a table a bar ends the cell even inside a code span, and a backtick ends the span.
     shown = shown.replace("`", "'").replace("|", "\\|")
     return f"`{shown}`" if shown else "` `"
 

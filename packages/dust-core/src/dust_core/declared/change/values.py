@@ -13,7 +13,7 @@ Values = dict[str, Any]
 
 
 class _Absent:
-    """Stands for a value on the side that does not have the key; `null` is a value."""
+    """The value of a key on the side that does not have it; `null` is a value."""
 
     def __repr__(self) -> str:
         return "absent"
@@ -44,25 +44,25 @@ def value_at(data: Any, key: str) -> Any:
 
 
 def flatten(value: Any, *, prose: bool = False) -> Values:
-    """The values below a model by dotted path: those that decide, or with `prose` the others."""
+    """The values below a model by dotted path: those that decide or, with `prose`, the rest."""
     if value is ABSENT:
         return {}
     return {path: leaf for path, leaf, is_prose in leaves(value) if is_prose == prose}
 
 
 def compare(old: Any, new: Any, *, prose: bool = False) -> tuple[FieldChange, ...]:
-    """The fields below two values that differ, in the order of the new side, those gone last.
+    """The fields that differ between two values, in the order of the new side, removed ones last.
 
     Args:
         old: a model, values by name, or `ABSENT`.
         new: the same.
-        prose: compare what describes instead of what decides.
+        prose: compare what only describes instead of what decides.
     """
     return differences(flatten(old, prose=prose), flatten(new, prose=prose))
 
 
 def differences(before: Values, after: Values) -> tuple[FieldChange, ...]:
-    """The same of values that are flat already."""
+    """The same for values that are flat already."""
     names = [*after, *(name for name in before if name not in after)]
     return tuple(
         FieldChange(name, before.get(name, ABSENT), after.get(name, ABSENT))

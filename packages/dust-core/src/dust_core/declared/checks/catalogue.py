@@ -1,9 +1,9 @@
-"""All rules: those here, and those that installed packages register; and the catalogue in Markdown.
+"""All rules, here and in installed packages; and the catalogue in Markdown.
 
-A package registers a family under the entry-point group `dust.rules`: the name is the family
-(`QDQ`), the value `module:RULES`, a tuple of rules whose subjects are those of
-`dust_core.declared.checks.subjects`. Such a module is imported whenever rules run, so it imports
-what is heavy inside `check`.
+A package registers a family under the entry-point group `dust.rules`. The name is the family
+(`QDQ`). The value is `module:RULES`, a tuple of rules on the subjects of
+`dust_core.declared.checks.subjects`. The module is imported whenever rules run, so it has its heavy
+imports inside `check`.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ def all_rules() -> tuple[Rule[Any], ...]:
             raise DustError(
                 f"two rules have the id {rule.id}",
                 where=f"{type(rule).__module__} and {type(by_id[rule.id]).__module__}",
-                fix="uninstall one of the packages that bring them",
+                fix="uninstall one of the packages that provide them",
             )
     order = list(FAMILIES)
     return tuple(

@@ -1,4 +1,4 @@
-"""What a PATH holds: specs, results, tables, artifacts, graphs, each as the subject of rules."""
+"""Find the specs, results, tables, artifacts and graphs below a PATH, as subjects of rules."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -28,9 +28,9 @@ class Project:
     """Everything to judge.
 
     Attributes:
-        subjects: parts before wholes, context included.
-        asked: names of the files and folders that findings are reported on; a folder stands for
-            what lies in it.
+        subjects: each after its parts; the files to compare with are among them.
+        asked: names of the files and folders that findings are reported on; a folder includes the
+            files in it.
     """
 
     subjects: list[Subject] = field(default_factory=list)
@@ -45,12 +45,12 @@ class Project:
         return self.asked.difference(folders)
 
     def covers(self, path: str) -> bool:
-        """Whether a file was asked about, or is only there for others to be compared with."""
+        """Whether findings on a file are reported, or the file is only there for comparison."""
         return path in self.asked
 
 
 def discover(paths: Sequence[Path]) -> Project:
-    """The subjects under `paths`; with no paths, those of the project in the current folder.
+    """The subjects under `paths`; without paths, those of the project in the current folder.
 
     Raises:
         DustError: a path does not exist, or holds nothing that a rule looks at.
@@ -66,7 +66,7 @@ def shown(path: Path) -> str:
 
 
 class _Discovery:
-    """Gathers subjects, each file once, however many paths lead to it."""
+    """Gathers subjects, each file once even if several paths lead to it."""
 
     def __init__(self) -> None:
         self._project = Project()
@@ -115,7 +115,7 @@ class _Discovery:
             asked |= _below(self._tree(specs), folder)
         if artifacts.is_dir():
             asked |= self._walk(artifacts)
-        # Beside results, a YAML file is what a task wrote down, and no spec.
+        # A YAML file beside results is a task's output, not a spec.
         asked = asked or self._walk(folder)
         if not asked and _spec_files(folder):
             return _below(self._tree(folder), folder)
@@ -185,7 +185,7 @@ class _Discovery:
 
 
 def _below(tree: SpecTree, place: Path) -> set[str]:
-    """The names of a tree's files at or below a place, and of the tree itself if it is there."""
+    """The names of a tree's files at or below a path, and of the tree itself if it is there."""
     asked = {part.path for part in tree.parts if place in (part.file, *part.file.parents)}
     return asked | ({tree.path} if place in (tree.folder, *tree.folder.parents) else set())
 
@@ -199,7 +199,7 @@ def _holds_specs(folder: Path) -> bool:
 
 
 def _spec_files(folder: Path) -> list[Path]:
-    """The YAML files directly in a folder, in the order in which they read best."""
+    """The YAML files directly in a folder, in reading order."""
     if not folder.is_dir():
         return []
     files = [file for file in folder.iterdir() if file.suffix in (".yaml", ".yml")]
@@ -216,7 +216,7 @@ def _results(folder: Path) -> Iterator[ResultJson]:
 
 
 def _results_in(folder: Path, specs: SpecTree | None) -> Iterator[ResultJson]:
-    """The result files directly in a folder; JSON of other kinds is passed over."""
+    """The result files directly in a folder; other JSON files are skipped."""
     for file in sorted(folder.glob("*.json")):
         result = ResultJson(shown(file), file, specs)
         if result.is_result:

@@ -1,4 +1,4 @@
-"""Runs rules over subjects: in order of what they require, and never past a broken ground."""
+"""Runs rules over subjects. A rule does not run where a rule that it requires found an error."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Subject(Protocol):
 
     @property
     def parts(self) -> "tuple[Subject, ...]":
-        """Subjects that this one is made of: a fault in one is a fault in the ground of both."""
+        """The subjects that this subject is made of; a fault in a part counts for the whole."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Skipped:
-    """A rule that did not judge a subject, and why: no silent pass."""
+    """A rule that did not judge a subject, and why. The report lists it."""
 
     path: str
     reason: str
@@ -70,13 +70,13 @@ def judge(
     selected: Iterable[Rule[Any]],
     covers: Callable[[str], bool],
 ) -> Outcome:
-    """Run `selected`, and unreported what they require, over `subjects`, parts before wholes.
+    """Run `selected` over `subjects`, and unreported the rules that they require.
 
     Args:
-        subjects: what to look at; every part of a subject stands before it.
-        rules: the whole catalogue, in which requirements are looked up.
+        subjects: what to look at; every part of a subject comes before it.
+        rules: the whole catalogue, for the rules that others require.
         selected: the rules to report.
-        covers: whether a path is reported on; what is not, serves others to be compared with.
+        covers: whether a path is reported on; other paths are only there for comparison.
     """
     reported = {rule.id for rule in selected}
     needed = _with_requirements(rules, reported)
@@ -109,7 +109,7 @@ def judge(
 
 
 def _with_requirements(rules: Sequence[Rule[Any]], reported: set[str]) -> list[Rule[Any]]:
-    """The rules to run: the reported ones and, transitively, what they require, in that order."""
+    """The rules to run: the reported rules and, transitively, those that they require."""
     order: list[Rule[Any]] = []
     seen: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""What every rule is: a small class that looks at one subject and yields what is wrong with it."""
+"""The base of every rule: a small class that yields what is wrong with a subject."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -18,10 +18,10 @@ class Rule(ABC, Generic[S]):
     Attributes:
         id: family and number, e.g. `SPEC003`; the family is what precedes the digits.
         title: one line that says what is wrong where the rule fires.
-        fix: what a person does about it.
+        fix: what the reader should do.
         subject: what the rule looks at, a class of `dust_core.declared.checks.subjects`.
-        requires: ids or prefixes of rules without which this one cannot judge: where one of them
-            found something in the subject, or in a part of it, this rule waits.
+        requires: ids or prefixes of rules that must pass first. Where such a rule found an error in
+            the subject, or in a part of it, this rule does not run.
         severity: a warning does not fail a run.
     """
 
@@ -37,11 +37,11 @@ class Rule(ABC, Generic[S]):
         """Yield what is wrong with `subject`, in any order."""
 
     def applies(self, subject: S) -> bool:
-        """Whether the rule has anything to say of such a subject, such as a file of its kind."""
+        """Whether the rule is about such a subject, e.g. a file of its kind."""
         return True
 
     def unable(self, subject: S) -> str:
-        """Why the rule cannot judge `subject` (a file it compares with is absent); else empty."""
+        """Why the rule cannot judge `subject`, e.g. a file to compare with is absent; or empty."""
         return ""
 
     @property
@@ -51,7 +51,7 @@ class Rule(ABC, Generic[S]):
 
     @property
     def explanation(self) -> str:
-        """The docstring, cleaned of its indentation."""
+        """The docstring without its indentation."""
         return inspect.cleandoc(self.__doc__ or "")
 
     def finding(

@@ -1,4 +1,4 @@
-"""Which rules a run reports: those under the selected prefixes, less the ignored ones."""
+"""Which rules a run reports: those under the selected prefixes, without the ignored rules."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +13,10 @@ def choose(
 ) -> tuple[Rule[Any], ...]:
     """The rules whose id begins with a prefix in `select` (all, if empty) and none in `ignore`.
 
-    Each item may itself be a list with commas, `GATE,REC004`; letters may be small.
+    Each item may be a list with commas, e.g. `GATE,REC004`, in upper or lower case.
 
     Raises:
-        DustError: a prefix with which no rule's id begins.
+        DustError: no rule's id begins with one of the prefixes.
     """
     chosen = _prefixes(rules, select, "--select")
     dropped = _prefixes(rules, ignore, "--ignore")

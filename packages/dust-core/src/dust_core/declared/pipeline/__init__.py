@@ -1,1 +1,1 @@
-"""DVC's view of the specs: the stages written from them, and their reproduction."""
+"""The DVC pipeline that is written from the specs."""

@@ -35,17 +35,17 @@ def pipeline(
             atomic_write_text(path, text)
     if stale and check:
         raise DustError(
-            f"not what the specs say: {', '.join(stale)}",
-            fix="write them anew with 'dust pipeline' and commit them with the specs",
+            f"out of date with the specs: {', '.join(stale)}",
+            fix="write them again with 'dust pipeline' and commit them with the specs",
             exit_code=1,
         )
-    typer.echo(f"written: {', '.join(stale)}" if stale else "the pipelines are what the specs say")
+    typer.echo(f"written: {', '.join(stale)}" if stale else "the pipelines match the specs")
 
 
 def device(profile: ProfileOption = EMBEDDED_PROFILE, specs: SpecsOption = SPECS) -> None:
-    """Write what tells this device from others.
+    """Write what identifies this device.
 
-    Stages that bind latency depend on the file, so that they are stale on another device.
+    Stages with latency lines depend on this file, so that they are stale on another device.
     """
     from dust_core.declared.records import environment_fingerprint
     from dust_core.declared.specs import load_specs

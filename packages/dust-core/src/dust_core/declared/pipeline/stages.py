@@ -1,8 +1,9 @@
 """The pipeline that DVC reads, written from the specs.
 
-One DVC stage a task, named like it. It is stale when something that decides the task changes: its
-own part of the specs, the tasks whose parameters it takes over, its lines, the workload, the parts
-of the profile that it reads, the files it needs, and, where a line binds latency, the device.
+Each task has a DVC stage of the same name. The stage is stale if something that decides the task
+changes: its own part of the specs, the tasks whose parameters it takes over, its lines, the
+workload, the parts of the profile that it reads, the files it needs, and, where a line binds
+latency, the device.
 Format: https://doc.dvc.org/user-guide/project-structure/dvcyaml-files
 """
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dust_core.declared.specs.models import Task
 
 _DEVICE_METRICS = frozenset({"t_pair_p50_down", "engine_built"})
-"""Metrics of lines whose outcome belongs to the device that it was measured on."""
+"""Metrics of lines whose outcome depends on the device."""
 
 _RECIPES = {
     "distill": "distill",
@@ -29,7 +30,7 @@ _RECIPES = {
     "qat-student": "qat",
     "prune": "prune",
 }
-"""What an executor trains by: `does` -> the recipe under the profile's `training`."""
+"""The recipe that an executor trains with: `does` -> its key under the profile's `training`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,8 @@ def dvc_stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, 
 
 
 def _with_manifests(names: Iterable[str]) -> Iterator[str]:
-    """Each name once, an engine's followed by its manifest: no runtime loads it without."""
+    """Each name once; an engine is followed by its manifest, which every runtime needs to load
+    it."""
     for name in dict.fromkeys(names):
         yield name
         if name.endswith(".trt"):
@@ -113,7 +115,7 @@ def _with_manifests(names: Iterable[str]) -> Iterator[str]:
 
 
 def _results_read(specs: "SpecSet", task: "Task") -> Iterator[str]:
-    """The result files of baselines, and of needed tasks of which no other output is read."""
+    """The result files of baselines, and of needed tasks without another output that is read."""
     baselines = {baseline for name in task.gate if (baseline := specs.gate(name).baseline)}
     for needed in sorted({*task.needs, *baselines}):
         source = specs.tasks[needed]
@@ -131,7 +133,7 @@ def _reads(task: "Task") -> _Reads:
 
 
 def trains(task: "Task") -> bool:
-    """Whether executing the task trains a network, as far as its spec can tell."""
+    """Whether executing the task trains a network, as far as its spec shows."""
     return task.does in _RECIPES or task.does == "train-teacher"
 
 
@@ -146,7 +148,7 @@ def _data(specs: "SpecSet", task: "Task", profile: str) -> list[str]:
 def _parameters(specs: "SpecSet", task_id: str, profile: str) -> list[dict[str, list[str]]]:
     """The keys of spec files that decide a task; DVC compares their values.
 
-    Tasks and lines are listed key by key, without their prose: a better title makes nothing stale.
+    Tasks and lines are listed key by key, without their prose: a new title makes nothing stale.
     """
     task = specs.task(task_id)
     keys: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What pydantic says of a document, brought to the document's own keys and into plain words."""
+"""Translate pydantic's errors to the document's own keys and to plain words."""
 
 import json
 import re
@@ -40,16 +40,16 @@ _PYDANTICS_OWN = frozenset(get_args(ErrorType)) - {"value_error"}
 
 @dataclass(frozen=True, slots=True)
 class ModelFault:
-    """One refusal of a model.
+    """A value or key that a model refused, and why.
 
     Attributes:
         code: pydantic's error type, or a constraint's own code such as `static_shape`.
-        loc: keys and indices from the document's root to the value, or to the key where it is the
-            key that is refused (`of_key`) or absent (`missing`).
-        message: what pydantic or the constraint says.
+        loc: keys and indices from the document's root to the value, or to the key if the key is
+            refused (`of_key`) or absent (`missing`).
+        message: the text of pydantic or of the constraint.
         value: what was refused.
-        expected: what the model would take, where the error says it.
-        choices: the right spellings, where there are some.
+        expected: what the model accepts, if the error says it.
+        choices: the right spellings, if there are any.
         of_key: the key at `loc` is wrong, not its value.
     """
 
@@ -75,7 +75,7 @@ def model_faults(
 ) -> tuple[ModelFault, ...]:
     """The faults in `data` for which validating it against `model` failed with `error`.
 
-    Of a union whose alternatives all refuse a value, the alternative that came closest speaks.
+    If all alternatives of a union refuse a value, the faults are those of the closest alternative.
     """
     plain: list[ModelFault] = []
     unions: dict[Loc, dict[str, _Branch]] = {}
@@ -108,7 +108,7 @@ def expectation(fault: ModelFault) -> str:
 
 
 def fault_text(fault: ModelFault) -> str:
-    """A fault in one line: where it is, what is wrong, what would be right.
+    """A fault in one line of text: where it is, what is wrong, what would be right.
 
     For example `results[0].record.T: found "3", expected a number`.
     """
@@ -134,7 +134,7 @@ def _what(fault: ModelFault) -> str:
 
 
 def _follows(fault: ModelFault, faults: Sequence[ModelFault]) -> bool:
-    """Whether a list is too short only because its items were refused, which are faults too."""
+    """Whether a list is too short only because its items were refused, which is reported anyway."""
     depth = len(fault.loc)
     return fault.code == "too_short" and any(
         len(inner.loc) > depth and inner.loc[:depth] == fault.loc for inner in faults
@@ -151,7 +151,7 @@ class _Location:
 
 
 def _locate(error: ErrorDetails, data: Any) -> _Location:
-    """Drop the parts of a location that are no keys of the document: tags of union alternatives."""
+    """Drop the parts of a location that are tags of union alternatives, not keys."""
     loc: list[str | int] = []
     split: Loc | None = None
     tag, value = "", data
@@ -199,7 +199,7 @@ def _fault(error: ErrorDetails, loc: Loc, model: type[BaseModel]) -> ModelFault:
 
 
 def _member(value: Any, part: Any) -> Any:
-    """A member of a value; None where the value has none of that name."""
+    """A member of a value; None if the value has no member of that name."""
     return value[part] if _has(value, part) else None
 
 
@@ -210,13 +210,13 @@ def _has(value: Any, part: Any) -> bool:
 
 
 def _plain(expected: str) -> str:
-    """Python's spelling of a tuple or a text, as YAML has it."""
+    """Python's spelling of a tuple or a text, in YAML's spelling."""
     listed = f"[{expected[1:-1].rstrip(',')}]" if expected.startswith("(") else expected
     return listed.replace("'", "")
 
 
 def known_keys(model: Any, loc: Sequence[str | int]) -> Iterator[str]:
-    """The keys that `model` knows at a pydantic location, whose parts may be tags of unions."""
+    """The keys that `model` has at a pydantic location, whose parts may be tags of unions."""
     here: list[Any] = [model]
     for part in loc:
         here = [inner for option in here for inner in _step(option, part)]
@@ -238,7 +238,7 @@ def _step(annotation: Any, part: str | int) -> Iterator[Any]:
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
-    """The values of the field that tells tasks apart."""
+    """The values of the field that distinguishes the alternatives."""
     field = model.model_fields.get("does")
     return get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
 

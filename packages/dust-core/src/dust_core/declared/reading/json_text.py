@@ -1,7 +1,7 @@
 """JSON read in bounded time and memory, with the line and column of any value in it.
 
-The standard library parses; places are looked up afterwards, and only for what is reported, by
-walking from the root to the value and leaping over everything beside the way.
+The standard library parses. Places are looked up later, only for what is reported: the search goes
+from the root to the value and skips everything else.
 """
 
 import json
@@ -26,9 +26,10 @@ _BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
 
 
 class JsonFault(Exception):
-    """Bytes that are no JSON document; `place` and `text` say where, `expected` what belongs there.
+    """The bytes are not a JSON document; `place` and `text` say where, `expected` what belongs
+    there.
 
-    `of_number` says that it is JSON but for a number that is not finite, or not of ordinary size.
+    `of_number` is true if the only fault is a number that is not finite or has too many digits.
     """
 
     def __init__(self, place: Place, text: str, expected: str, *, of_number: bool = False) -> None:
@@ -40,19 +41,19 @@ class JsonFault(Exception):
 
 
 class NoJsonFile(JsonFault):
-    """There is no such file, or the system does not let it be read."""
+    """There is no such file, or it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonText:
-    """A JSON document: its text, its values, and where each of them stands."""
+    """A JSON document: its text, its values, and their places."""
 
     path: str
     text: str
     data: Any
 
     def place(self, loc: Loc = (), *, of_key: bool = False) -> Place:
-        """Where the value at `loc` begins, or its key; of an absent one, the last key before."""
+        """Where the value at `loc` begins, or its key; if it is absent, the last key on the way."""
         return _place(self.path, self.text, self._offset(loc, of_key))
 
     def _offset(self, loc: Loc, of_key: bool) -> int:
@@ -66,12 +67,11 @@ class JsonText:
 
 
 def read_json(file: Path, path: str) -> JsonText:
-    """Read a JSON file; `path` is how messages name it.
+    """Read a JSON file; `path` is its name in messages.
 
     Raises:
-        NoJsonFile: it is not there, or cannot be read.
-        JsonFault: it has more than 16 MB or a million values, or is not JSON of
-            one meaning.
+        NoJsonFile: the file is absent, or cannot be read.
+        JsonFault: it has more than 16 MB or a million values, or is not JSON with one meaning.
     """
     try:
         if not file.is_file():
@@ -87,8 +87,8 @@ def parse_json(content: bytes, path: str) -> JsonText:
     """Read JSON from bytes.
 
     Raises:
-        JsonFault: see `read_json`. Keys that stand twice, NaN, Infinity and numbers of more than
-            40 digits are refused with the rest.
+        JsonFault: see `read_json`. Duplicate keys, NaN, Infinity and numbers of more than 40 digits
+            are refused too.
     """
     if len(content) > MAX_BYTES:
         raise JsonFault(Place(path), f"more than {MAX_BYTES:,} bytes", f"at most {MAX_BYTES:,}")

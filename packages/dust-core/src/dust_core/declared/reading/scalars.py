@@ -1,7 +1,7 @@
 """What a plain scalar means, by the core schema of YAML 1.2.2, section 10.3.2.
 
-Octal and hexadecimal numbers are left out, and so are leading zeros: `010` is text, which a model
-that expects a number refuses, rather than eight or ten.
+Octal numbers, hexadecimal numbers and leading zeros are left out: `010` is text, not eight or ten,
+so a model that expects a number refuses it.
 """
 
 import re
@@ -35,7 +35,7 @@ def core_scalar(text: str) -> Any:
             raise ValueError(f"the number {text} is out of range")
         return number
     if _NOT_A_NUMBER.match(text):
-        raise ValueError(f"{text} is no value a spec can hold")
+        raise ValueError(f"{text} is not a value that a spec can hold")
     return text
 
 

@@ -1,4 +1,4 @@
-"""How messages quote a value, name a location and spell what would be right."""
+"""How messages quote a value, name a location and list choices."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ def nearest(text: str, choices: Iterable[str]) -> str:
 
 
 def quote(value: Any) -> str:
-    """A value as one line of at most 80 characters: text as it is, the rest as JSON has it."""
+    """A value as one line of at most 80 characters: text as it is, other values as JSON."""
     if isinstance(value, str):
         text = value
     elif value is None or isinstance(value, bool):
@@ -31,7 +31,7 @@ def quote(value: Any) -> str:
 
 
 def one_of(choices: Iterable[str]) -> str:
-    """`a, b or c` of a few choices; of many, the first twelve."""
+    """`a, b or c` for a few choices; for many, the first twelve."""
     names = list(dict.fromkeys(choices))
     if len(names) > 12:
         return f"one of {', '.join(names[:12])}, ... ({len(names)} in all)"
@@ -41,6 +41,6 @@ def one_of(choices: Iterable[str]) -> str:
 
 
 def path_text(loc: Sequence[str | int]) -> str:
-    """`results[0].record.rmse` of `("results", 0, "record", "rmse")`."""
+    """`results[0].record.rmse` for `("results", 0, "record", "rmse")`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     return text.removeprefix(".")

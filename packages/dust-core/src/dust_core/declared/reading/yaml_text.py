@@ -1,8 +1,8 @@
-"""YAML read with positions, in bounded time and memory, whatever the bytes are.
+"""Read YAML with positions, in bounded time and memory for any bytes.
 
 Specs use the part of YAML that has one meaning: mappings, sequences and plain or quoted scalars of
 the core schema (YAML 1.2.2, section 10.3). Anchors, aliases, tags, directives, merge keys,
-duplicate keys and second documents are refused, so that no file means more than it shows.
+duplicate keys and second documents are refused, so that a reader sees everything a file means.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Position:
 
 
 class SpecSyntaxError(DustError):
-    """A file that is not a spec's YAML; `position` is None where the whole file is meant."""
+    """The file is not a spec's YAML; `position` is None if the fault concerns the whole file."""
 
     def __init__(self, what: str, *, path: str, position: Position | None, fix: str) -> None:
         super().__init__(what, where=f"{path}:{position}" if position else path, fix=fix)
@@ -47,7 +47,7 @@ class SpecSyntaxError(DustError):
 
 @dataclass(slots=True)
 class _Node:
-    """Where a value and the key that names it begin, and the same for what lies below."""
+    """Where a value and its key begin, and the same for the values below."""
 
     value: Position
     key: Position
@@ -56,7 +56,7 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML file: its text, its values as plain Python, and where each of them stands."""
+    """One YAML file: its text, its values as plain Python, and their places."""
 
     path: str
     text: str
@@ -66,7 +66,7 @@ class Document:
     def position(self, loc: Loc = (), *, of_key: bool = False) -> Position:
         """Where the value at `loc` (keys and indices from the root) begins, or its key.
 
-        Where `loc` leaves the document, as with an absent key, the last key on the way there.
+        If `loc` is not in the document, e.g. an absent key, the last key on the way there.
         """
         node = self._root
         for part in loc:
@@ -140,19 +140,19 @@ def _decode(content: bytes, path: str) -> str:
 
 
 def _require_short_lines(text: str, path: str) -> None:
-    # The parser's time grows with the square of a tag's length, which a line bounds.
+    # The parser's time grows with the square of a tag's length; the limit on a line bounds it.
     for number, line in enumerate(text.split("\n"), start=1):
         if len(line) > MAX_LINE:
             raise SpecSyntaxError(
                 f"a line of {len(line):,} characters, more than {MAX_LINE:,}",
                 path=path,
                 position=Position(number, MAX_LINE + 1),
-                fix="break it; a list or a folded text (>-) goes on in the next line",
+                fix="break it; a list or a folded text (>-) continues on the next line",
             )
 
 
 def _events(text: str, path: str) -> Iterator[Any]:
-    """Parser events, which come without recursion and one at a time: a limit stops them at once."""
+    """Parser events one at a time and without recursion, so that a limit stops them at once."""
     try:
         yield from YAML(typ="safe", pure=True).parse(text)
     except MarkedYAMLError as error:
@@ -168,9 +168,9 @@ def _events(text: str, path: str) -> Iterator[Any]:
             f"not YAML: {what}", path=path, position=None, fix="correct the syntax"
         ) from error
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        # The parser itself trips over some malformed input; to the user that is a syntax error.
+        # The parser itself fails on some malformed input; for the user that is a syntax error.
         raise SpecSyntaxError(
-            "not YAML: the parser gives up on this text",
+            "not YAML: the parser cannot read this text",
             path=path,
             position=None,
             fix="compare the file with specs/v1/workload.yaml",
@@ -277,7 +277,7 @@ class _Builder:
             first = top.node.children[key].key
             self._fault(
                 node.value,
-                f"the key {key[:60]!r} is there already, at {first}",
+                f"duplicate key {key[:60]!r}, first at {first}",
                 "keep one of the two",
             )
         return key, node.value

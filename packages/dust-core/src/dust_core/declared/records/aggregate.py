@@ -1,11 +1,11 @@
-"""How per-pair values and latency samples become the one number in a record."""
+"""How per-pair values and latency samples become a single number in a record."""
 
 import math
 from collections.abc import Sequence
 
 
 def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean over pairs: every quality metric of a record is one.
+    """The arithmetic mean over pairs, which is every quality metric of a record.
 
     Raises:
         ValueError: there are no values.
@@ -20,7 +20,8 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
     This is definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages" (1996),
     NumPy's default. `statistics.quantiles(..., method="inclusive")` has the same definition, but
-    takes no single sample, neither 0 nor 100 %, and rounds differently from NumPy more often.
+    accepts neither a single sample nor 0 or 100 %, and its rounding differs from NumPy's more
+    often.
 
     Args:
         samples: in any order, at least one.

@@ -1,4 +1,4 @@
-"""How an executor writes results: measured values in, complete records and their proof out."""
+"""How an executor writes results: from measured values to complete records with provenance."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """The measured values of one network; None is 'not measured', and `reasons` says why.
+    """The measured values of one network; None means not measured, and `reasons` says why.
 
     Attributes:
         params_M, flops_G, size_MB, vram_GB, t_scene_s, pairs_per_sec, gpu_hours: as in `Record`.
@@ -28,7 +28,7 @@ class Measurement:
         latency: samples in ms; the record's percentiles are theirs.
         quantities: absolute quantities that lines bind, such as `nan_count`.
         notes: one line for the reader.
-        reasons: record field -> why it is null, for every measured field that is.
+        reasons: record field -> why it is null, for every measured field that is null.
     """
 
     params_M: float | None = None
@@ -75,17 +75,17 @@ def build_result(
     baselines: Mapping[str, BaselineRef] | None = None,
     finished: dt.datetime | None = None,
 ) -> Result:
-    """Write down one measured network.
+    """Build the result of one measured network.
 
     Args:
         execution: what is executed, on what.
-        parameters: whose figures these are, by `record_parameters`; None for a task that runs no
-            experiment of its own and measured no network.
+        parameters: the experiment of these figures, from `record_parameters`; None for a task
+            without its own experiment that measured no network.
         measured: the figures.
         artifacts: files measured or written, relative to the result file -> SHA-256.
         role: whether the task's lines bind the result.
-        runtime: where this network ran on another runtime than the execution's.
-        baselines: what it is compared with, keyed by the baseline task of its lines.
+        runtime: the network's runtime, if it differs from that of the execution.
+        baselines: the results to compare with, keyed by the baseline task of its lines.
         finished: when the measurement ended; now by default.
 
     Raises:
@@ -125,7 +125,7 @@ def build_result(
 def _record(
     parameters: Parameters, measured: Measurement, workload: "WorkloadSpec", ended: dt.datetime
 ) -> Record:
-    """The record, its aggregates taken from the values in `measured`."""
+    """The record, with aggregates of the values in `measured`."""
     quality = {
         metric: mean(measured.per_pair[metric]) if metric in measured.per_pair else None
         for metric in QUALITY_METRICS

@@ -27,7 +27,7 @@ def table(
         typer.Option("--output", "-o", help="Default: result_table.csv beside the results."),
     ] = None,
 ) -> None:
-    """Write result_table.csv, one row an experiment."""
+    """Write result_table.csv, one row for each experiment."""
     folder = artifacts / profile
     records = table_records(read_result_folder(folder).values())
     if not records:

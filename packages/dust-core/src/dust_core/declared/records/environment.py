@@ -30,15 +30,16 @@ RECORDED_PACKAGES = (
     "torch-pruning",
     "nvidia-dali-cuda120",
 )
-"""Distributions whose versions can move a figure; those installed are recorded."""
+"""Distributions whose versions can affect a figure; the installed versions are recorded."""
 
-# Instruction sets that decide how fast matrix products run; the other flags only describe a chip.
+# Instruction sets that decide how fast matrix products run; the other flags have no effect on it.
 _FAST_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "asimd")
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where and from which sources the process runs; the fields of `Provenance` of these names."""
+    """Where and from which sources the process runs; the fields of `Provenance` with these
+    names."""
 
     device: MeasuredDevice
     versions: dict[str, str]
@@ -71,7 +72,7 @@ def environment_fingerprint(
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those of the distributions `packages` that are installed."""
+    """The versions of the distributions in `packages` that are installed."""
     versions = {}
     for package in packages:
         try:
@@ -82,7 +83,7 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _is_dirty(folder: Path) -> bool:
-    # DVC writes the lock beside a pipeline while its stages run: that changes no source.
+    # DVC writes the lock beside a pipeline while its stages run, which changes no source.
     locks = {pipeline_path(profile).with_name("dvc.lock") for profile in (EMBEDDED_PROFILE, "*")}
     without = (f":(top,glob,exclude){lock.as_posix()}" for lock in sorted(locks))
     return bool(
@@ -99,7 +100,7 @@ def _git(folder: Path, *arguments: str) -> str:
         raise DustError(
             "cannot tell which commit is executed",
             where=str(folder),
-            fix="run inside a clone of the repository that has a commit; a number without its "
+            fix="run inside a clone of the repository that has a commit; a figure without its "
             "commit is not recorded",
         ) from error
     return done.stdout.strip()

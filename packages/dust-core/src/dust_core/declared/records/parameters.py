@@ -25,7 +25,7 @@ _NEEDED: dict[type[ExperimentName], tuple[tuple[type[ExperimentName], ...], ...]
     KQName: ((DistillName,), (QuantName,)),
     AblationName: ((DistillName, QuantName),),
 }
-"""What an experiment cannot be told without: one of each group."""
+"""The parameters that identify an experiment: each group needs one of its members."""
 
 
 class Parameters(TypedDict):
@@ -43,14 +43,14 @@ class Parameters(TypedDict):
 
 
 def task_parameters(task: "ResolvedTask", *built_on: ExperimentName) -> Parameters:
-    """The fields that say which experiment a task runs, from its spec.
+    """The fields that identify the experiment of a task, from its spec.
 
     Args:
-        task: the task; those whose parameters it takes over come with it.
-        built_on: what only its execution could tell: the student that was chosen, for KQ-2.
+        task: the task, with the tasks whose parameters it takes over.
+        built_on: what is known only after execution: for KQ-2 the chosen student.
 
     Raises:
-        ValueError: the task runs no experiment of its own, or one that `built_on` leaves open.
+        ValueError: the task has no experiment of its own, or `built_on` lacks what it needs.
     """
     name = task.task.experiment(task.common)
     if name is None:
@@ -61,15 +61,15 @@ def task_parameters(task: "ResolvedTask", *built_on: ExperimentName) -> Paramete
 
 
 def record_parameters(name: ExperimentName, *built_on: ExperimentName) -> Parameters:
-    """The fields that say which experiment a record is of; null where one does not apply.
+    """The fields that identify the experiment of a record; null where a field does not apply.
 
     Args:
         name: the experiment.
-        built_on: experiments whose parameters it takes over: the student and the policy of a
-            `KQName`, the base of an `AblationName`; none for the others.
+        built_on: experiments whose parameters it takes over: the student and the policy for a
+            `KQName`, the base for an `AblationName`; none for other experiments.
 
     Raises:
-        ValueError: a quantized student or an ablation without what it is built on.
+        ValueError: `built_on` is empty for a quantized student or an ablation.
     """
     fields = Parameters(
         exp_id=exp_id(name),
@@ -105,4 +105,4 @@ def _apply(fields: Parameters, name: ExperimentName) -> None:
         case AblationName(gamma=gamma) if gamma is not None:
             fields["gamma"] = gamma
         case KQName() | BaselineName() | AblationName():
-            pass  # nothing of their own: what they are built on has said it all
+            pass  # they have no parameters beyond those of `built_on`

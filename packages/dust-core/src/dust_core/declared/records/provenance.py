@@ -23,38 +23,39 @@ FileName = Annotated[
 
 
 class MeasuredDevice(Frozen):
-    """Where it ran. Two results with one fingerprint were measured on the same kind of machine."""
+    """The device of the run. Results with the same fingerprint come from the same kind of
+    machine."""
 
     kind: Literal["cpu", "cuda"]
     name: Text = Field(description="Model name that the device reports")
     fingerprint: Sha256 = Field(
-        description="SHA-256 of what decides its speed: model, cores, instruction sets, memory"
+        description="SHA-256 of what decides the speed: model, cores, instruction sets, memory"
     )
 
 
 class Runtime(Frozen):
-    """What executed the network, with everything that is pinned while it is timed."""
+    """The runtime of the network, with all settings that are pinned while it is timed."""
 
     name: Literal["torch", "onnxruntime", "openvino", "tensorrt"]
     versions: Versions = Field(min_length=1, description="Versions of the runtime's own packages")
     precision: Precision = Field(
-        description="What it computed in; int8+bf16: INT8 products, the rest in bfloat16"
+        description="Precision of its computations; int8+bf16: INT8 products, the rest in bfloat16"
     )
-    threads: int = Field(ge=1, description="CPU threads it was given")
+    threads: int = Field(ge=1, description="CPU threads that it may use")
     tf32: bool | None = Field(description="TF32 on or off; null where the device has none")
 
 
 class BaselineRef(Frozen):
-    """The result that a candidate is compared with, by name and by content."""
+    """The result that a candidate is compared with: its name and its digest."""
 
     exp_id: Text
     sha256: Sha256 = Field(description="SHA-256 of the baseline's measured artifact")
 
 
 class Latency(Frozen):
-    """Latency samples of one process in which candidate and baseline took turns (ms).
+    """Latency samples (ms) of one process in which candidate and baseline alternate.
 
-    Sample i of both was taken in the same turn, so drift of the machine cancels in their ratio.
+    Sample i of both belongs to the same turn, so drift of the machine cancels in their ratio.
     """
 
     candidate_ms: Samples
@@ -74,20 +75,22 @@ class Latency(Frozen):
 
 
 class Provenance(Frozen):
-    """Proof of what was executed, and the values that a record's figures sum up."""
+    """What was executed, and the values that a record's figures sum up."""
 
     task: Text = Field(description="Task that was executed", examples=["K-1"])
     profile: Text = Field(description="Profile it was executed under", examples=["small"])
     role: Role = Field(
-        description="candidate: its task's lines bind it; baseline: measured again to compare "
-        "with; reference: reported beside the candidate, bound by no line"
+        description="candidate: the task's lines bind it; baseline: measured again to compare "
+        "with; reference: reported beside the candidate, no line binds it"
     )
     spec_digest: Sha256 = Field(description="Digest of the resolved task that was executed")
     profile_digest: Sha256 = Field(description="Digest of the profile")
     workload_sha256: Sha256 = Field(description="Digest of the workload: pairs, metrics, protocol")
-    inputs: dict[Text, Sha256] = Field(description="Files it read, as the task names them")
+    inputs: dict[Text, Sha256] = Field(
+        description="Files that were read, by their names in the task"
+    )
     artifacts: dict[FileName, Sha256] = Field(
-        description="Files it measured or wrote, relative to the result file's folder"
+        description="Files that the task measured or wrote, relative to the result file's folder"
     )
     commit: str = Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$", description="Git commit")
     dirty: bool = Field(description="Whether the working tree differed from the commit")
@@ -95,7 +98,7 @@ class Provenance(Frozen):
     runtime: Runtime | None = Field(description="null where the task ran no network")
     versions: Versions = Field(description="Versions of Python and of the packages that matter")
     baselines: dict[str, BaselineRef] = Field(
-        description="What it is compared with, keyed by the task that a line names as baseline"
+        description="Results to compare with, keyed by the task that a line names as baseline"
     )
     per_pair: dict[str, Annotated[tuple[NonNegative, ...], Field(min_length=1)]] = Field(
         description="Quality metric -> its value for every pair, in the workload's order"
@@ -109,13 +112,13 @@ class Provenance(Frozen):
     started: Moment
     finished: Moment
     reasons: dict[str, Text] = Field(
-        description="Record field -> why it is null, for every measured field that is"
+        description="Record field -> why it is null, for every measured field that is null"
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.finished < self.started:
-            raise ValueError("finished lies before started")
+            raise ValueError("finished is before started")
         if unknown := sorted(set(self.per_pair) - set(QUALITY_METRICS)):
             raise ValueError(
                 f"per_pair has {unknown[0]!r}; quality metrics are {', '.join(QUALITY_METRICS)}"
@@ -127,7 +130,7 @@ class Provenance(Frozen):
                 + ", ".join(f"{metric} {count}" for metric, count in counts.items())
             )
         if unknown := sorted(set(self.reasons) - set(RECORD_FIELDS)):
-            raise ValueError(f"reasons has {unknown[0]!r}, which is no field of a record")
+            raise ValueError(f"reasons has {unknown[0]!r}, which is not a field of a record")
         timed_with = self.latency.baseline if self.latency else None
         if timed_with is not None and timed_with not in self.baselines:
             raise ValueError(f"latency names {timed_with!r}, absent from baselines")

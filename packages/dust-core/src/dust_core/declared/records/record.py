@@ -38,7 +38,7 @@ MEASURED_FIELDS = (
     "pairs_per_sec",
     "gpu_hours",
 )
-"""The fields that are measured: a null in one of them owes its reader a reason."""
+"""The fields that are measured: a null in one of them needs a reason."""
 
 
 def _to_utc_second(moment: dt.datetime) -> dt.datetime:
@@ -46,7 +46,7 @@ def _to_utc_second(moment: dt.datetime) -> dt.datetime:
 
 
 def utc_text(moment: dt.datetime) -> str:
-    """An aware moment as `2026-11-23T08:15:00Z`."""
+    """An aware datetime as `2026-11-23T08:15:00Z`."""
     return _to_utc_second(moment).isoformat().replace("+00:00", "Z")
 
 
@@ -55,7 +55,7 @@ Moment = Annotated[
     AfterValidator(_to_utc_second),
     PlainSerializer(utc_text, return_type=str, when_used="json"),
 ]
-"""A moment in UTC, to the second; a datetime without a time zone is refused."""
+"""A time in UTC, to the second; a datetime without a time zone is refused."""
 
 
 def _field(unit: str | None, description: str, example: JsonValue, **bounds: Any) -> Any:
@@ -72,8 +72,8 @@ class Record(Frozen):
     """One experiment's figures: exactly these 25 fields, in this order.
 
     A field that does not apply, or could not be measured, is null: never 0 and never absent.
-    Where the figures come from (digests, device, per-pair values) is in the `Provenance` beside
-    the record.
+    The `Provenance` beside the record holds the sources of the figures (digests, device, per-pair
+    values).
     """
 
     exp_id: str = _field(
@@ -85,18 +85,18 @@ class Record(Frozen):
     )
     combo: str = _field(
         None,
-        "What is combined in the experiment, as its id spells it",
+        "What the experiment combines, as in its id",
         "INT8",
         min_length=1,
         max_length=60,
     )
     rho: Positive | None = _field(
-        "fraction", "Share of channels and heads pruned away, in (0, 1)", 0.1, lt=1
+        "fraction", "Share of channels and heads that pruning removes, in (0, 1)", 0.1, lt=1
     )
     T: Positive | None = _field("1", "Distillation temperature", 3.0)
     beta: NonNegative | None = _field(
         "1",
-        "Weight of the distillation loss at the start of training; notes tell a schedule",
+        "Weight of the distillation loss at the start of training; notes describe a schedule",
         0.5,
         le=1,
     )
@@ -169,7 +169,7 @@ RECORD_FIELDS: tuple[str, ...] = tuple(Record.model_fields)
 
 
 def misplaced_field(fields: Iterable[str]) -> tuple[str, str] | None:
-    """The first field that is not where the order of the 25 has it, and the one that belongs there.
+    """The first field that is out of order, and the field that belongs there.
 
     None where all are in order.
     """

@@ -1,4 +1,4 @@
-"""Results: a record with its provenance, and the file in which a task leaves them."""
+"""Results: a record with its provenance, and the file that holds a task's results."""
 
 import math
 from typing import Literal, Self
@@ -15,10 +15,11 @@ _RELATIVE_TOLERANCE = 1e-9
 
 
 class Result(Frozen):
-    """A record and the provenance that it follows from.
+    """A record and its provenance.
 
-    The two must agree: every quality metric is the mean of its per-pair values, both latencies
-    are percentiles of their samples, and every measured field that is null has its reason.
+    The record must follow from the provenance. Every quality metric is the mean of its per-pair
+    values, both latencies are percentiles of their samples, and every measured field that is null
+    has a reason.
     """
 
     record: Record | None = Field(description="null for a task that runs no experiment of its own")
@@ -52,7 +53,7 @@ class Result(Frozen):
 
 
 class ResultFile(Frozen):
-    """What one execution of a task leaves behind: its results and the verdicts on them."""
+    """The output of one execution of a task: its results and the verdicts on them."""
 
     apiVersion: Literal["dust/v1"]
     kind: Literal["Result"]
@@ -60,7 +61,7 @@ class ResultFile(Frozen):
     results: tuple[Result, ...] = Field(min_length=1)
     verdicts: tuple[Verdict, ...] = Field(description="Verdicts on the candidates")
     extra: dict[str, JsonValue] = Field(
-        description="What else the task has to tell, such as its training curve"
+        description="Other outputs of the task, such as its training curve"
     )
 
     @model_validator(mode="after")
@@ -80,7 +81,7 @@ class ResultFile(Frozen):
 
     @property
     def candidates(self) -> tuple[Result, ...]:
-        """The results that the task's lines bind."""
+        """The results that the task's lines bind (role `candidate`)."""
         return tuple(result for result in self.results if result.provenance.role == "candidate")
 
 

@@ -1,4 +1,4 @@
-"""The daily execution sheet: a line a task execution, from the result files alone."""
+"""The daily execution sheet: one line for each task execution, from the result files."""
 
 import csv
 import datetime as dt
@@ -16,7 +16,7 @@ COLUMNS = ("date", "task", "input", "output", "verdict", "GPU hours", "notes")
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """One execution of a task; the fields are the sheet's columns, `-` where there is nothing."""
+    """One execution of a task; the fields are the sheet's columns, `-` for an absent value."""
 
     date: str
     task: str
@@ -28,7 +28,7 @@ class SheetRow:
 
 
 def sheet_rows(files: Mapping[Path, ResultFile], *, day: dt.date | None = None) -> list[SheetRow]:
-    """The executions that ended on `day` (UTC; None: on any), in the order in which they ended."""
+    """The executions that ended on `day` (UTC; None: any day), in the order in which they ended."""
     ended = sorted(
         (max(result.provenance.finished for result in file.results), file.task, path)
         for path, file in files.items()

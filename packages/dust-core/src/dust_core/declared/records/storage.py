@@ -1,4 +1,4 @@
-"""Result files on disk: written whole or not at all, read with errors that say where."""
+"""Result files on disk: written atomically, read with errors that name the place."""
 
 import json
 import re
@@ -25,18 +25,18 @@ from dust_core.files import atomic_write_text
 
 MAX_FAULTS_SHOWN = 5
 
-# In JSON text a raw newline stands only between values, so neither pattern can touch a string.
+# In JSON text a raw newline is only between values, so neither pattern can match in a string.
 _NEWLINE = re.compile(r"\n\s*")
 _SCALAR_LIST = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s*\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a result file.
+    """A fault in a result file.
 
     Attributes:
-        loc: keys and indices from the root to it.
-        message: what is wrong, with the place in front where it has one.
+        loc: keys and indices from the root to the value.
+        message: what is wrong, after the place if there is one.
     """
 
     loc: Loc
@@ -47,7 +47,7 @@ class Fault:
 
 
 class ResultFileError(DustError):
-    """A file that is not a result file; `faults` has every fault in it, in reading order."""
+    """The file is not a result file; `faults` has every fault, in reading order."""
 
     def __init__(self, where: str, faults: tuple[Fault, ...], *, fix: str) -> None:
         shown = [str(fault) for fault in faults[:MAX_FAULTS_SHOWN]]
@@ -58,7 +58,7 @@ class ResultFileError(DustError):
 
 
 def write_result_file(path: Path, content: ResultFile) -> None:
-    """Write a result file atomically: a reader sees the old file or the new one, never a part.
+    """Write a result file atomically: a reader sees the old file or the new file, never a part.
 
     Raises:
         DustError: the file cannot be written.
@@ -76,7 +76,7 @@ def read_result_file(path: Path) -> ResultFile:
     """Read and check a result file.
 
     Raises:
-        ResultFileError: it is missing, too large, not JSON, or not a result; every fault is named.
+        ResultFileError: the file is missing, too large, not JSON, or not a result.
     """
     try:
         source = read_json(path, str(path))
@@ -101,11 +101,11 @@ def parse_result_file(content: bytes, path: Path) -> ResultFile:
 def read_result_folder(folder: Path) -> dict[Path, ResultFile]:
     """Every result file directly in `folder`, by path, in the order of their names.
 
-    JSON files of another kind (a manifest, a training curve) are passed over.
+    JSON files of other kinds (a manifest, a training curve) are skipped.
 
     Raises:
-        ResultFileError: a file that calls itself a result, or is named as one, is not one.
-        DustError: the folder is not there.
+        ResultFileError: a file is marked or named as a result, but is not a valid result.
+        DustError: the folder does not exist.
     """
     if not folder.is_dir():
         raise DustError(
@@ -129,7 +129,7 @@ def read_result_folder(folder: Path) -> dict[Path, ResultFile]:
 
 
 def calls_itself_result(name: str, source: JsonText | JsonFault) -> bool:
-    """Whether a JSON file is meant as a result: by its kind or, where unreadable, by its name."""
+    """Whether a JSON file should be a result: by its kind or, if it is unreadable, by its name."""
     if isinstance(source, JsonText):
         return isinstance(source.data, dict) and source.data.get("kind") == "Result"
     try:
@@ -139,10 +139,10 @@ def calls_itself_result(name: str, source: JsonText | JsonFault) -> bool:
 
 
 def _checked(source: JsonText) -> ResultFile:
-    """The document as a result.
+    """Validate the document as a result.
 
     Raises:
-        ResultFileError: it is none; every fault is named.
+        ResultFileError: it is not a result; the error lists every fault.
     """
     try:
         result = ResultFile.model_validate_json(source.text)

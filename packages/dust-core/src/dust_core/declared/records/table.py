@@ -1,4 +1,4 @@
-"""result_table.csv: one row an experiment, the 25 fields its columns."""
+"""result_table.csv: a row for each experiment, a column for each of the 25 fields."""
 
 import csv
 import io
@@ -19,9 +19,9 @@ _LIST_SEPARATOR = "+"
 
 
 def table_records(files: Iterable[ResultFile]) -> list[Record]:
-    """The records of all experiments, ordered by id: of each, what was measured last.
+    """The last measured record of each experiment, ordered by id.
 
-    Only candidates count: baselines and references are other tasks' experiments, measured again.
+    Only candidates count: baselines and references repeat the experiments of other tasks.
     """
     latest: dict[str, Record] = {}
     for file in files:
@@ -36,7 +36,7 @@ def table_records(files: Iterable[ResultFile]) -> list[Record]:
 
 
 def table_csv(records: Iterable[Record]) -> str:
-    """Records as CSV (RFC 4180, lines end in a newline): nulls are the word `null`.
+    """Records as CSV (RFC 4180, lines end in a newline); a null is the word `null`.
 
     Numbers are written in full, so that reading the table gives the same records back.
     """

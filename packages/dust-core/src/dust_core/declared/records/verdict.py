@@ -1,4 +1,4 @@
-"""Verdicts: what a line says of a result. They are computed by dust-eval and kept with results."""
+"""Verdicts: whether a result meets a line. dust-eval computes them; result files hold them."""
 
 from collections.abc import Iterable
 from typing import Literal, Self
@@ -21,7 +21,7 @@ class Interval(Frozen):
     seed: int = Field(ge=0)
     samples: int = Field(ge=1, description="Pairs or turns that were resampled")
     method: Literal["percentile", "BCa"] = Field(
-        default="percentile", description="How its ends follow from the resamples"
+        default="percentile", description="How its ends are computed from the resamples"
     )
     groups: int | None = Field(
         default=None,
@@ -33,12 +33,12 @@ class Interval(Frozen):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.low > self.high:
-            raise ValueError(f"interval [{self.low:g}, {self.high:g}] is upside down")
+            raise ValueError(f"interval [{self.low:g}, {self.high:g}] begins above its end")
         return self
 
 
 class Effect(Frozen):
-    """One metric of a candidate beside its baseline's, and what became of it."""
+    """One metric of a candidate and of its baseline, and the change between them."""
 
     metric: Text
     candidate: float
@@ -50,7 +50,7 @@ class Effect(Frozen):
 
 
 class Verdict(Frozen):
-    """Pass, fail or inconclusive: value against line, how far apart, how sure, and why."""
+    """Pass, fail or inconclusive, with value, line, margin, interval and reason."""
 
     task: Text
     gate: Text = Field(description="Name of the line in gates.yaml")
@@ -65,7 +65,7 @@ class Verdict(Frozen):
     interval: Interval | None
     baseline: Text | None = Field(description="Experiment id of the baseline")
     reason: Text | None = Field(description="Why, for everything but a plain pass")
-    beside: tuple[Effect, ...] = Field(description="Other metrics, reported and not bound")
+    beside: tuple[Effect, ...] = Field(description="Other metrics, reported but not bound")
     other_pictures: Text | None = Field(
         default=None,
         description="What the interval of a quality line says of other pictures, and why it does "
@@ -82,7 +82,7 @@ class Verdict(Frozen):
 
 
 def overall(verdicts: Iterable[Verdict]) -> Status | None:
-    """The worst status: fail before inconclusive before pass; None where there is no verdict."""
+    """The worst status: fail, then inconclusive, then pass; None if there is no verdict."""
     present = {verdict.status for verdict in verdicts}
     worst_first: tuple[Status, ...] = ("fail", "inconclusive", "pass")
     return next((status for status in worst_first if status in present), None)

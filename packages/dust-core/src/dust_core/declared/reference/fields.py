@@ -42,7 +42,7 @@ def _table(node: dict[str, Any], schema: dict[str, Any], path: str) -> str:
 def _fields(
     node: dict[str, Any], schema: dict[str, Any], path: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every field below `node`, depth first, with the path that a file spells."""
+    """Every field below `node`, depth first, with its path in a file."""
     for name, value in node.get("properties", {}).items():
         place = f"{path}.{name}"
         yield place, value

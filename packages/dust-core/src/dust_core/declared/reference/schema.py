@@ -1,6 +1,6 @@
 """JSON Schemas of spec files and results, generated from the models.
 
-Editors that follow a file's yaml-language-server modeline complete and check it by these.
+Editors that read a file's yaml-language-server modeline use them to complete and check it.
 """
 
 import json
@@ -32,7 +32,7 @@ def schema_modeline(kind: str) -> str:
 
 
 def stale_schemas(folder: Path) -> list[str]:
-    """Names of the schema files in `folder` that are absent, out of date or of no model."""
+    """Names of the schema files in `folder` that are absent, out of date or without a model."""
     texts = schema_texts()
     wrong = [
         name
@@ -49,7 +49,7 @@ def _text(name: str, model: type[BaseModel]) -> str:
 
 
 def _untitled(value: Any) -> Any:
-    # pydantic titles every field with its own name, which an editor shows already.
+    # pydantic's title of a field repeats its name, which an editor shows anyway.
     if isinstance(value, dict):
         return {
             key: _untitled(item)

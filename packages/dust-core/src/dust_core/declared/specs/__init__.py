@@ -1,4 +1,4 @@
-"""Declared experiments: read, resolved against a profile, and named by digest."""
+"""Declared experiments: read, resolved against a profile, and identified by digest."""
 
 from dust_core.declared.reading.yaml_text import (
     Document,

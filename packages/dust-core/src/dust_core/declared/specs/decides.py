@@ -1,8 +1,8 @@
-"""What decides an experiment, and what only describes it: the one answer that all others come from.
+"""What decides an experiment, and what only describes it.
 
-Digests, the keys that DVC compares and the fields that `dust diff` shows follow from it. Each
+Digests, the keys that DVC compares and the fields that `dust diff` shows all use this module. Each
 model declares its own fields (`SpecModel.PROSE`, `SpecModel.LATER`); a name that is prose in one
-model may decide in another. docs/adr/018 says why an identity must survive a new field.
+model may decide in another. docs/adr/018 says why a new field must not change an identity.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from pydantic_core import to_jsonable_python
 def digest(value: Any) -> str:
     """The identity of an experiment: SHA-256 of all that decides it, in hexadecimal.
 
-    It is taken of canonical JSON (RFC 8785's order, no blanks). Comments, the order of keys and
-    prose (titles, hypotheses, estimates) do not change it; any parameter does.
+    The hash covers canonical JSON (RFC 8785's order, no blanks). Comments, the order of keys and
+    prose (titles, hypotheses, estimates) do not change it. Any parameter does.
     """
     text = json.dumps(
         decisive(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -27,7 +27,7 @@ def digest(value: Any) -> str:
 
 
 def decisive(value: Any) -> Any:
-    """`value` as plain JSON values with numbers in one spelling, and only what decides."""
+    """The deciding part of `value` as plain JSON values, with one spelling of each number."""
     if isinstance(value, BaseModel):
         return {
             name: decisive(getattr(value, name))
@@ -44,7 +44,7 @@ def decisive(value: Any) -> Any:
 
 
 def deciding_keys(model: BaseModel, key: str) -> list[str]:
-    """The dotted keys below `key` that decide, of those that the file gives: DVC finds no others.
+    """The dotted keys below `key` that decide and are in the file: DVC needs them to be there.
 
     Args:
         model: a task, or a line, as it was read from a file.
@@ -61,7 +61,7 @@ def deciding_keys(model: BaseModel, key: str) -> list[str]:
 def leaves(
     value: Any, path: str = "", *, is_prose: bool = False
 ) -> Iterator[tuple[str, Any, bool]]:
-    """Every value below `value`: its dotted path, the value as JSON has it, whether it is prose.
+    """Every value below `value`: its dotted path, the value as JSON, and whether it is prose.
 
     Defaults are filled in. A list is one value, unless it holds models or mappings.
     """
@@ -83,7 +83,7 @@ def leaves(
 
 
 def prose_of(model: type[BaseModel]) -> frozenset[str]:
-    """The fields of a model that describe and do not decide."""
+    """The fields of a model that only describe."""
     return _declared(model, "PROSE")
 
 
@@ -97,5 +97,5 @@ def _decides(model: BaseModel, name: str) -> bool:
 
 
 def _declared(model: type[BaseModel], attribute: str) -> frozenset[str]:
-    """The fields that a model and those it inherits from declare under `attribute`."""
+    """The fields that a model and its base classes declare under `attribute`."""
     return frozenset().union(*(vars(base).get(attribute, ()) for base in model.__mro__))

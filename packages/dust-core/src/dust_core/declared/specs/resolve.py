@@ -1,4 +1,4 @@
-"""A task together with everything that decides it."""
+"""A task with everything that decides it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +12,14 @@ from dust_core.declared.specs.spec_set import SpecSet
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedTask:
-    """What an executor is given.
+    """The input of an executor.
 
     Attributes:
         id: the task's id, e.g. `K-1`.
         task: its parameters.
-        common: what its file says of all its tasks; None where it says nothing.
+        common: what all tasks of its file share; None if the file has no such part.
         references: the tasks whose parameters it takes over, resolved the same way, by id.
-        gates: the lines it is held to, by name.
+        gates: the lines that it must meet, by name.
         result_files: the name of every task's result file, by the task's id.
         workload: data and protocol.
         profile_name: the profile's name.
@@ -44,7 +44,7 @@ class ResolvedTask:
 
     @property
     def exp_id(self) -> str | None:
-        """The id of the experiment; None for a task that runs none of its own."""
+        """The id of the experiment; None for a task without its own experiment."""
         return self.task.derived_exp_id(self.common)
 
     @property
@@ -54,7 +54,7 @@ class ResolvedTask:
 
 
 def resolve(specs: SpecSet, task_id: str, profile: str) -> ResolvedTask:
-    """A task under a profile.
+    """Resolve a task under a profile.
 
     Raises:
         DustError: there is no such task, profile, line or reference.

@@ -32,11 +32,11 @@ _FIX = "`dust validate` lists every fault with its place"
 
 @dataclass(frozen=True)
 class SpecSet:
-    """Every spec file, each valid alone; `dust validate` judges what they say together.
+    """Every spec file, each valid by itself; `dust validate` checks how they fit together.
 
     Attributes:
         documents: what was read, by path.
-        files: the same as models, by path.
+        files: the models of the documents, by path.
     """
 
     documents: Mapping[str, Document]
@@ -76,7 +76,7 @@ class SpecSet:
         """A task by id.
 
         Raises:
-            DustError: there is none; the message names the nearest.
+            DustError: there is no such task; the message has the nearest id.
         """
         return self._member(self.tasks, task_id, "task")
 
@@ -84,7 +84,7 @@ class SpecSet:
         """A line by name.
 
         Raises:
-            DustError: there is none; the message names the nearest.
+            DustError: there is no such line; the message has the nearest name.
         """
         return self._member(self.gates, name, "gate")
 
@@ -92,12 +92,12 @@ class SpecSet:
         """A profile by name.
 
         Raises:
-            DustError: there is none; the message names the nearest.
+            DustError: there is no such profile; the message has the nearest name.
         """
         return self._member(self.profiles, name, "profile")
 
     def common(self, task_id: str) -> Any:
-        """What the task's file says of all its tasks; None where it says nothing."""
+        """What all tasks of the task's file share; None if the file has no such part."""
         self.task(task_id)
         return getattr(self.task_files[task_id].spec, "common", None)
 
@@ -153,7 +153,7 @@ def load_specs(folder: Path) -> SpecSet:
 
 
 def read_specs(files: Mapping[str, bytes]) -> SpecSet:
-    """Read specs from their contents by path, as a revision has them.
+    """Read specs from their contents by path, e.g. those of a revision.
 
     Raises:
         DustError: a file has a fault; the message names its place.
@@ -197,7 +197,7 @@ def _model(document: Document) -> SpecFile:
     try:
         model: SpecFile = KINDS[kind].model_validate(data)
     except ValidationError as error:
-        # A misspelled key is unknown and leaves another absent: the unknown one says more.
+        # A misspelt key causes two faults, an unknown and an absent key; the unknown key says more.
         faults = model_faults(error, data, KINDS[kind])
         first, *others = sorted(faults, key=lambda fault: fault.code == "missing")
         more = f" (and {len(others)} more)" if others else ""

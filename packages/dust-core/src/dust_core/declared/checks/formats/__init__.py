@@ -1,4 +1,4 @@
-"""Ways to write a report, one a file."""
+"""The formats of a report, one in each file."""
 
 from importlib import import_module
 from typing import TextIO
@@ -9,7 +9,7 @@ from dust_core.declared.checks.engine import Report
 def write(report: Report, form: str, stream: TextIO) -> None:
     """Write `report` to `stream` as `text`, `json`, `junit`, `sarif` or `github`.
 
-    Only the module of that form is imported. Colours appear on a terminal alone.
+    Only the module of that format is imported. Only a terminal gets colours.
     """
     if form == "text" and stream.isatty():
         form = "terminal"

@@ -8,7 +8,7 @@ from dust_core.declared.checks.formats.text import details
 
 
 def write(report: Report, stream: TextIO) -> None:
-    """Write a command a finding, and the counts as an ordinary line of the log."""
+    """Write a command for each finding, and the counts as an ordinary line of the log."""
     for finding in report.findings:
         place = finding.place
         properties = {

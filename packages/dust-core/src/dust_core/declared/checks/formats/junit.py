@@ -1,4 +1,4 @@
-"""JUnit XML: a test case a rule, for CI systems that show test reports."""
+"""JUnit XML: a test case for each rule, for CI systems that show test reports."""
 
 from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
@@ -8,7 +8,7 @@ from dust_core.declared.checks.formats.text import text
 
 
 def write(report: Report, stream: TextIO) -> None:
-    """Write one suite; a rule with errors is a failed case, one that could not judge is skipped."""
+    """Write a suite: a rule with errors is failed, a rule that could not judge is skipped."""
     unable = {skipped.rule for skipped in report.skipped}
     failed = {finding.rule for finding in report.findings if finding.severity == "error"}
     counts = f'tests="{len(report.rules)}" failures="{len(failed)}"'

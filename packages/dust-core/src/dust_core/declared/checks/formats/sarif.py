@@ -13,7 +13,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def write(report: Report, stream: TextIO) -> None:
-    """Write one run: the rules that ran, and a result a finding."""
+    """Write one run: the rules that ran, and a result for each finding."""
     index = {rule.id: number for number, rule in enumerate(report.rules)}
     run = {
         "tool": {

@@ -1,4 +1,4 @@
-"""Plain text: what and where on one line, then what was found, what was expected, what to do."""
+"""Plain text: place and title on one line, then what was found, what was expected, what to do."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -29,7 +29,7 @@ def text(finding: Finding) -> str:
 
 
 def details(finding: Finding) -> Iterator[str]:
-    """What was found, expected and nearest, and the fix; a line each."""
+    """What was found and expected, the nearest spelling and the fix, one in each line."""
     yield f"  found:    {finding.found}"
     yield f"  expected: {finding.expected}"
     if finding.did_you_mean:

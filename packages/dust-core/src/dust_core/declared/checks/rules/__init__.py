@@ -1,1 +1,1 @@
-"""The catalogue: one class a rule, a file for each family or part of it."""
+"""The catalogue: a class for each rule, a file for each family or part of a family."""

@@ -1,4 +1,4 @@
-"""ART: that the files which results name are there, and are the files that were measured."""
+"""ART: the files that results name exist and are the files that were measured."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,8 @@ from dust_core.files import sha256_file
 
 
 class ArtifactAbsent(ArtifactsRule):
-    """A result names the files that it measured or wrote. Without them nobody can measure again."""
+    """A result names the files that it measured or wrote. Without them the measurement cannot be
+    repeated."""
 
     id = "ART001"
     title = "a result names a file that is absent"
@@ -26,12 +27,12 @@ class ArtifactAbsent(ArtifactsRule):
 
 
 class ArtifactChanged(ArtifactsRule):
-    """A result holds the SHA-256 of the files that it measured. A file of another digest is another
-    file, whatever its name, and its figures are unknown.
+    """A result holds the SHA-256 of the files that it measured. A file with another digest is a
+    different file, whatever its name, and its figures are unknown.
     """
 
     id = "ART002"
-    title = "a file is not the one that the result measured"
+    title = "a file differs from the one that the result measured"
     fix = "fetch the right one with dvc pull (or dvc checkout), or run the task again"
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
@@ -51,8 +52,8 @@ class ArtifactChanged(ArtifactsRule):
 
 
 class ArtifactUnnamed(ArtifactsRule):
-    """A checkpoint, graph or engine that no result names has no provenance: nobody can say which
-    task wrote it from what.
+    """A checkpoint, graph or engine that no result names has no provenance: no file says which task
+    wrote it, or from which inputs.
     """
 
     id = "ART003"
@@ -73,10 +74,10 @@ class ArtifactUnnamed(ArtifactsRule):
 
 
 class ArtifactMisnamed(ArtifactsRule):
-    """Files are named by one scheme, from which the task that wrote them can be read."""
+    """All files are named by one scheme, so that a name shows which task wrote the file."""
 
     id = "ART004"
-    title = "a file's name is not one that a task gives"
+    title = "a file's name is not in the scheme of task outputs"
     fix = "rename it by the scheme in docs/specs.md, or remove it"
     severity = "warning"
 
@@ -94,7 +95,7 @@ def _at(index: int) -> tuple[str | int, ...]:
 
 
 def _named(subject: Artifacts) -> Iterator[tuple[ResultJson, int, str, str]]:
-    """Each file that a result names: the result file, the index in it, the name and the digest."""
+    """Each named file: the result file that names it, the index in it, the name and the digest."""
     for file in subject.results:
         for index, result in enumerate(file.model.results if file.model else ()):
             for name, digest in result.provenance.artifacts.items():

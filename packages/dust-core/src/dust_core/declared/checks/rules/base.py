@@ -1,4 +1,4 @@
-"""What rules of a family share: their subject, and how a model's fault becomes a finding."""
+"""What the rules of a family share: their subject, and how a model's fault becomes a finding."""
 
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
@@ -21,7 +21,7 @@ class ModelRule(FileRule):
 
     Attributes:
         codes: pydantic's error types, or the codes of the constraints in the models.
-        expected: what is right; where it is empty, what the model says.
+        expected: what is right; if empty, the expectation of the model is used.
     """
 
     codes: ClassVar[tuple[str, ...]]
@@ -33,7 +33,7 @@ class ModelRule(FileRule):
                 yield self.report(subject, fault)
 
     def concerns(self, subject: YamlFile, fault: ModelFault) -> bool:
-        """Whether this rule, of all, answers for a fault."""
+        """Whether this rule is the one that reports the fault."""
         return fault.code in self.codes
 
     def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
@@ -57,7 +57,7 @@ WHOLE_RESULT = (
     "REC001", "REC002", "REC003", "REC004", "REC005", "REC007", "REC008", "REC009", "REC010",
     "REC011", "REC012",
 )  # fmt: skip
-"""The rules without a finding of which a result file is one."""
+"""The rules that a result file must pass before other rules can judge it."""
 
 
 class ResultRule(Rule[ResultJson]):
@@ -82,11 +82,11 @@ class TableRule(Rule[Table]):
 
 
 def of_verdict(fault: ModelFault) -> bool:
-    """Whether a fault is in a field of a verdict whose values are a closed set: VERD001's."""
+    """Whether a fault is in a verdict's field with a closed set of values, for VERD001."""
     return fault.code == "literal_error" and fault.loc[:1] == ("verdicts",)
 
 
 def refused_among(results: Iterable[ResultJson]) -> str:
-    """Why a rule cannot judge what several result files say together; empty where it can."""
+    """Why a rule cannot judge several result files together; empty if it can."""
     refused = [result.path for result in results if not result.model]
     return f"the model refuses {', '.join(refused)}" if refused else ""

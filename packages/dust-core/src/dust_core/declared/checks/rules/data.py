@@ -1,4 +1,4 @@
-"""DATA: that the frozen sets are the declared ones, and that no scene is in two of them."""
+"""DATA: the frozen sets are the declared sets, and no scene is in two of them."""
 
 import json
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ MAX_MANIFEST_BYTES = 64_000_000
 
 
 class ScenesDisjoint(TreeRule):
-    """Calibration, training, validation and the workload are split by scene: a network that has
-    seen a scene in training is not judged on it.
+    """Calibration, training, validation and the workload are split by scene: a network is not
+    measured on a scene that it was trained on.
     """
 
     id = "DATA001"
     title = "two sets share a scene"
-    fix = "leave the scene in one of the sets, and freeze the other again"
+    fix = "keep the scene in one of the sets, and freeze the other set again"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
         owners: dict[YamlFile, dict[str, str]] = {}
@@ -52,7 +52,7 @@ class ManifestAbsent(TreeRule):
 
 class ManifestChanged(TreeRule):
     """The digest in the spec ties the declared set to its bytes. With another manifest, every
-    figure would be of other data under the same name.
+    figure would describe other data under the same name.
     """
 
     id = "DATA003"
@@ -74,8 +74,8 @@ class ManifestChanged(TreeRule):
 
 
 class ManifestDisagrees(TreeRule):
-    """Scenes and the number of pairs are declared beside the digest for reviewers to read; they are
-    those of the manifest.
+    """Scenes and the number of pairs are declared beside the digest, so that reviewers can read
+    them. They must match the manifest.
     """
 
     id = "DATA004"
@@ -95,8 +95,8 @@ class ManifestDisagrees(TreeRule):
 
 
 class NotFetched(TreeRule):
-    """Data that DVC keeps is not in a fresh clone. Until it is fetched, nothing shows that it is
-    the declared data.
+    """A fresh clone lacks the data that DVC keeps. Until it is fetched, it cannot be compared with
+    the declared digest.
     """
 
     id = "DATA005"
@@ -112,7 +112,7 @@ class NotFetched(TreeRule):
 
 @dataclass(frozen=True, slots=True)
 class _Set:
-    """One declared set: the file and the place that declare it, and what they say of it."""
+    """A declared set: the file and the place that declare it, and the declaration."""
 
     file: YamlFile
     name: str
@@ -127,9 +127,9 @@ class _Set:
 
 
 def _sets(tree: SpecTree) -> Iterator[_Set]:
-    """The sets that the workload declares, and those that profiles bring in their place.
+    """The sets that the workload declares, and the sets with which profiles replace them.
 
-    A set without a digest yet is left out: its profile says in `fill_in` what is to be supplied.
+    A set without a digest yet is left out: `fill_in` in its profile says what to supply.
     """
     for file in (*tree.of_kind("Workload"), *tree.of_kind("Profile")):
         splits = file.model.spec.data if file.model else None
@@ -150,12 +150,12 @@ def _sets(tree: SpecTree) -> Iterator[_Set]:
 
 
 def _fetchable(file: Path) -> bool:
-    """Whether DVC keeps a file, or a folder that it lies in."""
+    """Whether DVC keeps the file, or a folder that contains it."""
     return any(Path(f"{path}.dvc").is_file() for path in (file, *file.parents[:3]))
 
 
 def _content(manifest: Path) -> dict[str, object]:
-    """A manifest's values; empty where it cannot be read, which ManifestChanged tells."""
+    """A manifest's values; empty if it cannot be read, which ManifestChanged reports."""
     try:
         if manifest.stat().st_size > MAX_MANIFEST_BYTES:
             return {}

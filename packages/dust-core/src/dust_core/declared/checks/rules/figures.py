@@ -1,4 +1,4 @@
-"""REC020 to REC022: that figures can be what they are said to be."""
+"""REC020 to REC022: a record's figures fit its experiment and are plausible."""
 
 from collections.abc import Iterator
 
@@ -22,15 +22,15 @@ PLAUSIBLE: dict[str, tuple[float, float, str]] = {
     "pairs_per_sec": (1e-4, 1e5, "pairs a second"),
     "gpu_hours": (0, 1e5, "hours"),
 }
-"""Bounds of what a network between a thousand and ten thousand million parameters can show."""
+"""Bounds of plausible figures for networks of 10^3 to 10^10 parameters."""
 
 BATCHING = 10.0
-"""How far throughput may exceed or fall short of one pair after another."""
+"""How far throughput may be above or below the inverse of the latency of one pair, as a factor."""
 
 
 class ExperimentId(ResultRule):
-    """A record's `exp_id` is spelt as `{stage}_{combo}_{keyparams}_{run}`, with an inverse that
-    reads the parameters back from it.
+    """A record's `exp_id` has the form `{stage}_{combo}_{keyparams}_{run}`, and the parameters can
+    be read back from it.
     """
 
     id = "REC020"
@@ -46,12 +46,12 @@ class ExperimentId(ResultRule):
 
 
 class ParametersOfId(ResultRule):
-    """combo, rho, T, beta, gamma, bits and keep-list are the parameters that the id spells: a
-    record may not tell another experiment than its name.
+    """combo, rho, T, beta, gamma, bits and keep-list are the parameters that the id spells. A
+    record must hold the same parameters as its id.
     """
 
     id = "REC021"
-    title = "a parameter in the record is not the one that its exp_id spells"
+    title = "a parameter in the record differs from its exp_id"
     fix = "write the parameter that was run; if the id is wrong, run the task again"
     requires = ("REC001", "REC002", "REC004", "REC008", "REC020")
 
@@ -77,9 +77,8 @@ class ParametersOfId(ResultRule):
 
 
 class Plausible(ResultRule):
-    """A figure far outside what networks of this kind can show is most likely in another unit:
-    bytes for megabytes, seconds for milliseconds. Throughput and latency are checked against each
-    other.
+    """A figure far outside the range of such networks is most likely in another unit: bytes for
+    megabytes, seconds for milliseconds. Throughput and latency are checked against each other.
     """
 
     id = "REC022"

@@ -1,4 +1,4 @@
-"""SPEC001 to SPEC007: that a spec file can be read, and says what it is."""
+"""SPEC001 to SPEC007: a spec file can be read, and declares its kind."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -19,7 +19,7 @@ FILE_NAMES = {kind: f"{kind.lower()}.yaml" for kind in KINDS if kind != "Profile
 class Readable(FileRule):
     """A spec is UTF-8 text of at most 1 MB in the part of YAML that has one meaning: mappings,
     lists and scalars, each key once. Anchors, aliases, tags, merge keys, NaN, infinities and
-    numbers of more than 40 digits are refused, so that no file means more than it shows.
+    numbers of more than 40 digits are refused, so that a reader sees everything a file means.
     """
 
     id = "SPEC001"
@@ -43,8 +43,8 @@ class Readable(FileRule):
 
 
 class Modeline(FileRule):
-    """The first line of a spec tells editors its schema, which gives completion, descriptions and
-    units while writing:
+    """The first line of a spec names its schema. Editors use it for completion, descriptions and
+    units:
 
         # yaml-language-server: $schema=../schema/v1/distill.schema.json
     """
@@ -64,10 +64,10 @@ class Modeline(FileRule):
 
 
 class ApiVersion(FileRule):
-    """`apiVersion` says which format a file is written in; this release reads `dust/v1`."""
+    """`apiVersion` is the version of the file's format; this release reads `dust/v1`."""
 
     id = "SPEC003"
-    title = "the apiVersion is absent or not one that can be read"
+    title = "the apiVersion is absent or cannot be read"
     fix = "write apiVersion: dust/v1"
     requires = ("SPEC001",)
 
@@ -80,11 +80,11 @@ class ApiVersion(FileRule):
 
 
 class Kind(FileRule):
-    """`kind` says which model reads the file; without it nothing else in the file can be judged."""
+    """`kind` selects the model that reads the file. Without it no other rule can judge the file."""
 
     id = "SPEC004"
     title = "the kind is absent or unknown"
-    fix = "write the kind that the file's name stands for, e.g. kind: Distill in distill.yaml"
+    fix = "write the kind that belongs to the file's name, e.g. kind: Distill in distill.yaml"
     requires = ("SPEC001",)
 
     def check(self, subject: YamlFile) -> Iterator[Finding]:
@@ -130,13 +130,14 @@ class FileNamedAfterKind(FileRule):
 
 
 class CompleteTree(TreeRule):
-    """Tasks are resolved against one workload, one set of lines and a profile: a folder of specs
-    holds workload.yaml, gates.yaml and at least one profile, and one file of each kind at most.
+    """Tasks are resolved against one workload, one set of lines and a profile. So a folder of specs
+    holds workload.yaml, gates.yaml and at least one profile, and at most one file of every kind but
+    Profile.
     """
 
     id = "SPEC006"
-    title = "a folder of specs lacks a file, or has two for one"
-    fix = "add the file (specs/v1 of the project has one to start from), or remove the second"
+    title = "a folder of specs lacks a file, or has two of one kind"
+    fix = "add the file (specs/v1 of the project has an example), or remove the second"
     REQUIRED: ClassVar[tuple[str, ...]] = ("Workload", "Gates", "Profile")
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:

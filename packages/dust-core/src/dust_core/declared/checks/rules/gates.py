@@ -20,8 +20,8 @@ from dust_core.declared.specs.models import METRICS, Gate
 
 
 class LoosenedLine(TreeRule):
-    """A line lets through more than was agreed. Tightening needs nobody's leave; loosening needs a
-    waiver beside the line, for the approvers of the pull request to see:
+    """A line lets more through than was agreed. Anybody may tighten a line. A loosened line needs a
+    waiver beside it, so that those who approve the pull request see it:
 
         waiver: {reason: INT8 attention is slow on this device, owner: "@name", expires: 2027-01-31}
     """
@@ -40,7 +40,7 @@ class LoosenedLine(TreeRule):
 
 
 class WaiverExpired(FileRule):
-    """A waiver holds until its date. After that the line is loosened without leave."""
+    """A waiver is valid until its date. After that the line is loosened without a waiver."""
 
     id = "GATE002"
     title = "the waiver has expired"
@@ -55,11 +55,12 @@ class WaiverExpired(FileRule):
 
 
 class WaiverEmpty(FileRule):
-    """A waiver is read by people: its reason explains, its owner is somebody who answers for it."""
+    """People read a waiver: its reason explains why, and its owner is the person or team
+    responsible."""
 
     id = "GATE003"
     title = "the waiver gives no reason or no owner"
-    fix = "say in a sentence why the line is loosened, and who answers for it"
+    fix = "say in a sentence why the line is loosened, and name who is responsible"
     HOLLOW = frozenset({"", "-", "?", "n/a", "na", "nobody", "none", "null", "tba", "tbd", "x"})
 
     def check(self, subject: YamlFile) -> Iterator[Finding]:
@@ -75,12 +76,12 @@ class WaiverEmpty(FileRule):
 
 
 class WaiverNeedless(TreeRule):
-    """A waiver beside a line that is as strict as agreed waives nothing; left there, it would
-    silently cover the next change.
+    """A waiver beside a line that is as strict as agreed has no effect. If it stays, it silently
+    permits the next change.
     """
 
     id = "GATE004"
-    title = "a waiver stands beside a line that is not loosened"
+    title = "a waiver is beside a line that is not loosened"
     fix = "remove the waiver"
     severity = "warning"
 
@@ -89,12 +90,12 @@ class WaiverNeedless(TreeRule):
         for name, (file, gate) in subject.gates.items():
             if gate.waiver and name not in loosened:
                 place = file.place(("spec", "gates", name, "waiver"), of_key=True)
-                yield self.finding(place, name, "a waiver on loosened lines alone")
+                yield self.finding(place, name, "a waiver only beside a loosened line")
 
 
 class LineDropped(TreeRule):
-    """A task names a gate for each line that was agreed for what it does, whatever its id. Leaving
-    one out lets everything through.
+    """A task names a gate for each line that was agreed for its `does`, whatever its id. Without
+    the gate any value passes.
     """
 
     id = "GATE005"
@@ -116,8 +117,8 @@ class LineDropped(TreeRule):
 
 
 class FailureIgnored(TreeRule):
-    """Some tasks must stop the line of tasks when they miss, or escalate, because GPU hours are
-    spent on what follows.
+    """If some tasks miss a line, the tasks after them must stop, or another task must take over,
+    because the tasks that follow cost GPU hours.
     """
 
     id = "GATE006"
@@ -135,12 +136,12 @@ class FailureIgnored(TreeRule):
 
 
 class OtherBaseline(TreeRule):
-    """Drops are taken against the teacher, and the latency of a quantized student against the FP32
-    student. Another baseline is another line, however strict its number.
+    """Drops are relative to the teacher, and the latency of a quantized student is relative to the
+    FP32 student. A line with another baseline is a different line, however strict its number.
     """
 
     id = "GATE007"
-    title = "a line is taken against another baseline than agreed"
+    title = "a line has another baseline than agreed"
     fix = "write the expected task as the baseline"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
@@ -152,7 +153,7 @@ class OtherBaseline(TreeRule):
 
 
 class UnusedLine(TreeRule):
-    """A line that no task names decides nothing."""
+    """A line that no task names has no effect."""
 
     id = "GATE008"
     title = "no task names this line"
@@ -164,7 +165,7 @@ class UnusedLine(TreeRule):
         for name, (file, _) in subject.gates.items():
             if subject.tasks and name not in used:
                 place = file.place(("spec", "gates", name), of_key=True)
-                yield self.finding(place, name, "the name of a line that a task is held to")
+                yield self.finding(place, name, "a line that a task names in its gate list")
 
 
 class UnknownMetric(ModelRule):
@@ -172,7 +173,7 @@ class UnknownMetric(ModelRule):
 
     id = "GATE009"
     title = "the line's metric does not exist"
-    fix = "name a metric of the list; docs/specs.md says what each one is"
+    fix = "name a metric of the list; docs/specs.md describes each metric"
     codes = ("gate_metric",)
 
     def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
@@ -181,13 +182,13 @@ class UnknownMetric(ModelRule):
 
 
 class LineAgainstMetric(ModelRule):
-    """Unit, operator and baseline of a line follow from its metric: `delta1_drop` is in percent, at
-    most, against a baseline task.
+    """The metric of a line determines its unit, operator and kind of baseline: `delta1_drop` is in
+    percent, with `<=`, against a baseline task.
     """
 
     id = "GATE010"
     title = "the line's unit, operator or baseline is not its metric's"
-    fix = "write what the metric asks for"
+    fix = "write what the metric needs"
     codes = ("gate_unit", "gate_op", "gate_baseline")
 
     def report(self, subject: YamlFile, fault: ModelFault) -> Finding:
@@ -204,7 +205,7 @@ def _gates_of(file: YamlFile) -> Iterator[tuple[str, Gate]]:
 
 
 def _differences(tree: SpecTree) -> Iterator[tuple[TaskEntry, LineDifference[AgreedLine]]]:
-    """How the lines of each task differ from those that were agreed for it."""
+    """How the lines of each task differ from the lines agreed for it."""
     gates = {name: gate for name, (_, gate) in tree.gates.items()}
     for task in tree.tasks if gates else ():
         if isinstance(task.raw.get("gate"), list):
@@ -215,7 +216,7 @@ def _differences(tree: SpecTree) -> Iterator[tuple[TaskEntry, LineDifference[Agr
 
 
 def _lines_that(tree: SpecTree, direction: Direction) -> Iterator[tuple[AgreedLine, HeldLine]]:
-    """The lines of gates.yaml that differ so from an agreed one, each once."""
+    """The lines of gates.yaml that differ in this direction from an agreed line, each once."""
     seen: set[str] = set()
     for _, difference in _differences(tree):
         agreed, held = difference.old, difference.new

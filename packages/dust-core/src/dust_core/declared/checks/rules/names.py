@@ -1,4 +1,4 @@
-"""NAME: that ids and file names say what the parameters say."""
+"""NAME: ids and file names match the parameters."""
 
 from collections.abc import Iterator
 
@@ -22,12 +22,12 @@ _SCHEME = "*.pth, *.onnx, *.trt, *_eval.json, *_log.json or result_table.csv, by
 
 class ExpIdFollowsParameters(FileRule):
     """An experiment's id is `{stage}_{combo}_{keyparams}_{run}`, spelt from its parameters. It is
-    declared so that a diff shows it, and refused where the parameters spell another: a copied task
-    that kept its id would overwrite somebody else's record.
+    declared so that a diff shows it. An id that differs from the parameters is refused: a copied
+    task that kept its id would overwrite the record of another task.
     """
 
     id = "NAME001"
-    title = "the declared exp_id is not the one that the parameters spell"
+    title = "the declared exp_id differs from what the parameters spell"
     fix = "write the expected id, or correct the parameters"
 
     def check(self, subject: YamlFile) -> Iterator[Finding]:
@@ -44,13 +44,13 @@ class ExpIdFollowsParameters(FileRule):
 
 
 class OutputFollowsParameters(FileRule):
-    """Files are named by one scheme: `*.pth *.onnx *.trt *_eval.json *_log.json` and
-    `result_table.csv`. Students and pruned networks carry their parameters, as in
+    """All files are named by one scheme: `*.pth *.onnx *.trt *_eval.json *_log.json` and
+    `result_table.csv`. The names of students and pruned networks include their parameters, as in
     `student_fp32_t3b05.pth` for T = 3 and beta = 0.5.
     """
 
     id = "NAME002"
-    title = "an output's name is not one that the task's parameters give"
+    title = "an output's name does not follow from the task's parameters"
     fix = "write the expected name; docs/specs.md lists the scheme"
 
     def check(self, subject: YamlFile) -> Iterator[Finding]:
@@ -68,9 +68,7 @@ class OutputFollowsParameters(FileRule):
 
 
 class UniqueExpId(TreeRule):
-    """Two tasks with one exp_id would write one record. A repetition of an experiment takes the
-    next `run`.
-    """
+    """Two tasks with one exp_id would write one record. A repetition needs the next `run`."""
 
     id = "NAME003"
     title = "two tasks declare one exp_id"
@@ -87,7 +85,7 @@ class UniqueExpId(TreeRule):
                 yield self.finding(
                     task.place("exp_id"),
                     exp_id,
-                    f"an id of its own: {owner.id} has it, at {owner.place('exp_id')}",
+                    f"another id: {owner.id} has it, at {owner.place('exp_id')}",
                 )
 
 
@@ -97,7 +95,7 @@ class TaskIdOfStage(ModelRule):
     """
 
     id = "NAME004"
-    title = "the task's id is not one of its file's stage"
+    title = "the task's id does not belong to its file's stage"
     fix = "rename the task, or move it to the file of its stage"
     codes = ("string_pattern_mismatch",)
 

@@ -1,4 +1,4 @@
-"""PROF: that a profile changes size, data, device and runtime, and nothing that decides success."""
+"""PROF: a profile changes size, data, device and runtime, and nothing that decides success."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -15,8 +15,9 @@ from dust_core.declared.specs.models import KINDS, Profile, ProfileSpec
 
 
 class TouchesExperiment(ModelRule):
-    """A profile says how big and where. Lines, metrics, the protocol and the parameters of tasks
-    are the same under every profile; otherwise a profile could pass what the specs fail.
+    """A profile sets size, data, device and runtime. Lines, metrics, the protocol and the
+    parameters of tasks are the same under every profile; otherwise a task that fails could pass
+    under another profile.
     """
 
     id = "PROF001"
@@ -46,20 +47,20 @@ class NotQuotable(ModelRule):
 
 
 class TeacherOnce(ModelRule):
-    """The teacher is either a published checkpoint or trained by a recipe; with both, or neither,
-    it is not said which network everything is compared with.
+    """The teacher is either a published checkpoint or trained by a recipe. With both or neither it
+    is unclear which network everything is compared with.
     """
 
     id = "PROF003"
     title = "the profile does not say where its teacher comes from"
-    fix = "give teacher.checkpoint, or training.teacher, and write null for the other"
+    fix = "give either teacher.checkpoint or training.teacher, and write null for the other"
     codes = ("profile_teacher",)
     expected = "either a published checkpoint or a recipe in training.teacher"
 
 
 class NetworkShape(ModelRule):
-    """The heads of attention share the channels in multiples of four (two-dimensional RoPE turns
-    pairs of channels for rows and for columns), and only a `dpt` head has widths.
+    """Attention heads divide the channels evenly, in multiples of four (two-dimensional RoPE
+    rotates pairs of channels for rows and for columns). Only a `dpt` head has widths.
     """
 
     id = "PROF004"
@@ -70,8 +71,8 @@ class NetworkShape(ModelRule):
 
 class PatchesGrow(ModelRule):
     """Stages of the teacher's training enlarge its patches by whole factors, which only a linear
-    head can follow; the last stage has the network's own. The same holds for a distillation at
-    smaller patches.
+    head supports. The last stage has the patch size of the network. The same holds for a
+    distillation at smaller patches.
     """
 
     id = "PROF006"
@@ -81,8 +82,8 @@ class PatchesGrow(ModelRule):
 
 
 class NothingToFill(FileRule):
-    """A value that the user must supply is null and `fill_in` says what it is; `null` with no word,
-    or a word with no null, leaves the next reader guessing.
+    """A value that the user must supply is null, and `fill_in` describes it. With only one of the
+    two it is unclear what is missing.
     """
 
     id = "PROF005"

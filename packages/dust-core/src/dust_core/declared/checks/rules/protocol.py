@@ -1,4 +1,4 @@
-"""PROT: the protocol that every experiment shares, so that figures can be compared."""
+"""PROT: every experiment follows one protocol, so that figures can be compared."""
 
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import ModelRule
@@ -18,7 +18,7 @@ class StaticShape(ModelRule):
 
 class PairGraph(ModelRule):
     """The workload is a swin graph with K = 4: each image with its four neighbours, 20 pairs in
-    all.
+    total.
     """
 
     id = "PROT002"
@@ -28,7 +28,7 @@ class PairGraph(ModelRule):
 
 
 class Seed(ModelRule):
-    """Every random choice is drawn with one seed, so that two runs differ in what is declared."""
+    """Every random choice uses one seed, so that two runs differ only in what is declared."""
 
     id = "PROT003"
     title = "the seed is not the protocol's"
@@ -37,9 +37,7 @@ class Seed(ModelRule):
 
 
 class QualityMetrics(ModelRule):
-    """Four metrics are reported side by side (absrel, rmse, delta1, chamfer); the lines bind
-    delta1.
-    """
+    """Four metrics are reported (absrel, rmse, delta1, chamfer). The lines bind delta1."""
 
     id = "PROT004"
     title = "the quality metrics are not the protocol's"
@@ -48,8 +46,8 @@ class QualityMetrics(ModelRule):
 
 
 class Timing(ModelRule):
-    """Latency is the median and the 95th percentile of at least 50 calls, candidate and baseline in
-    turn.
+    """Latency is the median and the 95th percentile of at least 50 calls. Calls of candidate and
+    baseline alternate.
     """
 
     id = "PROT005"
@@ -59,7 +57,8 @@ class Timing(ModelRule):
 
 
 class SceneProtocol(ModelRule):
-    """t_scene_s times five images whose pairs run both ways, then their global alignment."""
+    """t_scene_s is the time of all pairs of five images, in both orders, and their global
+    alignment."""
 
     id = "PROT006"
     title = "the scene protocol is not the agreed one"
@@ -68,8 +67,8 @@ class SceneProtocol(ModelRule):
 
 
 class Epochs(ModelRule):
-    """Distillation runs 10 to 30 epochs, fine-tuning of quantized and pruned networks 10 to 15. How
-    large an epoch is, is the profile's business.
+    """Distillation runs 10 to 30 epochs, fine-tuning of quantized and pruned networks 10 to 15. The
+    profile sets the size of an epoch.
     """
 
     id = "PROT007"
@@ -79,10 +78,10 @@ class Epochs(ModelRule):
 
 
 class CalibrationSize(ModelRule):
-    """Quantization ranges need 512 images or more; only ABL-2 asks what 128 and 256 would do."""
+    """Quantization ranges need 512 images or more. Only ABL-2 also measures 128 and 256."""
 
     id = "PROT008"
-    title = "the number of calibration images is not an agreed one"
+    title = "the number of calibration images is not an agreed number"
     fix = "write calibration_images: 512 or more; in ABL-2 one of 128, 256 and 512"
     codes = ("calibration_size",)
 
@@ -97,7 +96,7 @@ class Precision(ModelRule):
 
 
 class KeepList(ModelRule):
-    """The keep-list names families of operators that stay in float, each once:
+    """The keep-list names the families of operators that stay in float, each once:
 
     keep_list: [layernorm, softmax, attn_scale, rope, postprocess]
     """
@@ -113,8 +112,8 @@ class KeepList(ModelRule):
 
 
 class StudentShare(ModelRule):
-    """Students lose about 30 % of depth, heads and FFN width each (0.2 to 0.4); embedding widths
-    stay, so that features compare without a projection.
+    """Students lose about 30 % of depth, of heads and of FFN width (0.2 to 0.4 each). Embedding
+    widths stay, so that features can be compared without a projection.
     """
 
     id = "PROT011"
@@ -124,7 +123,7 @@ class StudentShare(ModelRule):
 
 
 class Temperature(ModelRule):
-    """p^(1/T) softens a law for T >= 1; beyond 20 nothing of it is left."""
+    """p^(1/T) softens a distribution for T >= 1. Beyond 20 it is almost uniform."""
 
     id = "PROT012"
     title = "the distillation temperature is outside its range"
@@ -133,7 +132,7 @@ class Temperature(ModelRule):
 
 
 class Rho(ModelRule):
-    """rho is the fraction of the width that pruning takes away, not a percentage: 0.1, not 10."""
+    """rho is the fraction of the width that pruning removes, not a percentage: 0.1, not 10."""
 
     id = "PROT013"
     title = "the pruned fraction is outside its range"
@@ -142,7 +141,7 @@ class Rho(ModelRule):
 
 
 class Opset(ModelRule):
-    """Graphs are exported with ONNX opset 19, the first whose Q/DQ takes FP16 scales."""
+    """Graphs are exported with ONNX opset 19, the first opset whose Q/DQ accepts FP16 scales."""
 
     id = "PROT014"
     title = "the ONNX opset is not the agreed one"
@@ -151,10 +150,10 @@ class Opset(ModelRule):
 
 
 class OnFailure(ModelRule):
-    """What a missed line leads to is one of `stop`, `record` and `{escalate: TASK}`."""
+    """`on_failure` says what a missed line leads to: `stop`, `record` or `{escalate: TASK}`."""
 
     id = "PROT015"
-    title = "on_failure is no known action"
+    title = "on_failure is not a known action"
     fix = "write on_failure: stop, on_failure: record, or on_failure: {escalate: Q-2}"
     codes = ("on_failure",)
     expected = "stop, record or {escalate: TASK}"

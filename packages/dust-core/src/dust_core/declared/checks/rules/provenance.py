@@ -1,4 +1,4 @@
-"""PROV: that a result is of the specs beside it; and EXEC, that executed specs stay as run."""
+"""PROV: a result belongs to the specs beside it. EXEC: executed specs stay as they were."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
@@ -31,12 +31,12 @@ class ProvenanceRule(ResultRule):
 
 
 class TaskUnknown(ProvenanceRule):
-    """A result belongs to a task. Where that was renamed or removed, nothing says what the figures
-    are of.
+    """A result belongs to a task. If the task was renamed or removed, it is unknown what the
+    figures describe.
     """
 
     id = "PROV001"
-    title = "the result is of a task that the specs do not have"
+    title = "the result belongs to a task that the specs do not have"
     fix = "restore the task under its id, or remove the result"
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:
@@ -47,10 +47,10 @@ class TaskUnknown(ProvenanceRule):
 
 
 class ProfileUnknown(ProvenanceRule):
-    """Results lie in `artifacts/{profile}`, and their provenance names that profile."""
+    """Results are in `artifacts/{profile}`, and their provenance names that profile."""
 
     id = "PROV002"
-    title = "the result names a profile that does not exist, or lies in another's folder"
+    title = "the result names a profile that does not exist, or is in another profile's folder"
     fix = "move the file to its profile's folder, or run the task under that profile"
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:
@@ -66,13 +66,13 @@ class ProfileUnknown(ProvenanceRule):
 
 
 class SpecDigest(ProvenanceRule):
-    """A result carries the digest of the task that was executed. Where it differs from the task's
-    digest today, the figures are of another experiment than the specs now describe; EXEC001 says
-    the same at the spec.
+    """A result holds the digest of the task that was executed. If it differs from the task's digest
+    today, the figures belong to another experiment than the specs now describe. EXEC001 reports the
+    same at the spec.
     """
 
     id = "PROV003"
-    title = "the result is of another version of its task"
+    title = "the result belongs to another version of its task"
     fix = "restore the task as executed, or run it again under the next run"
     requires = (*WHOLE_RESULT, "PROV001", "PROV002")
 
@@ -89,12 +89,12 @@ class SpecDigest(ProvenanceRule):
 
 
 class ProfileDigest(ProvenanceRule):
-    """A profile decides no success, but it decides size and device: figures taken under another
-    version of it are not those that running the task now would give.
+    """A profile does not decide success, but it decides size and device. Figures measured under
+    another version of the profile may differ from those of a run now.
     """
 
     id = "PROV004"
-    title = "the profile has changed since the result was taken"
+    title = "the profile has changed since the result was measured"
     fix = "run the task again, or restore the profile"
     severity = "warning"
     requires = (*WHOLE_RESULT, "PROV001", "PROV002")
@@ -110,12 +110,12 @@ class ProfileDigest(ProvenanceRule):
 
 
 class DirtyTree(ResultRule):
-    """A commit names the code that ran only if nothing was changed since. From a dirty working tree
-    nobody else can run the same.
+    """A commit identifies the code that ran only if the working tree had no changes. A run from a
+    dirty working tree cannot be repeated.
     """
 
     id = "PROV005"
-    title = "the result was taken from a dirty working tree"
+    title = "the result comes from a dirty working tree"
     fix = "commit, and run the task again"
     severity = "warning"
     requires = WHOLE_RESULT
@@ -129,16 +129,16 @@ class DirtyTree(ResultRule):
 
 
 class ExecutedRule(Rule[ExecutedSpecs]):
-    """A rule that compares specs with the results that lie beside them."""
+    """A rule that compares specs with the results beside them."""
 
     subject = ExecutedSpecs
     requires = ("SPEC", "PROT", "NAME", "REF", "GATE009", "GATE010")
 
 
 class ExecutedImmutable(ExecutedRule):
-    """A record is evidence for the spec as it was executed. Changing that spec under the same id
-    would put the old figures under a new experiment; a change takes the next `run`, which gives it
-    an id and a record of its own. Removing the task, or giving its id to another, does the same.
+    """A record is evidence for the spec as it was executed. A changed spec under the same id would
+    assign the old figures to a new experiment. A change needs the next `run`, which gives it its
+    own id and record. The rule also fires if the task was removed, or its id given to another task.
     """
 
     id = "EXEC001"
@@ -155,15 +155,15 @@ class ExecutedImmutable(ExecutedRule):
                     expected = f"the task as executed, or run: {attempt.run + 1}"
                 case "reused":
                     place = subject.tree.by_id[task_id].place("exp_id")
-                    expected = "an id of its own"
+                    expected = "an id that no other task has"
                 case _:
                     place, expected = Place(subject.path), f"{task_id}, as it was executed"
             yield self.finding(place, executed, expected)
 
 
 class WorkloadImmutable(ExecutedRule):
-    """Every figure is taken on the workload. Changing it after tasks were executed takes the common
-    ground from all of them.
+    """Every figure is measured on the workload. If it changes after tasks were executed, their
+    figures can no longer be compared with new ones.
     """
 
     id = "EXEC002"
@@ -180,10 +180,10 @@ class WorkloadImmutable(ExecutedRule):
         for place, results in by_place.items():
             more = f" and {len(results) - 1} more" if len(results) > 1 else ""
             workload = f"another workload than that of {results[0]}{more}"
-            yield self.finding(place, workload, "the workload that results were taken on")
+            yield self.finding(place, workload, "the workload that results were measured on")
 
     def _decided_at(self, tree: SpecTree, task: "ResolvedTask") -> Place:
-        """Where the workload is declared: a profile may bring data of its own."""
+        """Where the workload is declared: a profile may have its own data."""
         if task.profile.data != "embedded":
             for file in tree.of_kind("Profile"):
                 if file.model.metadata.name == task.profile_name:
@@ -213,19 +213,19 @@ def _resolve(tree: SpecTree, task: str, profile: str) -> "ResolvedTask | None":
         return None
     try:
         return resolve(tree.spec_set, task, profile)
-    except (DustError, RecursionError):  # it refers to what is not there, or to itself: REF tells
+    except (DustError, RecursionError):  # it refers to an absent task, or to itself; REF reports it
         return None
 
 
 def _is_of(task: "ResolvedTask", file: "ResultFile") -> bool:
-    """Whether a result file is of a task's present run; a task without an id has but one."""
+    """Whether a result belongs to a task's present run; a task without an exp_id has only one."""
     return task.exp_id is None or task.exp_id in {candidate.exp_id for candidate in file.candidates}
 
 
 def _executed(specs: ExecutedSpecs) -> "Iterator[tuple[ResultJson, Provenance]]":
     """Each faultless result file, with its candidate's provenance.
 
-    Results that may not be quoted, as those of the profile ci, hold no task to its spec.
+    Results that may not be quoted, e.g. of the profile ci, are left out.
     """
     profiles = specs.tree.spec_set.profiles if specs.tree.spec_set else {}
     for result in specs.results:
@@ -239,7 +239,7 @@ def _executed(specs: ExecutedSpecs) -> "Iterator[tuple[ResultJson, Provenance]]"
 def _contradicted(
     specs: ExecutedSpecs,
 ) -> "Iterator[tuple[ResultJson, Attempt, str, Contradiction]]":
-    """Each result that the specs contradict, with the task that does; workloads are EXEC002's."""
+    """Each result that the specs contradict, with the task; EXEC002 reports workloads."""
     for result, provenance in _executed(specs):
         task = _resolve(specs.tree, provenance.task, provenance.profile)
         is_as_executed = (
@@ -262,8 +262,8 @@ def _is_superseded(task: "ResolvedTask", result: ResultJson) -> bool:
 
 
 def _attempt(task: "ResolvedTask | None", result: ResultJson) -> Attempt:
-    """Which run a result is of, as far as it says: the records of a task that runs no experiment
-    of its own name those of others.
+    """The run that a result belongs to, as far as the result says. The records of a task without
+    its own experiment have the ids of other experiments.
     """
     file = result.model
     task_id = file.task if file else ""
@@ -274,7 +274,7 @@ def _attempt(task: "ResolvedTask | None", result: ResultJson) -> Attempt:
 
 
 def _run_of(exp_id: str) -> int:
-    """The run that an experiment's id spells; 1 for a text that is no id, as REC020 says."""
+    """The run in an experiment's id; 1 for a text that is not an id, which REC020 reports."""
     from dust_core.declared.specs.names import parse_exp_id
 
     try:

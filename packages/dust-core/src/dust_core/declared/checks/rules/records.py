@@ -1,4 +1,4 @@
-"""REC: that a result file is whole: 25 fields, in order, with finite numbers in their units."""
+"""REC: a result file is complete: 25 fields, in order, with finite numbers in their units."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -18,7 +18,7 @@ class ReadableResult(ResultRule):
 
     id = "REC001"
     title = "the file is not JSON of one meaning"
-    fix = "run the task again: result files are written whole, by tasks"
+    fix = "run the task again: only tasks write result files"
     requires = ()
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ class ReadableResult(ResultRule):
 
 
 class FiniteNumbers(ResultRule):
-    """NaN and infinities compare with nothing, so a record with one can neither pass nor fail. What
+    """NaN and infinities cannot be compared, so a record with one can neither pass nor fail. What
     was not measured is null, with its reason in `provenance.reasons`.
     """
 
@@ -44,10 +44,10 @@ class FiniteNumbers(ResultRule):
 
 
 class ResultHeader(ResultRule):
-    """A result file says what it is: `"apiVersion": "dust/v1", "kind": "Result"`."""
+    """A result file begins with `"apiVersion": "dust/v1", "kind": "Result"`."""
 
     id = "REC003"
-    title = "the file does not say that it is a result of this format"
+    title = "the file is not marked as a result of this format"
     fix = "write the expected value, if the file is a result"
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ class ResultFaultRule(ResultRule):
                 yield self.report(subject, fault)
 
     def concerns(self, fault: ModelFault) -> bool:
-        """Whether this rule, of all, answers for a fault."""
+        """Whether this rule is the one that reports the fault."""
         return fault.code in self.codes
 
     def report(self, subject: ResultJson, fault: ModelFault) -> Finding:
@@ -82,8 +82,8 @@ class ResultFaultRule(ResultRule):
 
 
 class FieldAbsent(ResultFaultRule):
-    """A record has its 25 fields, every one of them, and its provenance all of its own. A field
-    that does not apply is null, because an absent one could as well be forgotten.
+    """A record has all of its 25 fields, and its provenance has all of its fields too. A field that
+    does not apply is null, because an absent field may have been forgotten.
     """
 
     id = "REC004"
@@ -98,7 +98,7 @@ class FieldAbsent(ResultFaultRule):
 
 
 class FieldUnknown(ResultFaultRule):
-    """A record has no field beside the 25; what else is to be told goes to `extra`."""
+    """A record has no field beyond the 25; other values go to `extra`."""
 
     id = "REC005"
     title = "a field that does not exist"
@@ -111,7 +111,8 @@ class FieldUnknown(ResultFaultRule):
 
 
 class FieldOrder(ResultRule):
-    """The 25 fields stand in one order everywhere, so that two records can be read side by side."""
+    """The 25 fields have the same order everywhere, so that two records can be read side by
+    side."""
 
     id = "REC006"
     title = "the fields are not in their order"
@@ -128,12 +129,12 @@ class FieldOrder(ResultRule):
 
 
 class ZeroForNull(ResultFaultRule):
-    """A measured quantity of zero is a measurement that did not happen. Null says so; 0 would enter
-    means and ratios.
+    """A measured quantity of zero means that nothing was measured. The right value is null; 0 would
+    distort means and ratios.
     """
 
     id = "REC007"
-    title = "0 stands where nothing was measured"
+    title = "0 where nothing was measured"
     fix = "write null, and the reason in provenance.reasons"
 
     def concerns(self, fault: ModelFault) -> bool:
@@ -196,14 +197,14 @@ class ZonedTime(ResultFaultRule):
 
 
 class Contradiction(ResultFaultRule):
-    """A record follows from its provenance: its metrics are the means of the per-pair values, its
-    latencies percentiles of the samples (so p95 is at least p50), and a task has one result for an
+    """A record follows from its provenance. Its metrics are the means of the per-pair values. Its
+    latencies are percentiles of the samples, so p95 is at least p50. A task has one result for an
     experiment.
     """
 
     id = "REC011"
     title = "the parts of a result contradict each other"
-    fix = "run the task again; a figure is never corrected by hand"
+    fix = "run the task again; do not correct figures by hand"
     codes = ("value_error",)
 
     def concerns(self, fault: ModelFault) -> bool:
@@ -223,8 +224,8 @@ class Contradiction(ResultFaultRule):
 
 
 class ReasonOwed(ResultRule):
-    """A measured field may be null, if `provenance.reasons` says why: the engine cannot run where
-    there is no GPU, the scene was not aligned.
+    """A measured field may be null if `provenance.reasons` says why, e.g. that the engine needs a
+    GPU or that the scene was not aligned.
     """
 
     id = "REC012"

@@ -1,4 +1,4 @@
-"""REF: that everything a task names exists, once, and nothing waits for itself."""
+"""REF: everything that a task names exists, once, and no task waits for itself."""
 
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -27,11 +27,12 @@ class NeedsUnknown(TreeRule):
 
 
 class Cycle(TreeRule):
-    """Tasks run in the order of their needs, so no task may wait for itself, by whatever way."""
+    """Tasks run in the order of their needs, so no task may wait for itself, directly or through
+    others."""
 
     id = "REF002"
     title = "tasks wait for each other in a circle"
-    fix = "remove one of the needs on the way"
+    fix = "remove one of the needs in the circle"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
         graph = {
@@ -56,12 +57,12 @@ class Cycle(TreeRule):
 
 
 class EscalationUnknown(TreeRule):
-    """A task that escalates names the one that takes over: another task, of the same stage, which
+    """A task that escalates names the task that takes over: another task of the same stage, which
     does not escalate back.
     """
 
     id = "REF003"
-    title = "a task escalates to none that can take over"
+    title = "a task escalates to a task that cannot take over"
     fix = "name another task of the same stage"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
@@ -95,7 +96,8 @@ class EscalationUnknown(TreeRule):
 
 
 class GateUnknown(TreeRule):
-    """A task is held to lines of gates.yaml, by name. A misspelt name would hold it to nothing."""
+    """A task names the lines of gates.yaml that it must meet. A misspelt name would bind
+    nothing."""
 
     id = "REF004"
     title = "a task names a line that gates.yaml does not have"
@@ -133,8 +135,8 @@ class InputUnproduced(TreeRule):
 
 
 class InputNotNeeded(TreeRule):
-    """A file is there in time only if the task that writes it is needed, directly or through
-    another.
+    """A file exists in time only if the task that writes it is needed, directly or through another
+    task.
     """
 
     id = "REF006"
@@ -155,7 +157,7 @@ class InputNotNeeded(TreeRule):
 
 
 class OutputTwice(TreeRule):
-    """Two tasks that write one file overwrite each other, whichever runs last."""
+    """If two tasks write one file, the last run overwrites the other's."""
 
     id = "REF007"
     title = "two tasks write one file"
@@ -167,13 +169,13 @@ class OutputTwice(TreeRule):
             for loc, name in task.texts("outputs"):
                 owner, there = first.setdefault(name, (task, loc))
                 if (owner, there) != (task, loc):
-                    expected = f"a name of its own: {owner.id} writes it, at {owner.place(*there)}"
+                    expected = f"another name: {owner.id} writes it, at {owner.place(*there)}"
                     yield self.finding(task.place(*loc), name, expected)
 
 
 class TakesOverUnknown(TreeRule):
-    """Some tasks take over another's parameters: a policy is a task of P2, candidates are students
-    of P1, an ablation departs from any task but an ablation.
+    """Some tasks take over another task's parameters. A policy is a task of P2, candidates are
+    students of P1, and the base of an ablation is any task but an ablation.
     """
 
     id = "REF008"
@@ -194,13 +196,13 @@ class TakesOverUnknown(TreeRule):
 
 
 class BaselineUnknown(TreeRule):
-    """The baseline of a line is a task that has run when the line is judged: it comes before every
-    task that is held to the line.
+    """The baseline of a line is a task that has run before the line is judged. It comes before
+    every task that names the line.
     """
 
     id = "REF009"
-    title = "a line's baseline is no task that runs before"
-    fix = "name a task with a record, and need it where the line is used"
+    title = "a line's baseline is not a task that runs before"
+    fix = "name a task with a record, and add it to the needs of each task with the line"
     requires = ("SPEC001", "SPEC004", "REF001")
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""TAB: that result_table.csv is the records, neither more nor less."""
+"""TAB: result_table.csv holds exactly the records."""
 
 import csv
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _AGAIN = "write it again from the records: dust table"
 
 
 class ReadableTable(TableRule):
-    """A result table is UTF-8 text of at most 16 MB with one line a row (RFC 4180)."""
+    """A result table is UTF-8 text of at most 16 MB with one line for each row (RFC 4180)."""
 
     id = "TAB001"
     title = "the file is not a table"
@@ -47,7 +47,7 @@ class Columns(TableRule):
 
 
 class Cells(TableRule):
-    """Every row has a cell for every column; what was not measured is the word `null`, never empty,
+    """Every row has a cell for every column. What was not measured is the word `null`, never empty,
     0 or `nan`.
     """
 
@@ -88,7 +88,7 @@ class RowTwice(TableRule):
 
 
 class TableAgrees(TableRule):
-    """The table is made from the result files beside it: the same experiments, the same figures."""
+    """The table comes from the result files beside it: the same experiments, the same figures."""
 
     id = "TAB005"
     title = "the table and the result files beside it disagree"

@@ -1,4 +1,4 @@
-"""SPEC010 to SPEC013: keys and values, where no rule with a reason of its own answers for them."""
+"""SPEC010 to SPEC013: keys and values that no more specific rule reports."""
 
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules import gates, names, profiles, protocol
@@ -18,8 +18,8 @@ _TYPES = ("_type", "_parsing", "_from_float", "_from_date_parsing", "_from_datet
 
 
 class UnknownKey(ModelRule):
-    """Unknown keys are refused: a misspelt one would otherwise be an experiment that silently runs
-    with a default.
+    """Unknown keys are refused: with a misspelt key the experiment would silently run with a
+    default.
     """
 
     id = "SPEC010"
@@ -37,8 +37,8 @@ class UnknownKey(ModelRule):
 
 
 class MissingKey(ModelRule):
-    """Every parameter is written down, because a default that nobody sees decides an experiment
-    that nobody approved. Only keys that the reference marks optional may be left out.
+    """Every parameter is written down, because a hidden default would decide the experiment without
+    review. Only keys that the reference marks optional may be left out.
     """
 
     id = "SPEC011"
@@ -60,8 +60,8 @@ class MissingKey(ModelRule):
 
 
 class WrongType(ModelRule):
-    """A value has the type that its key asks for: nothing is converted, so `"30"` is no number, and
-    `3.0` no whole one.
+    """A value has the type that its key requires. Values are not converted, so `"30"` is not a
+    number, and `3.0` is not an integer.
     """
 
     id = "SPEC012"
@@ -77,11 +77,11 @@ class WrongType(ModelRule):
 
 
 class WrongValue(ModelRule):
-    """A value of the right type may still be none of the choices, or beyond its bounds."""
+    """The value has the right type, but is not one of the choices, or is outside its bounds."""
 
     id = "SPEC013"
     title = "a value that is not allowed here"
-    fix = "write a value from the expected ones; docs/specs.md gives the bounds and their units"
+    fix = "write one of the expected values; docs/specs.md gives the bounds and their units"
 
     def concerns(self, subject: YamlFile, fault: ModelFault) -> bool:
         return not (
@@ -93,7 +93,7 @@ class WrongValue(ModelRule):
 
 
 def _misspelt(subject: YamlFile) -> set[tuple[str | int, ...]]:
-    """The keys that unknown ones beside them were meant to be; the unknown ones are told of."""
+    """The absent keys that an unknown key misspells; only the unknown key is reported."""
     return {
         (*fault.loc[:-1], nearest(str(fault.loc[-1]), fault.choices))
         for fault in subject.faults

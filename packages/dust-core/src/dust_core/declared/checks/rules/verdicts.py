@@ -1,4 +1,4 @@
-"""VERD: that a verdict says what its own numbers, and gates.yaml, say."""
+"""VERD: a verdict agrees with its own numbers and with gates.yaml."""
 
 import math
 from collections.abc import Iterator
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from dust_core.declared.records import Result, ResultFile, Verdict
 
 SAMPLED = frozenset({"t_pair_p50_down"})
-"""Metrics that are sampled: their interval must lie on one side of the line."""
+"""Metrics that are sampled: their interval must be on one side of the line."""
 
 _CLOSE = {"rel_tol": 1e-9, "abs_tol": 1e-12}
 _Contradiction = tuple[str, str, str]
-"""The verdict's field that is wrong, what it says, and what its numbers say."""
+"""The verdict's wrong field, its value, and the value that follows from the numbers."""
 
 
 class VerdictAgainstValue(ResultRule):
-    """A verdict follows from its own numbers. Its metric is one that lines bind, in that metric's
-    unit and with its operator; it passes if its value meets the line and fails if not; its margin
-    is the distance between the two; a latency is inconclusive if its interval holds the line or is
-    absent; and a quantity that the task measured itself is the one in the result's provenance.
+    """A verdict follows from its own numbers. Lines can bind its metric, and its unit and operator
+    are those of the metric. It passes if its value meets the line and fails if not. Its margin is
+    the distance between value and line. A latency is inconclusive if its interval contains the line
+    or is absent. A quantity that the task measured itself equals the one in the result's
+    provenance.
     """
 
     id = "VERD001"
@@ -77,7 +78,7 @@ def _contradictions(verdict: "Verdict", file: "ResultFile | None") -> Iterator[_
 
 
 def _status(verdict: "Verdict", *, met: bool) -> str:
-    """The status that value, line and interval lead to."""
+    """The status that follows from value, line and interval."""
     interval = verdict.interval
     if verdict.metric in SAMPLED and (
         interval is None or interval.low < verdict.line <= interval.high
@@ -113,12 +114,12 @@ def _against_results(
 
 
 class VerdictAgainstLine(ProvenanceRule):
-    """A verdict quotes the line it was judged by; where gates.yaml now has another, or none of that
-    name, the verdict is of the past.
+    """A verdict holds the line it was judged by. If gates.yaml now has another line, or none of
+    that name, the verdict is out of date.
     """
 
     id = "VERD002"
-    title = "a verdict was judged by another line than gates.yaml has"
+    title = "a verdict was judged by a line that differs from gates.yaml"
     fix = "compute it again: dust gate STAGE"
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:

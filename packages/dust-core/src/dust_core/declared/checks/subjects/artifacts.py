@@ -17,7 +17,7 @@ _CELL = re.compile(r'"(?:[^"]++|"")*+"|[^,]*')
 
 @dataclass(frozen=True, slots=True)
 class TableFault:
-    """Bytes that are no table."""
+    """The bytes are not a table."""
 
     place: Place
     text: str
@@ -40,12 +40,12 @@ class Table:
 
     @property
     def parts(self) -> tuple[ResultJson, ...]:
-        """The result files that it sums up."""
+        """The result files that the table sums up."""
         return self.results
 
     @cached_property
     def source(self) -> tuple[str, ...] | TableFault:
-        """The lines, or why there are none."""
+        """The lines, or the fault that prevents reading them."""
         here = Place(self.path)
         try:
             with self.file.open("rb") as stream:
@@ -111,7 +111,7 @@ class Artifacts:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """One exported ONNX graph; packages that read graphs bring the rules for it."""
+    """One exported ONNX graph; packages that read graphs provide its rules."""
 
     path: str
     file: Path

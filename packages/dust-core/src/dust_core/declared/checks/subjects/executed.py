@@ -1,4 +1,4 @@
-"""Specs beside the results of what was executed from them, as rules see both together."""
+"""Specs together with the results of their execution, as rules see them."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from dust_core.declared.checks.subjects.specs import SpecTree, YamlFile
 class ExecutedSpecs:
     """The specs of a project and its results.
 
-    A result knows the specs above it (`ResultJson.specs`); specs know no results, so whatever
-    compares them from the side of the specs looks at this.
+    A result refers to the specs above it (`ResultJson.specs`), but specs do not refer to results.
+    So rules that compare them and report at the specs have this as their subject.
 
     Attributes:
         tree: the specs.
-        results: every result file beside them, of whatever profile.
+        results: every result file beside them, of every profile.
     """
 
     tree: SpecTree
@@ -28,5 +28,5 @@ class ExecutedSpecs:
 
     @property
     def parts(self) -> tuple[SpecTree | YamlFile, ...]:
-        """The specs and their files: a fault in one of them is a fault in the ground."""
+        """The specs and their files; a fault in a part counts for the whole."""
         return (self.tree, *self.tree.parts)

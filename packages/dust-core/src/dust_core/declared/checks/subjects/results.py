@@ -1,4 +1,4 @@
-"""Result files as rules see them: text, places, model, and the specs that they answer to."""
+"""Result files as rules see them: text, places, model, and the specs that they belong to."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,7 +45,7 @@ class ResultJson:
 
     @property
     def is_result(self) -> bool:
-        """Whether it calls itself a result, or cannot be read and is named as one."""
+        """Whether the file is marked as a result, or cannot be read and is named like a result."""
         from dust_core.declared.records.storage import calls_itself_result
 
         return calls_itself_result(self.file.name, self.source)
@@ -61,7 +61,7 @@ class ResultJson:
 
     @cached_property
     def records(self) -> tuple[tuple[Loc, dict[str, Any], dict[str, Any]], ...]:
-        """Where each record is that is a JSON object, the record, and its provenance."""
+        """The location of each record that is a JSON object, the record, and its provenance."""
         return tuple(
             (("results", index, "record"), result["record"], _object(result.get("provenance")))
             for index, result in self.results
@@ -93,7 +93,7 @@ class ResultJson:
         return self._validated[1]
 
     def place(self, loc: Loc = (), *, of_key: bool = False) -> Place:
-        """Where the value at `loc` stands, or its key."""
+        """Where the value at `loc` is, or its key."""
         if isinstance(self.source, JsonFault):
             return self.source.place
         return self.source.place(loc, of_key=of_key)

@@ -1,4 +1,4 @@
-"""Spec files as rules see them: text, places, models; and the tree that they form."""
+"""Spec files as rules see them: text, places and models; and the tree of all files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class YamlFile:
             return error
 
     def excerpt(self, position: Position) -> str:
-        """The rest of a line of a file that is not a document, from a position on."""
+        """The rest of a line from a position on, in a file that is not a document."""
         with self.file.open("rb") as stream:
             lines = stream.read(MAX_BYTES).split(b"\n")
         line = lines[position.line - 1] if position.line <= len(lines) else b""
@@ -64,13 +64,13 @@ class YamlFile:
 
     @property
     def kind(self) -> str:
-        """The declared kind, where it is one that exists; else empty."""
+        """The declared kind if it exists; else empty."""
         kind = self.data.get("kind")
         return kind if isinstance(kind, str) and kind in KINDS else ""
 
     @property
     def spec(self) -> dict[str, Any]:
-        """The values under `spec`; empty where that is not a mapping."""
+        """The values under `spec`; empty if `spec` is not a mapping."""
         spec = self.data.get("spec")
         return spec if isinstance(spec, dict) else {}
 
@@ -94,7 +94,7 @@ class YamlFile:
         return self._validated[1]
 
     def place(self, loc: Loc = (), *, of_key: bool = False) -> Place:
-        """Where the value at `loc` stands, or its key."""
+        """Where the value at `loc` is, or its key."""
         if self.document is None:
             return Place(self.path)
         position = self.document.position(loc, of_key=of_key)
@@ -103,7 +103,7 @@ class YamlFile:
 
 @dataclass(frozen=True, eq=False)
 class TaskEntry:
-    """One task as it is written, whether or not its model takes it."""
+    """One task as it is written, whether or not its model accepts it."""
 
     id: str
     file: YamlFile
@@ -116,7 +116,7 @@ class TaskEntry:
 
     @property
     def common(self) -> Any:
-        """What the file says of all its tasks; None where it says nothing."""
+        """What all tasks of the file share (`spec.common`); None if the file has none."""
         return getattr(self.file.model.spec, "common", None) if self.file.model else None
 
     def texts(self, key: str) -> Iterator[tuple[Loc, str]]:
@@ -134,7 +134,7 @@ class TaskEntry:
         return target if isinstance(target, str) else ""
 
     def place(self, *loc: str | int, of_key: bool = False) -> Place:
-        """Where a value of the task stands; the task's own id without `loc`."""
+        """Where a value of the task is; without `loc`, where its id is."""
         whole = ("spec", "tasks", self.id, *loc)
         return self.file.place(whole, of_key=of_key or not loc)
 
@@ -184,7 +184,7 @@ class SpecTree:
 
     @cached_property
     def gates(self) -> dict[str, tuple[YamlFile, Gate]]:
-        """The lines by name, with the file they stand in; of faultless files alone."""
+        """The lines by name with their file; only of files without faults."""
         return {
             name: (file, gate)
             for file in self.of_kind("Gates")
@@ -194,7 +194,7 @@ class SpecTree:
 
     @property
     def workload(self) -> tuple[YamlFile, WorkloadSpec] | None:
-        """The workload and its file; None where there is none without faults."""
+        """The workload and its file; None if it is absent or has faults."""
         for file in self.of_kind("Workload"):
             if file.model:
                 return file, file.model.spec
@@ -202,7 +202,7 @@ class SpecTree:
 
     @cached_property
     def spec_set(self) -> "SpecSet | None":
-        """The tree as tasks are resolved from it; None where a file has faults."""
+        """The tree as a set of specs, to resolve tasks from; None where a file has faults."""
         from dust_core.declared.specs import SpecSet
 
         if not all(file.document and file.model for file in self.parts):

@@ -1,4 +1,4 @@
-"""One model a kind of spec file; frozen, unknown keys refused."""
+"""One model for each kind of spec file; frozen, unknown keys refused."""
 
 from typing import Any
 
@@ -60,4 +60,4 @@ KINDS: dict[str, type[Any]] = {
     "Gates": Gates,
     "Profile": Profile,
 }
-"""The model of each `kind`, in the order in which the files are read best."""
+"""The model of each `kind`, in reading order."""

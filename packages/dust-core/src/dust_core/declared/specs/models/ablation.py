@@ -1,4 +1,4 @@
-"""P5: which of the choices mattered."""
+"""P5: which choices matter."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -11,15 +11,15 @@ from dust_core.declared.specs.names.vocabulary import KeepFamily
 
 
 class KeepVariant(SpecModel):
-    """The base's keep-list without one family."""
+    """The base task's keep-list without one family."""
 
     without: KeepFamily = Field(
-        description="The family that is quantized after all.", examples=["layernorm"]
+        description="The family that is quantized in this variant.", examples=["layernorm"]
     )
 
 
 class CalibrationVariant(SpecModel):
-    """The base calibrated on so many images."""
+    """The base task with another number of calibration images."""
 
     calibration_images: Annotated[
         Int, OneOf((128, 256, 512), "calibration_size", "ABL-2 compares 128, 256 and 512 images")
@@ -27,15 +27,15 @@ class CalibrationVariant(SpecModel):
 
 
 class LossVariant(SpecModel):
-    """The base with another weight of the feature term."""
+    """The base task with another weight of the feature term."""
 
     gamma: Number = Field(ge=0, le=1, description="Weight of the feature term.", examples=[0.1])
 
 
 class AblationTask(Task):
-    """Variants of a base task that differ from it in one parameter."""
+    """Variants of a base task, each different in one parameter."""
 
-    base: TaskId = Field(description="The task that variants depart from.", examples=["Q-1"])
+    base: TaskId = Field(description="The task that the variants are based on.", examples=["Q-1"])
 
     def refers_to(self) -> tuple[str, ...]:
         return (self.base,)
@@ -78,7 +78,7 @@ class AblateKeep(AblationTask):
 
 
 class AblateCalibration(AblationTask):
-    """How many calibration images it takes."""
+    """How many calibration images are needed."""
 
     does: Literal["ablate-calibration"] = Field(
         description="Executor.", examples=["ablate-calibration"]

@@ -12,13 +12,13 @@ class SpecModel(BaseModel):
     """Frozen; unknown keys, NaN and infinity refused.
 
     Attributes:
-        PROSE: fields that describe the experiment and do not decide it; no digest covers them.
-        LATER: fields that joined the format after experiments had been executed. At its default
-            such a field decides nothing, so that those experiments keep their identity; with any
-            other value it decides like every field. The default is part of the format's version
-            and never changes (docs/adr/018).
+        PROSE: fields that only describe the experiment; no digest covers them.
+        LATER: fields that the format gained after experiments were executed. With its default such
+            a field decides nothing, so that those experiments keep their identity. With any other
+            value it decides like every field. The default is part of the format's version and never
+            changes (docs/adr/018).
 
-    Both hold for subclasses too, which declare only what they add.
+    Both apply to subclasses too, which declare only their additions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -27,7 +27,7 @@ class SpecModel(BaseModel):
 
 
 class Metadata(SpecModel):
-    """Who a file is."""
+    """The name and title of a file."""
 
     PROSE = frozenset({"title"})
     name: Name = Field(description="Name of the file's content.", examples=["distill"])
@@ -47,7 +47,7 @@ class SpecFile(SpecModel):
 
 
 class Escalate(SpecModel):
-    """On failure the named task takes over."""
+    """The action on failure: the named task takes over."""
 
     escalate: TaskId = Field(description="The task that takes over.", examples=["Q-2"])
 
@@ -69,7 +69,7 @@ OnFailure = Annotated[Literal["stop", "record"] | Escalate, BeforeValidator(_on_
 
 
 class Task(SpecModel):
-    """One task: what it needs, what it writes, which lines it is held to.
+    """One task: its needs, its outputs and its lines.
 
     Parameters of the experiment are fields of the subclasses; `does` names the executor.
     """
@@ -79,7 +79,7 @@ class Task(SpecModel):
     does: str = Field(description="Key of the executor in the entry-point group dust.tasks.")
     title: Text = Field(description="One line for tables.", examples=["Distill at T = 3"])
     hypothesis: Text = Field(
-        description="A prediction with numbers that the report sets against the outcome.",
+        description="A prediction with numbers, which the report compares with the outcome.",
         examples=["T = 3 and beta = 0.5 hold the drop of delta1 under 1 %."],
     )
     needs: tuple[TaskId, ...] = Field(
@@ -100,16 +100,16 @@ class Task(SpecModel):
         examples=[["quality"]],
     )  # fmt: skip
     on_failure: OnFailure = Field(
-        description="What a missed line leads to: stop the line of tasks, record it as evidence, "
+        description="What a missed line leads to: stop the tasks that follow, record it as evidence, "
         "or escalate to a task.",
         examples=["stop", {"escalate": "Q-2"}],
     )
     run: Int = Field(
-        ge=1, le=999_999, description="Number of the attempt; an executed one is immutable.",
+        ge=1, le=999_999, description="Number of the attempt; an executed attempt is immutable.",
         examples=[1],
     )  # fmt: skip
     exp_id: str | None = Field(
-        description="Id of the experiment, as its parameters spell it; null for a task that runs "
+        description="Id of the experiment, spelt from its parameters; null for a task that runs "
         "no experiment of its own.",
         examples=["K_T3B05_run1"],
     )
@@ -125,15 +125,15 @@ class Task(SpecModel):
         return None
 
     def derived_exp_id(self, common: Any) -> str | None:
-        """The id that the parameters spell, None for a task that runs no experiment."""
+        """The id spelt from the parameters; None for a task without its own experiment."""
         name = self.experiment(common)
         return None if name is None else exp_id(name)
 
     def result_file(self, task_id: str) -> str:
-        """Name of the file in which the task leaves its results and verdicts.
+        """The name of the file with the task's results and verdicts.
 
-        It is the JSON file among the task's outputs. A task that declares none writes its log,
-        named after its experiment or, without one, after itself.
+        It is the JSON file among the task's outputs. A task without a declared JSON file writes its
+        log, named after its experiment or, without an experiment, after the task.
 
         Args:
             task_id: the task's id.
@@ -142,5 +142,5 @@ class Task(SpecModel):
         return declared[0] if declared else f"{self.exp_id or task_id}_log.json"
 
     def refers_to(self) -> tuple[str, ...]:
-        """Tasks whose parameters this one takes over, beyond those it needs."""
+        """Tasks whose parameters this task takes over, beyond its needs."""
         return ()

@@ -10,17 +10,17 @@ from dust_core.declared.specs.names import BaselineName
 
 
 class FreezeWorkload(Task):
-    """Check that data and protocol are complete, and write them down as measured on."""
+    """Check that data and protocol are complete, and record them."""
 
     does: Literal["freeze-workload"] = Field(description="Executor.", examples=["freeze-workload"])
 
 
 class ConfidenceFloor(SpecModel):
-    """A term that keeps confidences where they can still learn."""
+    """A term that keeps confidences in a range with a useful gradient."""
 
     weight: Number = Field(ge=0, le=10, description="Weight of the term.", examples=[0.05])
     lowest: Number = Field(
-        gt=0, le=10, description="Least C - 1 that costs nothing.", examples=[0.05]
+        gt=0, le=10, description="Smallest C - 1 without a penalty.", examples=[0.05]
     )
 
 
@@ -28,13 +28,13 @@ class TokenMatching(SpecModel):
     """How tokens of two views are matched; the profile's stages weigh the term."""
 
     channels: Annotated[Number, Field(gt=0, le=1)] = Field(
-        description="Share of the encoder's channels by which tokens compare.", examples=[0.25]
+        description="Share of the encoder's channels by which tokens are compared.", examples=[0.25]
     )
     temperature: Number = Field(
         gt=0, le=10, description="Temperature of the cosines.", examples=[0.1]
     )
     same_surface: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        description="Distance at which two points are still one surface, as a share of their "
+        description="Largest distance of two points on one surface, as a share of their "
         "distance from the camera.",
         examples=[0.05],
     )
@@ -54,7 +54,7 @@ class TrainTeacher(Task):
     )
     floor: ConfidenceFloor = Field(
         default=ConfidenceFloor(weight=0.05, lowest=0.05),
-        description="The confidence's floor, where the teacher is trained.",
+        description="The floor of the confidence, where the teacher is trained.",
     )
     matching: TokenMatching = Field(
         default=TokenMatching(channels=0.25, temperature=0.1, same_surface=0.05),
@@ -66,7 +66,7 @@ class TrainTeacher(Task):
 
 
 class EvaluateTeacher(Task):
-    """Measure the teacher by the whole protocol."""
+    """Measure the teacher with the full protocol."""
 
     does: Literal["evaluate-teacher"] = Field(
         description="Executor.", examples=["evaluate-teacher"]

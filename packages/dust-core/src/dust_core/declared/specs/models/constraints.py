@@ -1,6 +1,6 @@
-"""Constraints that say why: each refusal carries a code that a validator rule answers to.
+"""Constraints with a reason: each refusal has a code, which a validator rule reports.
 
-A plain bound (`ge=1`) explains itself. The constraints here are the project's protocol, so their
+A plain bound (`ge=1`) needs no reason. The constraints here are the project's protocol, so their
 messages name the reason, and their pydantic error type is the code, e.g. `static_shape`.
 """
 
@@ -27,7 +27,7 @@ RelativePath = Annotated[
 
 
 def refuse(code: str, message: str, **context: Any) -> PydanticCustomError:
-    """An error for a validator to raise; `message` may quote `{found}` and other context.
+    """An error for a validator to raise; `message` may contain `{found}` and other context.
 
     The message is a template of pydantic-core, which formats the context into it.
     """
@@ -70,7 +70,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Within:
-    """Annotation: a number from `low` to `high`, both allowed; None leaves an end open."""
+    """Annotation: a number from `low` to `high`, both included; None is no bound."""
 
     low: float | None
     high: float | None

@@ -16,22 +16,24 @@ Epochs = Annotated[Int, Within(10, 30, "epochs", "distillation runs 10 to 30 epo
 
 
 class Student(SpecModel):
-    """How much smaller students are; embedding widths stay, so that features compare."""
+    """How much smaller students are. Embedding widths stay, so that features can be compared."""
 
     LATER = frozenset({"blocks", "units", "ffn_multiple", "refit_ridge"})
 
-    depth: Share = Field(description="Fraction of the blocks that goes.", examples=[0.3])
-    heads: Share = Field(description="Fraction of the attention heads that goes.", examples=[0.3])
-    ffn: Share = Field(description="Fraction of the FFN width that goes.", examples=[0.3])
+    depth: Share = Field(description="Fraction of the blocks that is removed.", examples=[0.3])
+    heads: Share = Field(
+        description="Fraction of the attention heads that is removed.", examples=[0.3]
+    )
+    ffn: Share = Field(description="Fraction of the FFN width that is removed.", examples=[0.3])
     init: Literal["teacher_layers", "refitted_layers"] = Field(
-        description="Start: the teacher's own blocks, heads and channels that stay; refitted, what "
-        "they write is fitted by least squares to what the whole teacher holds there.",
+        description="Start: the teacher's blocks, heads and channels that stay; refitted, what "
+        "they write is fitted by least squares to the whole teacher's values there.",
         examples=["refitted_layers"],
     )
     blocks: Literal["even", "importance"] = Field(
         default="even",
-        description="Blocks that stay: the first, the last and evenly spaced ones between them, or "
-        "those with the largest weights where they write.",
+        description="Blocks that stay: the first, the last and evenly spaced blocks between, or "
+        "those whose output weights are largest.",
         examples=["even"],
     )
     units: Literal["l1", "first"] = Field(
@@ -78,12 +80,12 @@ class DistillLoss(SpecModel):
         examples=[0.1],
     )
     confidence_clamp: Number = Field(
-        gt=1, le=1000, description="Confidences are clamped there in the KL term.", examples=[100.0]
+        gt=1, le=1000, description="Upper limit of confidences in the KL term.", examples=[100.0]
     )
     mask_below_confidence: Number = Field(
         ge=1,
         le=100,
-        description="Pixels in which the teacher's confidence is lower leave the KL term.",
+        description="The KL term leaves out pixels with a lower confidence of the teacher.",
         examples=[1.5],
     )
     features: tuple[Literal["enc_norm", "decoder_hooks"], ...] = Field(
@@ -106,7 +108,7 @@ class DistillCommon(SpecModel):
 class BetaSchedule(SpecModel):
     """beta changes once."""
 
-    to: Number = Field(ge=0, le=1, description="beta from then on.", examples=[0.7])
+    to: Number = Field(ge=0, le=1, description="beta after the change.", examples=[0.7])
     after: Number = Field(
         gt=0, lt=1, description="Fraction of the epochs done before the change.", examples=[0.7]
     )
@@ -116,17 +118,20 @@ class DistillTask(Task):
     """Train one student."""
 
     does: Literal["distill"] = Field(description="Executor.", examples=["distill"])
-    T: Annotated[Number, Within(1, 20, "temperature", "p^(1/T) softens a law for T >= 1")] = Field(
-        description="Temperature of the KL term.", examples=[3]
-    )
+    T: Annotated[
+        Number, Within(1, 20, "temperature", "p^(1/T) softens a distribution for T >= 1")
+    ] = Field(description="Temperature of the KL term.", examples=[3])
     beta: Number = Field(ge=0, le=1, description="Weight of the KL term.", examples=[0.5])
     gamma: Number = Field(ge=0, le=1, description="Weight of the feature term.", examples=[0.0])
     beta_schedule: BetaSchedule | None = Field(
         default=None,
-        description="Change of beta in training; none keeps it constant.",
+        description="Change of beta in training; null keeps it constant.",
         examples=[{"to": 0.7, "after": 0.7}],
     )
-    epochs: Epochs = Field(description="Epochs at most; the profile sizes one.", examples=[30])
+    epochs: Epochs = Field(
+        description="Largest number of epochs; the profile sets the size of an epoch.",
+        examples=[30],
+    )
     patience: Int = Field(
         ge=1,
         le=10,
@@ -154,7 +159,7 @@ class SelectStudent(Task):
         min_length=1, description="Tasks whose students compete.", examples=[["K-1", "K-2", "K-3"]]
     )
     choose_by: Literal["validation"] = Field(
-        description="The split whose primary metric decides; the workload would be a leak.",
+        description="The split whose primary metric decides; never the workload.",
         examples=["validation"],
     )
 

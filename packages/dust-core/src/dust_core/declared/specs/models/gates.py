@@ -14,9 +14,9 @@ Op = Literal["<=", ">=", "=="]
 
 @dataclass(frozen=True, slots=True)
 class GateMetric:
-    """A quantity that a line can bind: its unit, the operator that makes sense, what it is.
+    """A quantity that a line can bind: its unit, its operator and its meaning.
 
-    A relative one is taken of `fields` of a record, against the line's baseline.
+    A relative quantity compares `fields` of a record with those of the line's baseline.
     """
 
     unit: str
@@ -26,7 +26,7 @@ class GateMetric:
 
     @property
     def relative(self) -> bool:
-        """Whether it is taken against a baseline."""
+        """Whether the quantity is relative to a baseline."""
         return bool(self.fields)
 
 
@@ -61,13 +61,13 @@ METRICS: dict[str, GateMetric] = {
     ),
     "quality_rank": GateMetric("rank", "==", "place of the chosen student by the primary metric"),
 }
-"""Every quantity a line can bind. A relative one is taken against the line's baseline."""
+"""Every quantity that a line can bind."""
 
 
 def _text(value: Any) -> Any:
     if isinstance(value, str | date):
         return value
-    # Left to itself, pydantic reads a number as seconds since 1970.
+    # By default pydantic reads a number as seconds since 1970.
     raise refuse(
         "date_type",
         "{found} is not {expected}",
@@ -77,12 +77,12 @@ def _text(value: Any) -> Any:
 
 
 class Waiver(SpecModel):
-    """Why a loosened line may stand for a while."""
+    """Permission to loosen a line until a date."""
 
     reason: Text = Field(
         description="Why the line is loosened.", examples=["INT8 kernels miss on this device"]
     )
-    owner: Text = Field(description="Who answers for it.", examples=["@reviewer"])
+    owner: Text = Field(description="The person or team responsible.", examples=["@reviewer"])
     expires: Annotated[date, BeforeValidator(_text)] = Field(
         description="Last day on which it holds (ISO date).", examples=["2027-01-31"]
     )
@@ -94,7 +94,7 @@ class Gate(SpecModel):
     PROSE: ClassVar = frozenset({"title", "waiver"})
 
     title: Text = Field(
-        description="What the line asks, in words.", examples=["delta1 falls by 1 % at most"]
+        description="What the line requires, in words.", examples=["delta1 falls by 1 % at most"]
     )
     metric: Text = Field(
         description=f"The quantity: {'; '.join(f'{k} ({m.unit})' for k, m in METRICS.items())}.",
@@ -104,7 +104,7 @@ class Gate(SpecModel):
     op: Op = Field(description="How the quantity compares with the value.", examples=["<="])
     value: Number = Field(description="The line, in the metric's unit.", examples=[1.0])
     unit: Text = Field(
-        description="Unit of the value: %, count, bool or rank, as the metric has it.",
+        description="Unit of the value, which is the metric's: %, count, bool or rank.",
         examples=["%"],
     )
     baseline: TaskId | None = Field(

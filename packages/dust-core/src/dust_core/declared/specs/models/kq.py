@@ -11,7 +11,7 @@ from dust_core.declared.specs.names import KQName
 
 
 class ChooseStudent(Task):
-    """Take the student that P1 found best."""
+    """Take the best student of P1."""
 
     does: Literal["choose-student"] = Field(description="Executor.", examples=["choose-student"])
 

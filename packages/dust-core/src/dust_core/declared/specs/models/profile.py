@@ -1,4 +1,4 @@
-"""How big and where: what a run may change without changing the experiment."""
+"""Size, data, device and runtime: what may vary without changing the experiment."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
@@ -32,7 +32,7 @@ class Dpt(SpecModel):
 
 
 class Network(SpecModel):
-    """Shape of the teacher, as the network's own configuration takes it."""
+    """Shape of the teacher, with the fields of the network's configuration."""
 
     enc_dim: Size = Field(description="Channels of the encoder.", examples=[1024])
     enc_depth: Size = Field(description="Blocks of the encoder.", examples=[24])
@@ -43,7 +43,7 @@ class Network(SpecModel):
     head: Literal["linear", "dpt"] = Field(description="Kind of output head.", examples=["dpt"])
     patch_size: Size = Field(description="Side of a patch, in pixels.", examples=[16])
     dpt: Dpt | None = Field(
-        default=None, description="Widths of a DPT head; none takes the published ones."
+        default=None, description="Widths of a DPT head; null takes the published widths."
     )
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class Network(SpecModel):
 
 
 class Checkpoint(SpecModel):
-    """A published checkpoint that stands in for training a teacher."""
+    """A published checkpoint that replaces training a teacher."""
 
     PROSE = frozenset({"licence", "source"})
 
@@ -76,14 +76,14 @@ class Checkpoint(SpecModel):
         description="Its published name.", examples=["DUSt3R_ViTLarge_BaseDecoder_512_dpt"]
     )
     path: RelativePath = Field(
-        description="Where the file lies, relative to the repository.",
+        description="Path of the file, relative to the repository.",
         examples=["checkpoints/DUSt3R_ViTLarge_BaseDecoder_512_dpt.pth"],
     )
     sha256: Sha256 | None = Field(
         description="SHA-256 of the file; null until filled in.", examples=["0" * 64]
     )
     licence: Text = Field(description="Its licence.", examples=["CC BY-NC-SA 4.0"])
-    source: Text = Field(description="Where to get it.", examples=["the authors' page"])
+    source: Text = Field(description="Where to get the file.", examples=["the authors' page"])
 
 
 class Teacher(SpecModel):
@@ -96,7 +96,7 @@ class Teacher(SpecModel):
 
 
 class OpenSplit(SpecModel):
-    """A set of shards that the user brings; null until filled in."""
+    """A set of shards that the user supplies; null until filled in."""
 
     manifest: RelativePath = Field(
         description="The set's manifest.", examples=["data/full/training/manifest.json"]
@@ -111,9 +111,9 @@ class OpenSplit(SpecModel):
 
 
 class OpenSplits(SpecModel):
-    """The four sets that a profile brings in place of the embedded ones."""
+    """The four sets that replace the embedded sets under a profile."""
 
-    workload: OpenSplit = Field(description="The 20 pairs that every figure is taken on.")
+    workload: OpenSplit = Field(description="The 20 pairs that every figure is measured on.")
     calibration: OpenSplit = Field(description="Images that set quantization ranges.")
     training: OpenSplit = Field(description="Pairs that networks are trained on.")
     validation: OpenSplit = Field(description="Pairs that stop training and choose students.")
@@ -127,14 +127,14 @@ class Device(SpecModel):
 
 
 class Runtime(SpecModel):
-    """What executes networks when they are measured."""
+    """The runtime that executes networks when they are measured."""
 
     name: Literal["openvino", "onnxruntime", "tensorrt", "torch"] = Field(
         description="Runtime of candidate and baseline alike.", examples=["openvino"]
     )
     float_precision: Precision = Field(
         description="Precision of what stays in float in a quantized network; the FP32 baseline "
-        "is FP32 whatever stands here.",
+        "is always FP32.",
         examples=["bf16"],
     )
     compiler: Literal["tensorrt", "tensorrt_rtx"] = Field(
@@ -143,23 +143,23 @@ class Runtime(SpecModel):
 
 
 class ProfileSpec(SpecModel):
-    """Everything a profile may change; lines, metrics and protocol are not among it."""
+    """Everything that a profile may change. Lines, metrics and protocol are not part of it."""
 
     quotable: Bool = Field(
-        description="Whether its figures may be quoted; ci's never are.", examples=[True]
+        description="Whether its figures may be quoted; false for ci.", examples=[True]
     )
     workload_pairs: Annotated[Int, Field(ge=1, le=20)] = Field(
         description="Pairs of the workload that are measured; a quotable profile measures all 20.",
         examples=[20],
     )
     validation_pairs: Annotated[Int, Field(ge=1)] = Field(
-        description="Pairs of the validation set, from its first on, that judge an epoch; at most "
+        description="Pairs of the validation set, from the first, that judge an epoch; at most "
         "all of them.",
         examples=[64],
     )
     teacher: Teacher = Field(description="The teacher.")
     data: Literal["embedded"] | DataSplits | OpenSplits = Field(
-        description="The workload's embedded sets, or others.", examples=["embedded"]
+        description="The workload's embedded sets, or other sets.", examples=["embedded"]
     )
     device: Device = Field(description="Device.")
     threads: Annotated[Int, Field(ge=1, le=1024)] = Field(
@@ -225,7 +225,7 @@ class ProfileSpec(SpecModel):
             )
 
     def open_values(self) -> Iterator[tuple[str, ...]]:
-        """The places below `spec` at which a user has yet to supply a value."""
+        """The places below `spec` where the user still has to supply a value."""
         if not isinstance(self.data, str):
             for name in type(self.data).model_fields:
                 split = getattr(self.data, name)

@@ -1,4 +1,4 @@
-"""P4: the teacher with less width."""
+"""P4: the teacher with a smaller width."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -16,7 +16,7 @@ class PruneCommon(SpecModel):
 
     targets: tuple[Literal["heads", "ffn"], ...] = Field(
         min_length=1,
-        description="What loses width: whole attention heads, channels of the FFN.",
+        description="What is pruned: whole attention heads, channels of the FFN.",
         examples=[["heads", "ffn"]],
     )
     criterion: Criterion = Field(
@@ -37,10 +37,10 @@ class PruneTask(Task):
 
     does: Literal["prune"] = Field(description="Executor.", examples=["prune"])
     rho: Annotated[Number, Within(0.05, 0.5, "rho", "rho is a fraction of the width")] = Field(
-        description="Fraction of the width that goes.", examples=[0.1]
+        description="Fraction of the width that is removed.", examples=[0.1]
     )
     epochs: FineTuneEpochs = Field(
-        description="Epochs of fine-tuning; the profile sizes one.", examples=[12]
+        description="Epochs of fine-tuning; the profile sets the size of an epoch.", examples=[12]
     )
 
     def experiment(self, common: PruneCommon) -> PruneName:

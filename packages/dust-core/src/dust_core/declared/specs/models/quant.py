@@ -13,7 +13,7 @@ _W8A8 = "the policy is W8A8, weights per channel, activations per tensor, zero p
 Bits = Annotated[Int, OneOf((8,), "precision", _W8A8)]
 CalibrationImages = Annotated[
     Int,
-    Within(512, 100_000, "calibration_size", "ranges need 512 images; only ABL-2 asks with fewer"),
+    Within(512, 100_000, "calibration_size", "ranges need 512 images; only ABL-2 measures fewer"),
 ]
 FineTuneEpochs = Annotated[Int, Within(10, 15, "epochs", "fine-tuning runs 10 to 15 epochs")]
 
@@ -66,7 +66,7 @@ class Activations(SpecModel):
 
 
 class Policy(SpecModel):
-    """What is quantized, and how its ranges are found."""
+    """What is quantized, and how ranges are chosen."""
 
     weights: Weights = Field(description="Weights of linear operators.")
     activations: Activations = Field(description="Inputs of linear operators.")
@@ -75,7 +75,7 @@ class Policy(SpecModel):
         description="Whether the two products of attention are quantized too.", examples=[False]
     )
     calibrator: Calibrator = Field(
-        description="How a range is found: max, percentile or mse.", examples=["percentile"]
+        description="How a range is chosen: max, percentile or mse.", examples=["percentile"]
     )
     percentile: Number = Field(
         ge=99,
@@ -86,18 +86,18 @@ class Policy(SpecModel):
     )
     smoothing: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
         description="Strength alpha with which LayerNorm's channel scales are folded into the "
-        "weights (SmoothQuant, arXiv:2211.10438); null for none.",
+        "weights (SmoothQuant, arXiv:2211.10438); null turns it off.",
         examples=[0.5, None],
     )
     bias_correction: Bool = Field(
-        description="Whether each layer's mean error on the calibration images is taken off its "
+        description="Whether each layer's mean error on the calibration images is subtracted from its "
         "bias (arXiv:1906.04721), where no training with quantizers follows.",
         examples=[True],
     )
 
 
 class QuantTask(Task):
-    """A task of P2 or P3 that ends in a quantized network of its own."""
+    """A task of P2 or P3 that produces a quantized network."""
 
     calibration_images: CalibrationImages = Field(
         description="Images that ranges are calibrated on.", examples=[512]
@@ -138,7 +138,7 @@ class QatLoss(SpecModel):
         description="Temperature of the KL term.", examples=[1]
     )
     confidence_clamp: Number = Field(
-        gt=1, le=1000, description="Confidences are clamped there in the KL term.", examples=[100.0]
+        gt=1, le=1000, description="Upper limit of confidences in the KL term.", examples=[100.0]
     )
 
 
@@ -151,12 +151,14 @@ class QatSchedule(QuantTask):
 
     LATER = frozenset({"loss"})
 
-    epochs: FineTuneEpochs = Field(description="Epochs; the profile sizes one.", examples=[12])
+    epochs: FineTuneEpochs = Field(
+        description="Epochs; the profile sets the size of an epoch.", examples=[12]
+    )
     quantizers: Literal["last_third"] = Field(
         description="When quantizers are on: the last third of the epochs.", examples=["last_third"]
     )
     learn_from: Literal["float_outputs"] = Field(
-        description="Target: the outputs of the float network that is being quantized.",
+        description="Target: the outputs of the float network that is quantized.",
         examples=["float_outputs"],
     )
     loss: QatLoss = Field(

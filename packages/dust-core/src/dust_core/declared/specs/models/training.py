@@ -1,4 +1,4 @@
-"""How networks are trained under a profile: one recipe a kind of training."""
+"""How networks are trained under a profile: one recipe for each kind of training."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +13,7 @@ Factor = Annotated[Number, Field(ge=1, le=10)]
 
 
 class Shards(SpecModel):
-    """A set of shards too large to ship, rendered or imported where it is needed."""
+    """A set of shards that is too large to ship; it is rendered or imported where it is needed."""
 
     manifest: RelativePath = Field(
         description="The set's manifest.", examples=["data/train224/manifest.json"]
@@ -22,7 +22,7 @@ class Shards(SpecModel):
 
 
 class Augmentation(SpecModel):
-    """Bounds within which a pair's views vary in training; geometry stays exact."""
+    """Bounds of the random changes of a pair's views in training. Geometry stays exact."""
 
     smallest_crop: Annotated[Number, Field(gt=0, le=1)] = Field(
         description="Smallest side of a centred crop, as a share of the image's.", examples=[0.8]
@@ -42,7 +42,7 @@ class Augmentation(SpecModel):
 
 
 class Recipe(SpecModel):
-    """How a network is trained; how many epochs is the experiment's business."""
+    """How a network is trained. The experiment sets the number of epochs."""
 
     LATER: ClassVar = frozenset(
         {"accumulate", "final_lr", "betas", "clip_norm", "averaging", "augmentation"}
@@ -70,7 +70,7 @@ class Recipe(SpecModel):
     )
     shards: Shards | None = Field(
         default=None,
-        description="A larger set of the training set's scenes; none trains on the training set.",
+        description="A larger set of the training set's scenes; null trains on the training set.",
     )
     accumulate: Size = Field(
         default=1,
@@ -97,13 +97,13 @@ class Recipe(SpecModel):
         default=Augmentation(
             smallest_crop=0.8, flip=0.5, brightness=1.3, contrast=1.2, saturation=1.3
         ),
-        description="How views vary; null leaves them as they are.",
+        description="How views vary; null turns this off.",
     )
 
 
 class TeacherStage(Recipe):
-    """One resolution of the teacher's training, its length included: no experiment compares
-    teachers.
+    """One stage of the teacher's training, at one resolution. The profile also sets its length,
+    because no experiment compares teachers.
     """
 
     epochs: Annotated[Int, Field(ge=1, le=10_000)] = Field(description="Epochs.", examples=[100])
@@ -134,7 +134,7 @@ class DistillRecipe(Recipe):
     patch_size: Size | None = Field(
         default=None,
         description="Side of a patch while teacher and student are trained on smaller images with "
-        "as many tokens; a divisor of the network's. None trains at the network's.",
+        "as many tokens; a divisor of the network's. Null trains at the network's.",
         examples=[16],
     )
     refit_pairs: Size = Field(
@@ -151,7 +151,7 @@ class DistillRecipe(Recipe):
 
 
 class Training(SpecModel):
-    """A recipe for each task that trains."""
+    """The recipe of each kind of training."""
 
     teacher: Annotated[tuple[TeacherStage, ...], Field(min_length=1, max_length=8)] | None = Field(
         description="P0-teacher, stage by stage; null with a published checkpoint."

@@ -1,4 +1,4 @@
-"""What everything is measured on, and how."""
+"""The data that everything is measured on, and the protocol."""
 
 from typing import Annotated, Literal
 
@@ -25,7 +25,7 @@ Batch = Annotated[Int, OneOf((1,), "static_shape", _STATIC)]
 
 
 class Images(SpecModel):
-    """The one input shape."""
+    """The input shape, the same for all networks."""
 
     height: Side = Field(description="Height of an image, in pixels.", examples=[512])
     width: Side = Field(description="Width of an image, in pixels.", examples=[512])
@@ -47,7 +47,7 @@ class PairGraph(SpecModel):
 
 
 class Quality(SpecModel):
-    """Metrics and how predictions are aligned to the truth before them."""
+    """Metrics, and how predictions are aligned to the truth before them."""
 
     metrics: Annotated[
         tuple[Metric, ...],
@@ -92,7 +92,7 @@ class Timing(SpecModel):
     percentiles: Annotated[
         tuple[Int, ...], OneOf(((50, 95),), "timing", "records hold p50 and p95")
     ] = Field(
-        description="Percentiles reported, in percent.",
+        description="Reported percentiles, in percent.",
         examples=[[50, 95]],
         json_schema_extra={"const": [50, 95]},
     )
@@ -109,21 +109,21 @@ class Alignment(SpecModel):
         description="Start: minimum spanning tree with PnP.", examples=["mst_pnp"]
     )
     solver: Literal["irls"] = Field(
-        description="How it descends: each group of unknowns in closed form given the others, "
+        description="Solver: each group of unknowns in closed form given the others, "
         "by iteratively reweighted least squares.",
         examples=["irls"],
     )
     rounds: Int = Field(
-        ge=1, le=1000, description="How often all unknowns are solved for, at most.", examples=[60]
+        ge=1, le=1000, description="Largest number of rounds over all unknowns.", examples=[60]
     )
     tolerance: Number = Field(
         gt=0,
         le=0.1,
-        description="Relative decrease of the objective at which a round is the last.",
+        description="Relative decrease of the objective below which a round is the last.",
         examples=[1e-4],
     )
     focals: Literal["from_pairs"] = Field(
-        description="Focal lengths: those with which each image's own pairs agree.",
+        description="Focal lengths: estimated from each image's own pairs.",
         examples=["from_pairs"],
     )
     distance: Literal["l1"] = Field(
@@ -133,7 +133,7 @@ class Alignment(SpecModel):
         description="Weight of a pixel: the logarithm of its confidence.", examples=["log_conf"]
     )
     min_confidence: Number = Field(
-        ge=1, le=100, description="Pixels below are left out of the cloud.", examples=[3.0]
+        ge=1, le=100, description="Smallest confidence of the pixels in the cloud.", examples=[3.0]
     )
 
 
@@ -161,7 +161,8 @@ class DataSplit(SpecModel):
         examples=["data/workload/manifest.json"],
     )
     sha256: Sha256 = Field(
-        description="SHA-256 of the manifest, which holds those of its shards.", examples=["0" * 64]
+        description="SHA-256 of the manifest, which holds the digests of its shards.",
+        examples=["0" * 64],
     )
     pairs: Int = Field(ge=1, le=100_000_000, description="Pairs in the set.", examples=[20])
     scenes: tuple[Text, ...] = Field(
@@ -172,7 +173,7 @@ class DataSplit(SpecModel):
 class DataSplits(SpecModel):
     """The four sets, by scene."""
 
-    workload: DataSplit = Field(description="The 20 pairs that every figure is taken on.")
+    workload: DataSplit = Field(description="The 20 pairs that every figure is measured on.")
     calibration: DataSplit = Field(description="Images that set quantization ranges.")
     training: DataSplit = Field(description="Pairs that networks are trained on.")
     validation: DataSplit = Field(description="Pairs that stop training and choose students.")
@@ -192,7 +193,7 @@ class WorkloadSpec(SpecModel):
     timing: Timing = Field(description="Timing protocol.")
     scene: Scene = Field(description="Scene protocol.")
     data: DataSplits = Field(
-        description="The embedded sets; a profile may name others of the same shape."
+        description="The embedded sets; a profile may name other sets of the same shape."
     )
     licence: Text = Field(
         description="Licence of the embedded data.", examples=["see data/LICENCES.md"]

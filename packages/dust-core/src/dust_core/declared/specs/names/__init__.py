@@ -1,7 +1,7 @@
-"""Experiment ids and file names: one function makes each from parameters, one reads it back.
+"""Experiment ids and file names, made from parameters and read back.
 
-An id is `{stage}_{combo}_{keyparams}_{run}`. Keyparams are joined by `-` and left out where nothing
-departs from the stage's standard. Decimals lose their point: `B05` is beta 0.5, `r010` rho 0.10.
+An id is `{stage}_{combo}_{keyparams}_{run}`. Keyparams are joined by `-` and left out if nothing
+differs from the stage's standard. Decimals have no point: `B05` is beta 0.5, `r010` rho 0.10.
 """
 
 import re
@@ -63,7 +63,7 @@ def parse_exp_id(text: str) -> ExperimentName:
     """The inverse of `exp_id`: `exp_id(parse_exp_id(text)) == text`.
 
     Raises:
-        DustError: the text is no id, or is not the one spelling of what it says.
+        DustError: the text is not an id, or not the standard spelling of its parameters.
     """
     match = _EXP_ID.fullmatch(text)
     if match:

@@ -1,8 +1,8 @@
-"""The parameters that name an experiment, a class a stage, each with its two halves of an id.
+"""The parameters that name an experiment: a class for each stage, with its parts of an id.
 
-`combo` holds what every experiment of the stage has, `keyparams` only what departs from the stage's
-standard. `read` is the inverse of both; it may accept more spellings than one, because
-`parse_exp_id` compares what it read with the one spelling that `exp_id` writes.
+`combo` holds what every experiment of the stage has, `keyparams` only what differs from the stage's
+standard. `read` is the inverse of both. It may accept several spellings, because `parse_exp_id`
+compares the result with the spelling that `exp_id` writes.
 """
 
 import re
@@ -114,9 +114,9 @@ class DistillName:
 class QuantName:
     """P2: post-training quantization or quantization-aware training, under a keep-list.
 
-    LayerNorm is the family whose keeping is in doubt, so the id always names it (`keepLN`, or
-    `keepnoLN`). Softmax, the attention scale, RoPE and post-processing stay in float as a matter
-    of course, patches and the heads' last layers do not: `keepLNPEnoSM` has these the other way.
+    The id always names LayerNorm, because it is open whether it has to stay in float (`keepLN`, or
+    `keepnoLN`). By default softmax, the attention scale, RoPE and post-processing stay in float;
+    patches and the heads' last layers do not. `keepLNPEnoSM` reverses this for patches and softmax.
     """
 
     stage: ClassVar = "Q"
@@ -188,7 +188,7 @@ class QuantName:
 
 @dataclass(frozen=True, kw_only=True)
 class KQName:
-    """P3: the best student under P2's policy, which is why the id names nothing else."""
+    """P3: the best student under P2's policy, so the id names nothing else."""
 
     stage: ClassVar = "KQ"
     run: int = 1
@@ -208,7 +208,7 @@ class KQName:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneName:
-    """P4: the fraction rho of the width that goes, and by which importance."""
+    """P4: the fraction rho of the width that is removed, and the importance criterion."""
 
     stage: ClassVar = "P"
     rho: float
@@ -234,7 +234,7 @@ class PruneName:
 
 @dataclass(frozen=True, kw_only=True)
 class AblationName:
-    """P5: a question and one of its answers; with no answer, the ablation as a whole.
+    """P5: an ablation and one of its variants; without a variant, the ablation as a whole.
 
     At most one of `without` (KEEP), `calibration_images` (CALIB) and `gamma` (LOSS) is set.
     """

@@ -1,6 +1,6 @@
 """Names of the files that tasks write, derived from parameters, and the inverse.
 
-Students and pruned networks carry their parameters; every other file is the only one of its role.
+Names of students and pruned networks include their parameters. Any other role has one file.
 `student_fp32_sched.pth` is the standard schedule on the standard T = 3, beta = 0.5.
 """
 
@@ -37,11 +37,11 @@ _STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True, kw_only=True)
 class FileName:
-    """What a file's name says.
+    """The parts of a file's name.
 
     Attributes:
-        role: what the file holds.
-        of: the parameters of a student or a pruned network, without their run, else None.
+        role: the kind of content.
+        of: the parameters of a student or a pruned network, without the run; else None.
         stem: what comes before `_eval.json` and `_log.json`, or after `ablation_`; else empty.
     """
 
@@ -72,7 +72,7 @@ def parse_file_name(text: str) -> FileName:
     """The inverse of `file_name`: `file_name(parse_file_name(text)) == text`.
 
     Raises:
-        DustError: no file of a task is named so.
+        DustError: no task writes a file of that name.
     """
     name = _read(text)
     if name is not None and file_name(name) == text:

@@ -1,4 +1,4 @@
-"""The words that parameters are chosen from, and their standard values."""
+"""The allowed values of parameters, and their standard values."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -40,7 +40,7 @@ STANDARD_CRITERION: Criterion = "taylor"
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """A weight that changes once: to `to`, when the fraction `after` of the epochs is done."""
+    """A weight that changes once, to `to`, when the fraction `after` of the epochs is done."""
 
     to: float
     after: float
@@ -50,7 +50,7 @@ STANDARD_SCHEDULE = Schedule(to=0.7, after=0.7)
 
 
 def decimal_code(value: float, places: int = 1) -> str:
-    """A number of [0, 10) without its point: 0.5 is `05`; with two places, 0.1 is `010`."""
+    """A number in [0, 10) without its point: 0.5 is `05`; with two places, 0.1 is `010`."""
     whole, _, fraction = f"{value:.6f}".partition(".")
     return whole + fraction.rstrip("0").ljust(places, "0")
 
@@ -61,7 +61,7 @@ def decimal_value(code: str) -> float:
 
 
 def temperature_code(value: float) -> str:
-    """`3` of 3.0, `2p5` of 2.5."""
+    """`3` for 3.0, `2p5` for 2.5."""
     return f"{value:.6f}".rstrip("0").rstrip(".").replace(".", "p")
 
 
