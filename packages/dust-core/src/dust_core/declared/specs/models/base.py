@@ -100,7 +100,7 @@ class Task(SpecModel):
         examples=[["quality"]],
     )  # fmt: skip
     on_failure: OnFailure = Field(
-        description="What a missed line leads to: stop the tasks that follow, record it as evidence, "
+        description="What a missed line leads to: stop the following tasks, record it as evidence, "
         "or escalate to a task.",
         examples=["stop", {"escalate": "Q-2"}],
     )

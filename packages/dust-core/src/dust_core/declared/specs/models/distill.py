@@ -20,11 +20,9 @@ class Student(SpecModel):
 
     LATER = frozenset({"blocks", "units", "ffn_multiple", "refit_ridge"})
 
-    depth: Share = Field(description="Fraction of the blocks that is removed.", examples=[0.3])
-    heads: Share = Field(
-        description="Fraction of the attention heads that is removed.", examples=[0.3]
-    )
-    ffn: Share = Field(description="Fraction of the FFN width that is removed.", examples=[0.3])
+    depth: Share = Field(description="Removed fraction of the blocks.", examples=[0.3])
+    heads: Share = Field(description="Removed fraction of the attention heads.", examples=[0.3])
+    ffn: Share = Field(description="Removed fraction of the FFN width.", examples=[0.3])
     init: Literal["teacher_layers", "refitted_layers"] = Field(
         description="Start: the teacher's blocks, heads and channels that stay; refitted, what "
         "they write is fitted by least squares to the whole teacher's values there.",
@@ -118,9 +116,9 @@ class DistillTask(Task):
     """Train one student."""
 
     does: Literal["distill"] = Field(description="Executor.", examples=["distill"])
-    T: Annotated[
-        Number, Within(1, 20, "temperature", "p^(1/T) softens a distribution for T >= 1")
-    ] = Field(description="Temperature of the KL term.", examples=[3])
+    T: Annotated[Number, Within(1, 20, "temperature", "p^(1/T) is softer for T >= 1")] = Field(
+        description="Temperature of the KL term.", examples=[3]
+    )
     beta: Number = Field(ge=0, le=1, description="Weight of the KL term.", examples=[0.5])
     gamma: Number = Field(ge=0, le=1, description="Weight of the feature term.", examples=[0.0])
     beta_schedule: BetaSchedule | None = Field(
@@ -129,7 +127,7 @@ class DistillTask(Task):
         examples=[{"to": 0.7, "after": 0.7}],
     )
     epochs: Epochs = Field(
-        description="Largest number of epochs; the profile sets the size of an epoch.",
+        description="Largest number of epochs; the profile sets their size.",
         examples=[30],
     )
     patience: Int = Field(

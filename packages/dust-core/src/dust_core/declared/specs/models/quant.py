@@ -90,7 +90,7 @@ class Policy(SpecModel):
         examples=[0.5, None],
     )
     bias_correction: Bool = Field(
-        description="Whether each layer's mean error on the calibration images is subtracted from its "
+        description="Whether each layer's mean error on calibration images is subtracted from its "
         "bias (arXiv:1906.04721), where no training with quantizers follows.",
         examples=[True],
     )
@@ -134,7 +134,7 @@ class QatLoss(SpecModel):
         gt=0, le=1, description="Weight of -log C in the confidence loss.", examples=[0.2]
     )
     beta: Number = Field(ge=0, le=1, description="Weight of the KL term.", examples=[0.5])
-    T: Annotated[Number, Within(1, 20, "temperature", "p^(1/T) softens a law for T >= 1")] = Field(
+    T: Annotated[Number, Within(1, 20, "temperature", "p^(1/T) is softer for T >= 1")] = Field(
         description="Temperature of the KL term.", examples=[1]
     )
     confidence_clamp: Number = Field(
@@ -152,7 +152,7 @@ class QatSchedule(QuantTask):
     LATER = frozenset({"loss"})
 
     epochs: FineTuneEpochs = Field(
-        description="Epochs; the profile sets the size of an epoch.", examples=[12]
+        description="Epochs; the profile sets their size.", examples=[12]
     )
     quantizers: Literal["last_third"] = Field(
         description="When quantizers are on: the last third of the epochs.", examples=["last_third"]

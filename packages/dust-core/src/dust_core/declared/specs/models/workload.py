@@ -161,7 +161,7 @@ class DataSplit(SpecModel):
         examples=["data/workload/manifest.json"],
     )
     sha256: Sha256 = Field(
-        description="SHA-256 of the manifest, which holds the digests of its shards.",
+        description="SHA-256 of the manifest, which has its shards' digests.",
         examples=["0" * 64],
     )
     pairs: Int = Field(ge=1, le=100_000_000, description="Pairs in the set.", examples=[20])
