@@ -1,8 +1,9 @@
-"""The environments in which DUST is used; what runs in them is the `dust` command's business.
+"""The environments in which DUST is used. The sessions call the `dust` command in them.
 
 `runtime` installs requirements.lock once into .nox/runtime, and every session that needs it runs
-there: nox gives each session an environment of its own, so those have none and borrow that one.
-Where NOX_DEFAULT_VENV_BACKEND is `none`, as in the containers, all run where nox itself does.
+there. nox would create an environment for each session; those sessions have none and share this
+one. Where NOX_DEFAULT_VENV_BACKEND is `none`, as in the containers, all sessions run in nox's own
+environment.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ EXTRAS = {
 
 @nox.session(reuse_venv=True, default=False)
 def runtime(session: nox.Session) -> None:
-    """Install the locked versions and the three packages (the other sessions ask for it)."""
+    """Install the locked versions and the three packages (the other sessions call it)."""
     if IN_PLACE:
         return
     if sys.version_info < (3, 11):  # noqa: UP036 (nox itself runs on older ones)
@@ -98,7 +99,8 @@ def report(session: nox.Session) -> None:
 @nox.session(requires=["runtime"], venv_backend="none")
 def tests(session: nox.Session) -> None:
     """The whole test suite, on every core. Options after -- go to pytest."""
-    parallel = ("-n", "logical", "--dist", "loadfile")  # files share fixtures that compile engines
+    # Tests of a file share fixtures that compile engines.
+    parallel = ("-n", "logical", "--dist", "loadfile")
     _run(session, "python", "-m", "pytest", *parallel, *session.posargs, **ONE_THREAD)
 
 
@@ -113,11 +115,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def specs(session: nox.Session) -> None:
-    """What a reviewer needs: the specs are valid and everything generated from them is fresh."""
+    """Check that the specs are valid and that everything generated from them is fresh."""
     if not IN_PLACE:
         session.install("-c", LOCK, "--build-constraint", LOCK, "./packages/dust-core")
     for command in (
-        ("validate", "specs", "--ignore", "DATA002"),  # the data come with dvc pull
+        ("validate", "specs", "--ignore", "DATA002"),  # `dvc pull` brings the data
         ("spec", "schema", "--check"),
         ("spec", "docs", "--check"),
         ("pipeline", "--check"),
@@ -128,7 +130,7 @@ def specs(session: nox.Session) -> None:
 @nox.session(default=False)
 @nox.parametrize("package", PACKAGES)
 def wheels(session: nox.Session, package: str) -> None:
-    """Build the wheels, install one in a bare environment, and use what it brings."""
+    """Build the wheels, install them in a bare environment, and use them."""
     folder = Path(session.create_tmp()).resolve()
     for name in PACKAGES:
         session.run(
@@ -142,7 +144,7 @@ def wheels(session: nox.Session, package: str) -> None:
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write requirements.lock anew from what the packages and the groups ask for."""
+    """Write requirements.lock anew from the requirements of the packages and the groups."""
     asked = [f"./packages/{name}[{EXTRAS[name]}]" for name in PACKAGES]
     session.install(*asked, "--group", "dev")
     frozen = session.run("pip", "freeze", silent=True)
@@ -170,5 +172,5 @@ def _run(session: nox.Session, program: str, *arguments: str, **variables: str) 
 
 
 def _runtime(session: nox.Session) -> Path:
-    """Where the session `runtime` has its environment."""
+    """The folder of the environment of the session `runtime`."""
     return session.cache_dir.resolve().parent / "runtime"

@@ -1,15 +1,15 @@
-"""Distillation: where the time of a step goes, and what initialisations and terms are worth.
+"""Distillation: the time of a step by part, and the effect of initialisations and loss terms.
 
     python benchmarks/distill.py steps [--profile small] [--steps 6]
     python benchmarks/distill.py trials [--pairs 256] [--only starts|terms] [--write FILE]
 
 Run from the repository's root, with the profile's teacher in artifacts/PROFILE/ or at --teacher.
 
-`steps` times whole training steps of K-1 by part, then what the end of an epoch adds. `trials`
-trains one student after another for as many pairs, with the same order, augmentation and seed, and
-judges them on the validation set at the end; the workload is never looked at. Such short runs rank;
-they do not say where a full training ends. --write puts the table into a document, between the two
-marks that name this script, as in docs/distill.md.
+`steps` times whole training steps of K-1 by part, then the end of an epoch. `trials` trains several
+students in turn, with the same number and order of pairs, augmentation and seed. It evaluates them
+on the validation set at the end and does not use the workload. Such short runs rank the students;
+they do not predict the end of a full training. --write puts the table into a document, between the
+two marks that name this script, as in docs/distill.md.
 """
 
 import argparse
@@ -54,7 +54,7 @@ BEGIN, END = "<!-- benchmarks/distill.py trials -->", "<!-- end of trials -->"
 
 Part = TypeVar("Part", bound=SpecModel)
 Row = tuple[str, Validation | None, Validation]
-"""A name, the student's standing as it was cut, and after its training."""
+"""A name, and the student's validation before and after its training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,9 @@ class Trial:
     """One student: how it differs from the declared one.
 
     Attributes:
-        name: of its row.
+        name: the name of its row.
         changes: fields of the spec's task, student or loss, by name.
-        random: forget the teacher's weights and keep only the student's shape.
+        random: start from random weights and keep only the student's shape.
     """
 
     name: str
@@ -158,7 +158,7 @@ def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:
     average = AveragedModel(network)
     feed, whole = open_feed(task, recipe), 0.0
     for step in range(steps + 1):
-        if step == 1:  # the first one warms up
+        if step == 1:  # the first step warms up
             whole = time.perf_counter()
         if step < 2:
             clock = objective.clock = Clock()
@@ -220,7 +220,7 @@ def epoch_end(
 def run_trials(
     task: ResolvedTask, teacher: Dust3r, trials: tuple[Trial, ...], pairs: int, file: Path | None
 ) -> None:
-    """Train and judge every student, print the table after each, and write it at the end."""
+    """Train and evaluate every student, print the table after each, and write it at the end."""
     recipe = task.profile.training.distill.model_copy(update={"pairs_per_epoch": pairs})
     validate = validate_pairs(task, recipe)
     with torch.inference_mode():
@@ -280,10 +280,10 @@ def markdown(rows: list[Row]) -> str:
 
 
 def write_between_marks(file: Path, text: str) -> None:
-    """Replace what stands between the marks.
+    """Replace the text between the marks.
 
     Raises:
-        DustError: they are not there.
+        DustError: the document has no such marks.
     """
     old = file.read_text()
     if BEGIN not in old or END not in old:

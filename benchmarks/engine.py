@@ -1,12 +1,12 @@
-"""What INT8 brings on this machine, and what the compiler of engines makes of the same graphs.
+"""Latency and size of INT8 graphs on this machine, and of the engines compiled from them.
 
     python benchmarks/engine.py [--checkpoint artifacts/small/student_fp32_best.pth] [--threads 1]
     python benchmarks/engine.py --full
 
-Without a checkpoint it takes the `small` network with random weights: neither latency nor size
-depends on their values. The first table is measured with OpenVINO, the networks in turn: the median
-latency of a pair, and the share it reaches of what the machine's matrix products reach alone, in
-the same runtime and precision. The second is of TensorRT engines, which run on a GPU only.
+Without a checkpoint it uses the `small` network with random weights: neither latency nor size
+depends on their values. The first table is measured with OpenVINO, the networks in turn. It has the
+median latency of a pair, and its throughput as a share of that of one large matrix product in the
+same runtime and precision. The second table is of TensorRT engines, which run on a GPU only.
 
 --full quantizes, exports and compiles the published shape (571M parameters) with random weights,
 and reports time and memory; it needs no GPU, about 10 GB of memory and 5 GB of disk.
@@ -188,7 +188,8 @@ def compile_full(folder: Path) -> None:
     say(
         f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.0f}M parameters made"
     )
-    quantized(network, 64)  # the ranges of random weights do not matter, the cost of finding does
+    # The ranges of random weights do not matter, but the cost of their calibration does.
+    quantized(network, 64)
     say("quantized")
     graph, engine = folder / "full_int8.onnx", folder / "full_int8.trt"
     export_int8(network, graph, Origin("Q_PTQ_keepLN_run1"))
@@ -196,11 +197,11 @@ def compile_full(folder: Path) -> None:
     say(f"exported, {graph.stat().st_size / 1e6:.0f} MB")
     manifest = build_engine(graph, engine, compiler="tensorrt_rtx", floats="fp16")
     say(f"compiled, {engine.stat().st_size / 1e6:.0f} MB; {products(manifest.products)}")
-    console.print(f"the compiler, a process of its own: {compiler_peak_mb(engine):.0f} MB at most")
+    console.print(f"the compiler, a separate process: {compiler_peak_mb(engine):.0f} MB at most")
 
 
 def quantized(network: Dust3r, side: int) -> Dust3r:
-    """The network under the policy of Q-1, its ranges found on two random images."""
+    """The network under the policy of Q-1, calibrated on two random images."""
     policy = resolve(load_specs(ROOT / "specs"), "Q-1", "small").common
     images = [2 * torch.rand(1, 3, side, side) - 1 for _ in range(2)]
     quantize(network, policy, lambda model: model(*images))

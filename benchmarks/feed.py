@@ -1,10 +1,10 @@
-"""How fast the feed is, beside a plain torch DataLoader on the same shards and threads.
+"""The speed of the feed, compared with a plain torch DataLoader on the same shards and threads.
 
     python benchmarks/feed.py data/calibration
 
-Both give the same tensors, without augmentation. They run in turn, several times; the ratio of
-their medians is what counts. Then a training of the `small` network is fed, and the share of its
-time that it spends waiting for a batch is taken.
+Both give the same tensors, without augmentation. They run in turn, several times, and the result is
+the ratio of their medians. Then the feed supplies a training of the `small` network, and the script
+prints the share of time that the training waits for a batch.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from dust_core.pairs.shards.store import SampleStore
 
 
 class PlainDataset(Dataset[tuple[torch.Tensor, ...]]):
-    """What a user would write: Pillow, numpy, torch."""
+    """A plain data set of Pillow, numpy and torch."""
 
     def __init__(self, folder: Path) -> None:
         self.store = SampleStore(folder)
@@ -81,7 +81,7 @@ def compare(folder: Path, batch: int, threads: int, count: int, turns: int) -> N
 
 
 def waiting_share(folder: Path, batch: int, threads: int, steps: int) -> float:
-    """The share of a training's time that passes between asking for a batch and having it."""
+    """The share of a training's time between the request for a batch and its arrival."""
     torch.set_num_threads(threads)
     network = Dust3r(CONFIGS["small"])
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-5)

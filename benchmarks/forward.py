@@ -3,11 +3,11 @@
     python benchmarks/forward.py [small DUSt3R_ViTLarge_BaseDecoder_512_dpt] [--threads 2]
     python benchmarks/forward.py --published ../dust3r
 
-Two random images of 512x512 and random weights, the same in all: times do not depend on them. Plain
-products are this network with attention spelt out as two products around a softmax. --published
-names a checkout of DUSt3R's own repository, with its submodule, whose requirements can be imported;
-nothing of it is needed otherwise. All are timed in turn in one process, float32 and under bf16
-autocast, and set against what one large matrix product reaches on the same threads. The error is
+All networks get the same two random images of 512x512 and the same random weights: times do not
+depend on them. "Plain products" is this network with attention written as two products around a
+softmax. --published is optional; it names a checkout of DUSt3R's own repository, with its
+submodule, whose requirements can be imported. All are timed in turn in one process, in float32 and
+under bf16 autocast, and compared with one large matrix product on the same threads. The error is
 the median distance of a point from this network's in float32, relative to its distance from the
 camera.
 """
@@ -126,7 +126,7 @@ def compare(name: str, threads: int, seconds: float, published: Path | None) -> 
     console.print(f"measuring {name}")
     peaks = {precision: product_peak(dtype) for precision, dtype in TYPES.items()}
     start = time.perf_counter()
-    predictions = [model(*images) for model in models]  # warms them up, too
+    predictions = [model(*images) for model in models]  # also warms them up
     turns = round(seconds / (time.perf_counter() - start)) - 1
     turns = min(max(turns, FEWEST_TURNS), MOST_TURNS)
     protocol = load_specs(ROOT / "specs").workload.timing

@@ -1,12 +1,12 @@
-"""Our INT8 graph beside those of ONNX Runtime's and NNCF's quantizers, of the same network.
+"""Our INT8 graph, compared with those of ONNX Runtime's and NNCF's quantizers for one network.
 
     pip install nncf==3.4.0     # for this script alone; requirements.lock has the rest
     python benchmarks/quantize_peers.py [--checkpoint artifacts/small/student_fp32_best.pth]
 
-All quantize without training, calibrate on the same images, are scored by the workload's protocol
-and are timed in turn, in OpenVINO with the same settings. The peers have the settings that their
+All quantize without training and calibrate on the same images. The workload's protocol scores
+them, and OpenVINO times them in turn with the same settings. The peers have the settings that their
 documentation recommends for transformers. Each quantizes the network twice: in full, and with
-its ends, the patch embedding and the heads, left in float, which costs size and time.
+its ends (the patch embedding and the heads) in float, which costs size and time.
 """
 
 import argparse
@@ -46,8 +46,8 @@ from dust_eval.runtimes import Precision, RuntimeOptions
 from dust_eval.runtimes.openvino_runtime import load
 
 ROOT = Path(__file__).parents[1]
-ENDS = ("patch_embed", "downstream_head")  # as nodes and layers are named
-ENDS_KEPT = (*STANDARD_KEEP, "patch_embed", "head_last")  # as a keep-list names them
+ENDS = ("patch_embed", "downstream_head")  # by the names of nodes and layers
+ENDS_KEPT = (*STANDARD_KEEP, "patch_embed", "head_last")  # by the names in a keep-list
 
 Inputs = dict[str, np.ndarray[Any, Any]]
 Calibration = Callable[[], Iterator[Inputs]]
@@ -227,7 +227,7 @@ def measured(task: ResolvedTask, graphs: dict[str, Graph], threads: int) -> Tabl
 
 
 def size_mb(file: Path) -> float:
-    """Of a graph, with the weights that OpenVINO's form keeps beside it."""
+    """Size of a graph, with the weight file that OpenVINO keeps beside it."""
     parts = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
     return sum(part.stat().st_size for part in parts) / 1e6
 

@@ -1,8 +1,8 @@
-"""How fast pairs are rendered, in how much memory, and how well their two views agree.
+"""The speed and memory of rendering pairs, and how well their two views agree.
 
     PYTHONPATH=tools python benchmarks/render_levels.py --size 224 --pairs 600 --jobs 2
 
-Rates hold for the whole production: loading levels, previews that are rejected, encoding, shards.
+Rates are those of the whole production: loading levels, rejected previews, encoding, shards.
 docs/levels.md quotes the figures.
 """
 

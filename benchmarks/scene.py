@@ -1,14 +1,15 @@
-"""Alignment against 300 steps of Adam; or, with a checkpoint, what encoding once is worth.
+"""Alignment compared with 300 steps of Adam; with a checkpoint, the effect of encoding once.
 
     python benchmarks/scene.py [data/workload] [--side 128] [--noise 0.05]
     python benchmarks/scene.py --model artifacts/small/teacher_fp32.pth [--runtime openvino]
 
-With a checkpoint: the seconds of the workload's first scene, with both images of every pair encoded
-and with each image encoded once, in turn, and the part of both that predicts.
+With a checkpoint, it prints the seconds of the workload's first scene and of its prediction. It
+measures in turn with both images of every pair encoded, and with each image encoded once.
 
-Without: alignment time and final objective of closed-form rounds and of Adam. The five views of
-each clique of the set, their pointmaps the true ones with noise that grows with depth, each pair at
-a scale of its own. Both start from the same spanning tree and PnP; Adam has the published settings
+Without a checkpoint, it prints alignment time and final objective of closed-form rounds and of
+Adam. The input is the five views of each clique of the set. Their pointmaps are the true ones with
+noise that grows with depth, and each pair has a random scale.
+Both start from the same spanning tree and PnP; Adam has the published settings
 (betas 0.9 and 0.9, a learning rate of 0.01 with a cosine) on log-depths, quaternions, translations,
 log-focals and log-scales.
 """
@@ -32,7 +33,7 @@ from dust_eval.scene.align import _Problem, align
 from dust_eval.scene.graph import Edge, predict_edges, swin_pairs
 
 STEPS, RATE, BETAS = 300, 0.01, (0.9, 0.9)
-IMAGES = 5  # of a scene
+IMAGES = 5  # in a scene
 
 
 def cliques(folder: Path, side: int, noise: float) -> dict[str, list[Edge]]:

@@ -1,12 +1,12 @@
-"""What the embedded teacher makes of its second view, and what an optimiser gives it.
+"""How the embedded teacher uses its second view, and how optimisers compare in its training.
 
     python benchmarks/teacher.py partners [--checkpoint artifacts/small/teacher_fp32.pth]
     python benchmarks/teacher.py trial --optimiser muon --lr 3e-3 --matching 0 [--steps 500]
 
 `partners` predicts every validation pair three times: with its second view, with the first view in
-its place, and with another pair's second view; a network that matches views is much worse at the
-last two. `trial` trains the teacher from scratch for a few steps by the recipe of its first stage,
-but for what the options change, and prints how validation judges it.
+its place, and with another pair's second view. A network that matches views is much worse at the
+last two. `trial` trains the teacher from scratch for a few steps by the recipe of its first stage
+with the options' changes, and prints the metrics of the validation.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def compare_partners(task: ResolvedTask, network: Dust3r) -> None:
-    """Print the mean residual of both views by the partner that view 1 is given."""
+    """Print the mean residual of both views for each partner of view 1."""
     options = FeedOptions(batch=BATCH, side=512, shuffle=False, last_batch="partial")
     feed = PairFeed(Path(task.data.validation.manifest).parent, options)
     residual: dict[str, list[Tensor]] = {"its own": [], "itself": [], "a stranger": []}
@@ -88,7 +88,7 @@ def mean_of(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def run_trial(task: ResolvedTask, changes: dict[str, Any], steps: int) -> None:
-    """Train for `steps` steps and print how validation judges the averaged weights."""
+    """Train for `steps` steps and print the validation metrics of the averaged weights."""
     first = (task.profile.training.teacher or ())[0]
     stage = first.model_copy(update=changes | {"pairs_per_epoch": steps * first.batch})
     assert isinstance(task.task, TrainTeacher)

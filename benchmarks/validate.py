@@ -1,9 +1,9 @@
-"""How long `dust validate` takes: cold on a project's specs, and as the number of tasks grows.
+"""The time of `dust validate`: cold on a project's specs, and as the number of tasks grows.
 
     python benchmarks/validate.py [--specs specs] [--repeats 3]
 
-Every time is that of a fresh process, start-up included; the least of the repeats counts, because
-whatever else runs on the machine can only add to it. Exits 1 if a limit is exceeded: one second for
+Every time is that of a fresh process, start-up included. The least of the repeats counts, because
+other processes on the machine can only add time. Exits 1 if a limit is exceeded: one second for
 the specs, with neither torch nor numpy imported; ten seconds for 2,000 tasks; linear growth.
 """
 
@@ -114,7 +114,7 @@ def seconds(specs: Path, repeats: int) -> float:
 
 def generate(folder: Path, count: int) -> None:
     """Write a project of `count` tasks beside those of the example: half of them students, half
-    pruned networks, each with parameters, an id and a file of its own.
+    pruned networks, each with its own parameters, id and file.
     """
     shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True)
     shutil.rmtree(folder / "artifacts")

@@ -111,7 +111,7 @@ def test_repro_refuses_a_stale_pipeline(run: Callable, install: Callable) -> Non
     install(**ALL)
     done = run("dust", "repro", "P1")
     assert done.returncode == 2
-    assert "the pipeline is not what the specs say" in done.stderr
+    assert "the pipeline differs from the specs" in done.stderr
 
 
 def test_repro_knows_its_stages(run: Callable) -> None:
@@ -150,7 +150,7 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     (repository / "failing.txt").write_text("P0-2")
     done = run("dust", "repro", "P0", "P1")
     assert done.returncode == 1
-    assert "P0: P0-2 missed a line and says stop: nothing after P0 ran" in done.stderr
+    assert "P0: P0-2 missed a line and on_failure is stop: nothing after P0 ran" in done.stderr
     assert set(executed(repository)) == {"P0-1", "P0-teacher", "P0-2"}
 
     # The result counts until the task is run again: nothing is stale, and the line is still missed.

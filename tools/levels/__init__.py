@@ -4,16 +4,16 @@ Data flows one way: packages -> archives -> shader scripts and levels -> scene -
 
     fetch     assets.py    the games' data packages, unpacked and not installed
     read      archive.py   files by name out of the games' archives
-              shaders.py   how a surface's name becomes a picture
-              bsp.py       a level: surfaces, lightmaps, entities, and where there is room to stand
+              shaders.py   the picture of each surface name
+              bsp.py       a level: surfaces, lightmaps, entities, and the open space
               patches.py   curved surfaces as triangles
     draw      scene.py     a level as a few batches of triangles, one a material
-              camera.py    where a picture is taken from
+              camera.py    the position and direction of a view
               render.py    colour and depth through OpenGL, with or without a GPU
               photo.py     exposure, and whether a view is worth keeping
-    sample    places.py    where a photographer could stand
-              overlap.py   how much of one view another sees
-              sampler.py   pairs, and cliques of views of which every two overlap
+    sample    places.py    eye positions in open space
+              overlap.py   the share of a view that another view sees
+              sampler.py   pairs, and cliques of views in which every two overlap
     write     produce.py   many pairs from many levels, in order, resumable
               sheet.py     contact sheets
 """

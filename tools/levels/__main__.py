@@ -32,7 +32,7 @@ Size = Annotated[int, typer.Option(min=32, max=2048, help="The side of the pictu
 Format = Annotated[Picture, typer.Option(help="How colour is stored.")]
 Quality = Annotated[int, typer.Option(min=1, max=95, help="Of JPEGs.")]
 Unit = Annotated[float, typer.Option(min=1e-4, max=0.1, help="The step of stored depth, metres.")]
-Effort = Annotated[int, typer.Option(min=0, max=9, help="How long to look for smaller PNGs.")]
+Effort = Annotated[int, typer.Option(min=0, max=9, help="Effort to make PNGs smaller.")]
 
 
 @app.command()
@@ -59,7 +59,7 @@ def render(
     jobs: Annotated[int, typer.Option(min=1, help="How many levels are drawn at once.")] = 1,
     cache: Cache = None,
 ) -> None:
-    """Render pairs into shards; the same command goes on where it was interrupted."""
+    """Render pairs into shards; the same command resumes an interrupted production."""
     from levels.library import Library
     from levels.produce import Order, produce
 
@@ -123,7 +123,7 @@ def sheet(
     seed: Seed = 0,
     cache: Cache = None,
 ) -> None:
-    """Draw a contact sheet of levels, to decide which are worth rendering."""
+    """Draw a contact sheet of levels, to decide which to render."""
     from levels.library import Library
     from levels.sheet import write_sheet
 
@@ -133,7 +133,7 @@ def sheet(
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's ends in one message and exit code 2."""
+    """Run the command line; a user's mistake ends in a message and exit code 2."""
     try:
         app(prog_name="python -m levels")
     except DustError as error:
@@ -151,17 +151,17 @@ def _storage(picture: Picture, jpeg_quality: int, depth_unit: float, png_effort:
 
 
 def _levels(known: list[str], split: Split, asked: list[str] | None) -> list[str]:
-    """The levels of `split` that are asked for, all of them by default.
+    """The requested levels of `split`, all of them by default.
 
     Raises:
-        DustError: a level that is asked for does not exist or is on another side.
+        DustError: a requested level does not exist or belongs to another side.
     """
     splits = read_splits()
     for level in asked or ():
         if level not in known:
             raise DustError(
                 f"there is no level '{level}'",
-                fix="`python -m levels sheet` shows those there are",
+                fix="`python -m levels sheet` shows the levels",
             )
         if splits.side(level) != split:
             raise DustError(

@@ -15,14 +15,14 @@ _PICTURES = (".tga", ".jpg", ".png", ".jpeg")
 class Archives:
     """The files of several zip archives under one roof, as the game sees them.
 
-    Names are compared without regard to case; of two files with one name the later archive's wins.
+    Names are compared without regard to case; of two equal names the later archive's counts.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """Open `paths`.
 
         Raises:
-            DustError: one of them cannot be read or is no zip archive.
+            DustError: an archive cannot be read or is not a zip archive.
         """
         self._members: dict[str, tuple[zipfile.ZipFile, str]] = {}
         for path in paths:
@@ -61,8 +61,8 @@ class Archives:
     def picture(self, name: str) -> Image.Image | None:
         """The picture `name`, whatever its suffix in the archive; None if there is none.
 
-        Levels name a picture with any suffix or none, so the suffix says nothing. A file that is
-        no picture is passed over as the game does.
+        Levels name a picture with any suffix or none, so the suffix is ignored. A file that is
+        not a picture is skipped, as in the game.
         """
         wanted = PurePosixPath(name.lower().replace("\\", "/"))
         for candidate in (wanted, *(wanted.with_suffix(suffix) for suffix in _PICTURES)):

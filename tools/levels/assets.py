@@ -53,7 +53,7 @@ GAMES = {
 
 
 def default_cache() -> Path:
-    """Where the assets lie: `$DUST_LEVELS_CACHE`, or `dust/levels` in the user's cache folder."""
+    """The assets' folder: `$DUST_LEVELS_CACHE`, or `dust/levels` in the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         return Path(named)
@@ -81,10 +81,10 @@ def archives(game: Game, cache: Path) -> list[Path]:
 def fetch(game: Game, cache: Path) -> None:
     """Download the packages of `game` with apt and unpack them into `cache`.
 
-    Nothing is installed and no privilege is needed. A package that is already unpacked is left.
+    Nothing is installed and no privilege is needed. A package that is already unpacked is skipped.
 
     Raises:
-        DustError: apt-get or dpkg-deb is absent, or one of them failed.
+        DustError: apt-get or dpkg-deb is absent or failed.
     """
     downloads = cache / "packages"
     downloads.mkdir(parents=True, exist_ok=True)

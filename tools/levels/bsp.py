@@ -139,7 +139,7 @@ def read_level(archives: Archives, name: str) -> Level:
         raise DustError(
             f"cannot read the level: {error}",
             where=where,
-            fix="leave the level out, or delete the cache folder and fetch the assets again",
+            fix="omit the level, or delete the cache folder and fetch the assets again",
         ) from error
 
 
@@ -261,7 +261,7 @@ def _patch(
 
 
 def _front_side_out(vertices: NDArray[np.void], triangles: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Turn triangles around whose winding contradicts the normals of their vertices."""
+    """Reverse triangles whose winding contradicts the normals of their vertices."""
     a, b, c = (vertices["position"][triangles[:, corner]] for corner in range(3))
     normal = vertices["normal"][triangles[:, 0]]
     backward = np.einsum("tx,tx->t", np.cross(b - a, c - a), normal) < 0
@@ -269,7 +269,7 @@ def _front_side_out(vertices: NDArray[np.void], triangles: NDArray[np.int32]) ->
 
 
 def _external_lightmaps(archives: Archives, name: str) -> NDArray[np.uint8]:
-    """Lightmaps that stand beside the level as pictures, all of one size."""
+    """Lightmaps in picture files of the level, all of one size."""
     pages: list[NDArray[np.uint8]] = []
     while (picture := archives.picture(f"maps/{name}/lm_{len(pages):04d}.tga")) is not None:
         pages.append(np.asarray(picture.convert("RGB")))

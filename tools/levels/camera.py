@@ -1,4 +1,4 @@
-"""Where a picture is taken from, in the axes of computer vision: x right, y down, z forward.
+"""Cameras in the axes of computer vision: x right, y down, z forward.
 
 The world is the level's: metres, z up.
 """
@@ -49,7 +49,7 @@ class Camera:
 
     @property
     def eye(self) -> Matrix:
-        """(3,) its place, metres."""
+        """(3,) its position, metres."""
         return self.cam_to_world[:3, 3]
 
     @cached_property

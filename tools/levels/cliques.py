@@ -1,4 +1,4 @@
-"""Cliques of views as samples: what the fixed workload is made of."""
+"""Cliques of views as samples: the content of the fixed workload."""
 
 import zlib
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def draw_cliques(order: Cliques, cache: Path) -> Iterator[Members]:
     """The samples of all pairs, clique by clique.
 
     Raises:
-        DustError: a level is not there, or yields no clique.
+        DustError: a level does not exist, or has no clique.
     """
     library = Library(cache)
     for level in order.levels:

@@ -11,7 +11,7 @@ from levels.shaders import Shader, read_scripts
 
 
 class Library:
-    """The games whose data lies in `cache`; archives are opened when they are first needed."""
+    """The games with data in `cache`; archives are opened at first use."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache

@@ -1,4 +1,4 @@
-"""How much of one view another sees, by their true depth."""
+"""The share of a view that another view sees, by their true depth."""
 
 import numpy as np
 from numpy.typing import NDArray

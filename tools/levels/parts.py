@@ -1,6 +1,6 @@
-"""Finished samples of one level on their way to the shards: a blob and its index.
+"""Finished samples of a level before they are in shards: a blob and its index.
 
-A production is interrupted between levels: a part whose index exists is whole, any other is not.
+A production may stop at any time: a part is whole if its index exists.
 """
 
 import json

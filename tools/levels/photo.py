@@ -1,4 +1,4 @@
-"""What makes a view a photograph: its exposure, and whether it is worth keeping."""
+"""The exposure of a view, and the test whether it is worth keeping."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,8 +23,8 @@ _MIN_RELIEF = 0.1
 def exposure(views: Sequence[Rendering]) -> float:
     """One gain for pictures of one place, so that a surface looks alike in all of them.
 
-    It brings the 90th percentile of brightness, sky aside, to 80 % of white, by a factor of
-    0.5 ... 3 as a camera might.
+    It brings the 90th percentile of brightness, without sky, to 80 % of white, by a factor of
+    0.5 ... 3, similar to a camera.
     """
     bright = np.concatenate(
         [_some(view.colour)[_some(view.depth) > 0].mean(axis=1) for view in views]
@@ -47,9 +47,9 @@ def _some(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def fault(view: Rendering) -> str:
-    """Why the view is not worth keeping, or nothing if it is.
+    """The reason why the view is not worth keeping, or nothing if it is.
 
-    Meant for small previews too: all measures are shares, percentiles and means.
+    It works on small previews too: all measures are shares, percentiles and means.
     """
     known = view.depth[view.depth > 0]
     reachable = (view.depth > 0) & (view.depth < FARTHEST_M)
@@ -85,7 +85,7 @@ def colourfulness(view: Rendering) -> float:
 
 
 def relief(view: Rendering) -> float:
-    """How far the view is from one plane: in a picture of a plane 1/depth is affine in the pixels.
+    """The deviation of the view from a plane, in whose picture 1/depth is affine in the pixels.
 
     Returns:
         The root mean square residual of the best plane, relative to the mean of 1/depth.

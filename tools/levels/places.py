@@ -1,4 +1,4 @@
-"""Where a photographer could stand in a level."""
+"""Eye positions for photographs in a level."""
 
 import re
 
@@ -17,16 +17,16 @@ _TRIES = 200
 class Places:
     """Draws eye positions all over the open space of a level.
 
-    Four in ten are near a spot where players start or find things, three and a half in ten on the
-    way from one such spot to another, the rest anywhere in the air. A place is only known to be
-    outside of walls: whether its view is any good, a preview tells.
+    40 % are near a spot where players start or find things, 35 % are on the way between two such
+    spots, and the rest are anywhere in the air. A place is only known to be outside walls: a
+    preview shows whether its view is useful.
     """
 
     def __init__(self, level: Level) -> None:
         """Find the open space of `level`.
 
         Raises:
-            DustError: there is nowhere to stand.
+            DustError: the level has too few places.
         """
         self._level = level
         spots = [
@@ -37,7 +37,7 @@ class Places:
         self._spots = np.array(spots, dtype=np.float64).reshape(-1, 3)
         open_leaves = level.space.leaves[level.space.leaves["cluster"] > SOLID]
         self._boxes = open_leaves["box"].astype(np.float64).reshape(-1, 2, 3) * UNIT_M
-        # A leaf of a hundred times the volume is not a hundred times as interesting.
+        # The square root: the interest of a leaf grows more slowly than its volume.
         weight = np.sqrt(np.prod(np.maximum(self._boxes[:, 1] - self._boxes[:, 0], 0), axis=1))
         if len(self._spots) < 2 or weight.sum() == 0:
             raise DustError(
@@ -51,7 +51,7 @@ class Places:
         """(3,) an eye position in open space, metres.
 
         Raises:
-            DustError: none was found in many tries.
+            DustError: many tries found no position.
         """
         for _ in range(_TRIES):
             kind = random.random()

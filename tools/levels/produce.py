@@ -1,8 +1,8 @@
 """Many pairs from many levels: drawn level by level, then mixed into shards.
 
-Each level is drawn in a process of its own, which returns all of its memory; what is finished is
-kept, so that a production that was interrupted goes on where it was. The same order makes the same
-shards, byte for byte, on one machine.
+Each level is drawn in a separate process, which returns all of its memory. Finished parts are kept,
+so that an interrupted production resumes. The same order makes the same shards, byte for byte, on
+one machine.
 """
 
 import json
@@ -59,7 +59,7 @@ class Order:
 
 
 def produce(order: Order, out: Path, cache: Path, *, shard: int, jobs: int, say: Progress) -> None:
-    """Draw `order` and write it as shards to `out`; called again, it goes on where it was.
+    """Draw `order` and write it as shards to `out`; called again, it resumes.
 
     Args:
         shard: pairs a shard.
@@ -80,7 +80,7 @@ def produce(order: Order, out: Path, cache: Path, *, shard: int, jobs: int, say:
 
 
 def refuse_to_overwrite(out: Path) -> None:
-    """See that no set is in `out`.
+    """Check that no set is in `out`.
 
     Raises:
         DustError: there is one.
@@ -128,7 +128,7 @@ def draw_parts(order: Order, folder: Path, cache: Path, *, jobs: int, say: Progr
 
 
 def _draw_apart(order: Order, level: str, folder: Path, cache: Path) -> None:
-    """Draw a level in a process of its own, and wait for it."""
+    """Draw a level in a separate process, and wait for it."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         process.submit(draw_level, order, level, folder, cache).result()
 
@@ -164,12 +164,12 @@ def mixed(order: Order, folder: Path) -> Iterator[Members]:
 
 
 def part_path(folder: Path, level: str) -> Path:
-    """Where the part of `level` lies."""
+    """The path of the part of `level`."""
     return folder / f"{level.replace('/', '-')}.part"
 
 
 def _claim(folder: Path, order: Order) -> None:
-    """Write down what `folder` is for, or see that it is for this."""
+    """Write the order into `folder`, or check that the folder has this order."""
     file, wanted = folder / "order.json", json.dumps(asdict(order), indent=1)
     if file.is_file() and file.read_text(encoding="utf-8") != wanted:
         raise DustError(

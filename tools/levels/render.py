@@ -26,8 +26,8 @@ void main() {
 }
 """
 
-# Lightmaps are made for screens of 1999: strongly coloured and dark. Their hue is taken back to
-# about a third, and the dark is lifted, so that a level looks as a photograph of it might.
+# Lightmaps are made for screens of 1999: strongly coloured and dark. Their hue is reduced to about
+# a third and the dark is made lighter, so that a level resembles a photograph.
 _FRAGMENT_PROGRAM = """
 #version 330
 const float HUE = 0.35, LIFT = 0.45, GAIN = 1.3, AMBIENT = 0.02;
@@ -62,7 +62,7 @@ _DRAWN = 64
 
 @dataclass(frozen=True)
 class Rendering:
-    """What a camera saw.
+    """The picture of a camera.
 
     Attributes:
         camera: its place, direction and lens.
@@ -85,13 +85,13 @@ class Rendering:
 
 
 class Renderer:
-    """Draws one scene at any size; a context manager, for it holds memory of the device.
+    """Draws one scene at any size; a context manager, because it holds device memory.
 
     Args:
         scene: what to draw.
 
     Raises:
-        DustError: no OpenGL context can be had.
+        DustError: there is no OpenGL context.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -117,7 +117,7 @@ class Renderer:
         self._context.release()
 
     def render(self, camera: Camera, size: int) -> Rendering:
-        """What `camera` sees, in `size` x `size` pixels."""
+        """The picture of `camera`, in `size` x `size` pixels."""
         target = self._target(size)
         target.use()
         target.clear()
@@ -143,7 +143,7 @@ class Renderer:
 
         context = self._context
         context.enable(moderngl.DEPTH_TEST)
-        # The picture is drawn upside down, which turns the winding of every triangle around.
+        # The picture is drawn upside down, which reverses the winding of every triangle.
         context.front_face = "cw"
         self._targets: dict[int, moderngl.Framebuffer] = {}
         self._program: Any = context.program(_VERTEX_PROGRAM, _FRAGMENT_PROGRAM)
@@ -231,7 +231,7 @@ def _open_context() -> "moderngl.Context":
     import moderngl
 
     try:
-        # The library's own type hints take every setting for a dictionary.
+        # The library's own type hints declare every setting as a dictionary.
         return moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]
     except Exception as error:
         raise DustError(

@@ -1,6 +1,6 @@
 """Views of a level that see one another: pairs, and cliques of several.
 
-A view is tried at preview size first; only what passes is drawn large.
+A view is tried at preview size first; only views that pass are drawn large.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _NEIGHBOURS_PER_CLIQUE = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much two views must and may see of one another, 0 ... 1."""
+    """The least and the greatest covisibility of two views, 0 ... 1."""
 
     least: float = 0.2
     most: float = 0.95
@@ -59,7 +59,7 @@ class Pair:
 class Sampler:
     """Draws cameras in one level.
 
-    What it draws depends on the level and on `random` only, so a seed makes the same set again.
+    The views depend on the level and on `random` only, so a seed makes the same set again.
     """
 
     def __init__(self, renderer: Renderer, random: np.random.Generator) -> None:
@@ -71,7 +71,7 @@ class Sampler:
         """Pairs of views without end, `size` x `size`.
 
         Raises:
-            DustError: the level yields no pair in hundreds of tries.
+            DustError: hundreds of tries give no pair.
         """
         while True:
             pair = Pair.of(*(self._renderer.render(c, size) for c in self._pair(limits)))
@@ -79,10 +79,10 @@ class Sampler:
                 yield pair
 
     def cliques(self, views: int, size: int, limits: Limits) -> Iterator[tuple[Rendering, ...]]:
-        """Cliques without end: `views` views of which every two overlap within `limits`.
+        """Cliques without end: `views` views in which every two overlap within `limits`.
 
         Raises:
-            DustError: the level yields no clique in many tries.
+            DustError: many tries give no clique.
         """
         while True:
             clique = [self._renderer.render(c, size) for c in self._clique(views, limits)]
@@ -93,7 +93,7 @@ class Sampler:
         """A preview from anywhere in the level that is worth keeping.
 
         Raises:
-            DustError: none was found in many tries.
+            DustError: many tries give no preview.
         """
         random = self._random
         for _ in range(_ANCHOR_TRIES):
@@ -150,14 +150,14 @@ class Sampler:
                 if second is None:
                     continue
                 if limits.allow(covisibility(first, second, 2)):
-                    # Which of the two comes first must not tell which was chosen freely.
+                    # The order of the two must not depend on which view was chosen freely.
                     swap = self._random.random() < 0.5
                     pair = (second, first) if swap else (first, second)
                     return pair[0].camera, pair[1].camera
         raise self._barren("pair", _PAIR_TRIES)
 
     def _clique(self, views: int, limits: Limits) -> list[Camera]:
-        # Previews are coarse: what passes here by a hair may fail at full size.
+        # Previews are coarse: a view that barely passes may fail at full size.
         careful = replace(limits, least=limits.least + 0.02, most=limits.most - 0.02)
         for _ in range(_CLIQUE_TRIES):
             clique = [self.anchor()]

@@ -26,7 +26,7 @@ class Storage:
         picture: the format of colour; depth is always a 16-bit PNG.
         jpeg_quality: 1 ... 95; of no effect on PNG.
         depth_unit_m: the step of stored depth, metres.
-        png_effort: 0 ... 9, how long to look for a smaller PNG.
+        png_effort: 0 ... 9, the effort to make PNGs smaller.
     """
 
     picture: Picture = "jpg"
@@ -43,7 +43,7 @@ def encode(
     Args:
         gain: the exposure of both views.
         scene: the level, game/map.
-        names: what the two images are called; an image that is in several pairs has one name.
+        names: the names of the two images; an image in several pairs has one name.
     """
     first, second = pair.first, pair.second
     sample = PairSample(

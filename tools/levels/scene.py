@@ -37,7 +37,7 @@ class Batch:
         triangles: (T, 3) int32.
         faces: (T,) int32, the face of the level that a triangle belongs to.
         picture: (H, W, 4) uint8.
-        two_sided: seen from behind too; else a view of the back is one from inside a wall.
+        two_sided: visible from behind too; otherwise a view of the back is from inside a wall.
     """
 
     vertices: NDArray[np.float32]

@@ -1,7 +1,7 @@
-"""Shader scripts: how the name of a surface becomes a picture.
+"""Shader scripts: the pictures of surface names.
 
-A script is a list of `name { directives { stage directives } ... }`. Of the language of the game
-engine only what decides the look of a still picture is read; the rest is passed over.
+A script is a list of `name { directives { stage directives } ... }`. Only the part of the game
+engine's language that decides the look of a still picture is read; the rest is skipped.
 """
 
 import re
@@ -30,7 +30,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Shader:
-    """What a script says of one surface name."""
+    """A script's definition of a surface name."""
 
     parameters: frozenset[str] = frozenset()
     stages: tuple[Stage, ...] = ()
@@ -49,8 +49,8 @@ class Shader:
 
     @property
     def is_translucent(self) -> bool:
-        """Whether it is laid over what is behind it (glass, flames, water): then it is not drawn,
-        for such a pixel has two depths."""
+        """Whether it is blended with the surface behind it (glass, flames, water). Then it is not
+        drawn, because such a pixel has two depths."""
         return (
             bool(self.stages)
             and self.stages[0].blended
@@ -61,7 +61,7 @@ class Shader:
 
 @dataclass(frozen=True)
 class Material:
-    """A surface resolved to what the renderer needs.
+    """A surface in the form that the renderer needs.
 
     Attributes:
         picture: its picture, or None if no archive has it.
@@ -179,7 +179,7 @@ class _Draft:
 
 
 def _number(word: str) -> float:
-    """A factor on texture coordinates; 1 where the script has a slip of the pen."""
+    """A factor on texture coordinates; 1 where the script has an error."""
     try:
         return float(word)
     except ValueError:

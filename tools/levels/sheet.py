@@ -1,4 +1,4 @@
-"""Contact sheets: what the levels look like, to decide which are worth rendering."""
+"""Contact sheets of levels, to decide which to render."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def write_sheet(
     """Write a PNG with a row of views of each level in `names`.
 
     A row is headed by the level's name and by the means over its views of how colourful, how
-    detailed and how far from flat they are; a level of which no view is worth keeping, by why.
+    detailed and how far from flat they are. A level without a useful view has the reason instead.
     """
     rows = [_row(library, name, views, size, seed) for name in names]
     with atomic_path(path) as temporary:

@@ -1,7 +1,7 @@
-"""The space of a level: where there is room, and what can be seen from there.
+"""The space of a level: its open places, and the faces visible from them.
 
-A level divides space by planes into leaves; leaves that see the same are a cluster. Its table of
-what clusters see is conservative: what it rules out is certainly hidden, and need not be drawn.
+A level divides space by planes into leaves; leaves with the same view are a cluster. The table of
+visible clusters is conservative: an excluded cluster is certainly hidden and need not be drawn.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ UNIT_M = 0.03
 """Metres a unit of the level: a player of 56 units is 1.7 m tall."""
 
 SOLID = -1
-"""The cluster of what is inside of walls or outside of the level."""
+"""The cluster of points inside walls or outside the level."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Space:
         leaves: (L,) records of a cluster and a box.
         sees: (C, C) whether the row's cluster sees the column's; 0 x 0 where there is no table.
         reaches: (E, 2) which face of the level reaches into which cluster: cluster, face.
-        everywhere: (F,) faces that the table knows nothing of: doors and whatever else moves.
+        everywhere: (F,) faces that are not in the table: doors and other moving parts.
     """
 
     planes: NDArray[np.void]
@@ -40,8 +40,8 @@ class Space:
     def clusters(self, points_m: NDArray[np.float64]) -> NDArray[np.int32]:
         """The cluster of each of the (N, 3) points, metres; negative where there is no room.
 
-        Doors, curved surfaces and props are not in the tree: only a look at the depth from a point
-        tells that it is not inside one of those.
+        Doors, curved surfaces and props are not in the tree: only the depth around a point shows
+        whether the point is inside such a part.
         """
         points = np.atleast_2d(points_m) / UNIT_M
         node = np.zeros(len(points), dtype=np.int64)
@@ -83,7 +83,7 @@ def build_space(
         table: number of clusters and bytes a row (int32 each), then rows of bits; may be empty.
 
     Raises:
-        ValueError: the table is shorter than it says.
+        ValueError: the table is shorter than its header says.
     """
     sees = np.zeros((0, 0), dtype=np.bool_)
     if table:

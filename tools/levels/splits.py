@@ -1,4 +1,4 @@
-"""Which levels belong to training, calibration, validation and evaluation."""
+"""The levels of training, calibration, validation and evaluation."""
 
 import tomllib
 from collections import Counter
@@ -18,7 +18,7 @@ class Splits:
 
     Attributes:
         held: the levels of each side but training, to which all others belong.
-        variants: families of levels that must stand on one side.
+        variants: families of levels that must be on one side.
         skip: levels that are never rendered, and why.
     """
 
@@ -27,16 +27,16 @@ class Splits:
     skip: dict[str, str]
 
     def side(self, level: str) -> Split:
-        """The side that has `level`."""
+        """The side of `level`."""
         return next((side for side, levels in self.held.items() if level in levels), "train")
 
     def choose(self, levels: list[str], split: Split) -> list[str]:
-        """Those of `levels` that are rendered for `split`, in their order."""
+        """The levels of `levels` that are rendered for `split`, in their order."""
         return [name for name in levels if name not in self.skip and self.side(name) == split]
 
 
 def read_splits(path: Path = SPLITS_FILE) -> Splits:
-    """Read the split and see that no family of variants is torn apart.
+    """Read the split and check that no family of variants is divided.
 
     Raises:
         DustError: a level is on two sides, or variants of one level are on different sides.
@@ -51,13 +51,13 @@ def read_splits(path: Path = SPLITS_FILE) -> Splits:
     twice = sorted(level for level, times in count.items() if times > 1)
     if twice:
         raise DustError(
-            f"on more than one side: {', '.join(twice)}", where=str(path), fix="keep it on one"
+            f"on more than one side: {', '.join(twice)}", where=str(path), fix="keep it on one side"
         )
     for family in splits.variants:
         sides = {splits.side(level) for level in family}
         if len(sides) > 1:
             raise DustError(
-                f"variants of one level stand on different sides: {', '.join(family)}",
+                f"variants of one level are on different sides: {', '.join(family)}",
                 where=str(path),
                 fix=f"put all of them on one of: {', '.join(sorted(sides))}",
             )

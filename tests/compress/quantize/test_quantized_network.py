@@ -44,7 +44,7 @@ def test_every_other_product_is_quantized() -> None:
 
 
 def test_a_name_that_is_no_family_is_an_error() -> None:
-    with pytest.raises(DustError, match="'layernrm' is no family"):
+    with pytest.raises(DustError, match="'layernrm' is not a family"):
         kept_modules(make(), ("layernrm",))
 
 

@@ -16,7 +16,7 @@ def test_of_a_baseline_of_zero_nothing_is_a_percentage() -> None:
     verdict = judge(bound, student(), teacher(quality=sample.per_pair(absrel=0.0)))
     assert outcome(verdict) == (
         "inconclusive",
-        "the baseline is 0, of which nothing is a percentage",
+        "the baseline is 0, so the change has no percentage",
     )
 
 
@@ -30,7 +30,7 @@ def test_a_baseline_of_zero_that_nothing_binds_decides_nothing() -> None:
 def test_a_drop_beyond_all_numbers_fails() -> None:
     tiny = dict.fromkeys(sample.per_pair(), (5e-324,) * 20)
     verdict = judge(line("absrel_drop", "<=", 5.0), student(), teacher(quality=tiny))
-    assert outcome(verdict) == ("fail", "absrel_drop is inf, which is no finite number")
+    assert outcome(verdict) == ("fail", "absrel_drop is inf, which is not a finite number")
     assert verdict.value is None
 
 
@@ -39,7 +39,7 @@ def test_a_quantity_that_is_no_number_fails(value: float) -> None:
     measured = student()
     proof = measured.provenance.model_copy(update={"quantities": {"nan_count": value}})
     verdict = judge(NAN, measured.model_copy(update={"provenance": proof}))
-    assert outcome(verdict) == ("fail", f"nan_count is {value}, which is no finite number")
+    assert outcome(verdict) == ("fail", f"nan_count is {value}, which is not a finite number")
 
 
 def of_places(*drops: float) -> tuple[Result, Result]:
@@ -82,14 +82,12 @@ def test_quality_is_decided_by_its_value_and_the_interval_is_put_into_words(
     verdict = judge(replace(QUALITY, resampling=plan), *of_places(*drops))
     assert verdict.status == status
     assert verdict.value == pytest.approx(sum(drops) / len(drops))
-    assert (
-        verdict.other_pictures == f"the value decides, for all of the workload is measured; {said}"
-    )
+    assert verdict.other_pictures == f"the value decides: the whole workload is measured; {said}"
 
 
 def test_one_turn_decides_no_latency() -> None:
     verdict = judge(LATENCY, student(latency=sample.turns(90.0, 200.0, repeats=1)), teacher())
     assert outcome(verdict) == (
         "inconclusive",
-        "1 turn has no interval, and a latency is decided by it",
+        "1 turn has no interval, which a latency needs",
     )

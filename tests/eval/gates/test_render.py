@@ -47,7 +47,7 @@ def shown(verdicts: StageReport) -> str:
 
 
 SAID = (
-    "the value decides, for all of the workload is measured; both places are on this side of 1 %, "
+    "the value decides: the whole workload is measured; both places are on this side of 1 %, "
     "which makes it 50 % sure at most for other pictures"
 )
 TABLE = """\

@@ -128,7 +128,7 @@ def test_an_image_whose_camera_pnp_does_not_find_is_counted() -> None:
 
 
 def test_pairs_that_leave_an_image_out_are_an_error() -> None:
-    with pytest.raises(DustError, match="1 stand apart"):
+    with pytest.raises(DustError, match="1 are not connected"):
         align(IMAGES, [edge for edge in edges() if 4 not in (edge.first, edge.second)])
 
 

@@ -45,11 +45,11 @@ _log = logging.getLogger("dust.teacher")
 
 
 def train_teacher(task: ResolvedTask) -> None:
-    """Write `teacher_fp32.pth`: trained, or the published checkpoint in our own format.
+    """Write `teacher_fp32.pth`: trained, or the published checkpoint in our format.
 
     Raises:
-        DustError: the checkpoint or a training set is absent or another; the training was stopped
-            or diverged.
+        DustError: the checkpoint or a training set is absent or not the declared one; the training
+            was stopped or diverged.
     """
     execution = begin(task)
     folder = ARTIFACTS / task.profile_name
@@ -62,10 +62,10 @@ def train_teacher(task: ResolvedTask) -> None:
             network, outcomes = train_stages(task, work_folder(task))
     path = folder / task.task.outputs[0]
     origin = {"exp_id": task.exp_id, "spec_digest": task.digest}
-    # What is shipped is small, and float16 is finer than the bf16 that it was trained in; the
+    # Shipped files should be small, and float16 is finer than the bf16 of the training. The
     # published weights stay exact.
     save_checkpoint(network, path, **origin, half=published is None)
-    network = load_checkpoint(path, finite=False).network  # the line on NaN judges it
+    network = load_checkpoint(path, finite=False).network  # the line on NaN binds it
     result = build_result(
         execution,
         task_parameters(task),
@@ -90,12 +90,12 @@ def _measured(
 
 
 def _adopted(task: ResolvedTask, published: PublishedCheckpoint) -> Dust3r:
-    """The published network, of the shape that the profile declares."""
+    """The published network, with the shape that the profile declares."""
     network = load_checkpoint(_checked(published)).network
     shape = task.profile.teacher.network
     if network.config != _config(shape, shape.patch_size):
         raise DustError(
-            f"{published.name} has another shape than the profile declares",
+            f"{published.name} does not have the shape that the profile declares",
             where=published.path,
             fix="compare teacher.network of the profile with `dust inspect` of the file",
         )
@@ -103,7 +103,7 @@ def _adopted(task: ResolvedTask, published: PublishedCheckpoint) -> Dust3r:
 
 
 def _checked(published: PublishedCheckpoint) -> Path:
-    """The path of the published checkpoint, its hash as the profile says."""
+    """The path of the published checkpoint, after a check of its hash."""
     path = Path(published.path)
     named = f"{published.name} ({published.licence})"
     if not path.is_file():
@@ -126,12 +126,12 @@ def _checked(published: PublishedCheckpoint) -> Path:
 class TeacherObjective(Objective):
     """DUSt3R's confidence loss on true pointmaps, each pair in both orders.
 
-    In a training from scratch, the floor keeps the confidence from sinking before the points are
-    any good, and the matching term teaches the encoder which tokens see the same surface:
-    cross-attention can only compare what the encoder has made comparable.
+    In a training from scratch, the floor keeps the confidence from falling to 1 before the points
+    are useful. The matching term trains the encoder to make tokens of the same surface similar:
+    cross-attention needs that in order to compare them.
 
     Args:
-        network: is trained.
+        network: the network to train.
         task: the terms of the loss.
         matching: weight of the matching term in this stage.
     """
@@ -170,7 +170,7 @@ class TeacherObjective(Objective):
 
 
 def train_stages(task: ResolvedTask, folder: Path) -> tuple[Dust3r, list[Outcome]]:
-    """Train stage by stage, each from the best weights of the one before, or go on in `folder`."""
+    """Train stage by stage, each from the best weights of the last, or resume in `folder`."""
     stages = task.profile.training.teacher or ()
     network = initial_network(task)
     outcomes = []
@@ -190,10 +190,10 @@ def initial_network(task: ResolvedTask) -> Dust3r:
 
 
 def initialise(network: Dust3r) -> Dust3r:
-    """Draw every linear layer's weights anew, in place, to keep the scale of what passes through.
+    """Draw every linear layer's weights anew, in place, so that they keep the activations' scale.
 
     Xavier's uniform law, by each layer's own width (Glorot and Bengio, 2010). A fixed 0.02, as is
-    usual for wider ViTs, starts layers this narrow so small that attention is flat for long, and
+    usual for wider ViTs, is so small for layers this narrow that attention stays flat for long, and
     positions enter the network through attention alone.
     """
     for module in network.modules():

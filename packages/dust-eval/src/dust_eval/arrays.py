@@ -1,4 +1,4 @@
-"""Array types that signatures share; shapes stand in the docstrings."""
+"""Array types that signatures share; docstrings give the shapes."""
 
 from typing import Any
 

@@ -23,11 +23,11 @@ from dust_eval.measure.execution import baseline_beside, begin, write_results
 _TEACHER, _TEACHER_TASK = "teacher_fp32.pth", "P0-2"
 
 _LOGGED_AS = {"validation": "val/"}
-"""How training curves name what they measured: split -> prefix of the metric."""
+"""The names in training curves: split -> prefix of the metric."""
 
 
 def select_student(task: ResolvedTask) -> None:
-    """Measure every candidate beside the teacher; keep the one that is best on validation.
+    """Measure every candidate together with the teacher; keep the best on validation.
 
     Raises:
         DustError: a candidate has no result, or its file is absent or damaged.
@@ -77,10 +77,10 @@ def select_student(task: ResolvedTask) -> None:
 
 
 def choose_student(task: ResolvedTask) -> None:
-    """Check that the student at hand is the one that P1 kept, and say its rank on the workload.
+    """Check that the student is the one that P1 kept, and find its rank on the workload.
 
-    P1 chooses on another split. The rank is taken on the workload, by the primary metric of all
-    students as P1 measured them there: a choice that does not carry over has a rank beyond 1.
+    P1 chooses on another split. The rank is that on the workload, by the primary metric of all
+    students as P1 measured them there. A choice that does not hold there has a rank above 1.
 
     Raises:
         DustError: it is not the file that P1 kept, or a student was not measured.
@@ -127,7 +127,7 @@ def _on_the_workload(task: ResolvedTask, selection: str, file: ResultFile) -> di
 
 
 def _standing(task: ResolvedTask, student: str, split: str) -> dict[str, Any]:
-    """What the log of a distillation says of its student on the split that decides."""
+    """A student's metrics on the split that decides, from the log of its distillation."""
     file = result_of(task, student)
     (candidate,) = file.candidates
     curve: Any = file.extra["curves"]

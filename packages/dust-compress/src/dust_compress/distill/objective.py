@@ -1,4 +1,4 @@
-"""What a student is trained for."""
+"""The objective of a student."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class Weights:
     Attributes:
         temperature: T of the KL term.
         beta, gamma: weights of the KL and of the feature term.
-        schedule: a change of beta on the way; None keeps it.
+        schedule: a change of beta during the training; None keeps it.
     """
 
     temperature: float
@@ -48,10 +48,10 @@ class Weights:
 
 
 class Seen(NamedTuple):
-    """What a network makes of 2B pairs: its prediction, and what else is compared.
+    """A network's outputs for 2B pairs: its prediction, and the other compared values.
 
     Attributes:
-        prediction: of the heads.
+        prediction: the output of the heads.
         activations: the declared features.
         tokens: the encoder's, of view 1 and of view 2.
         attention: queries and keys of the hooked decoder blocks' cross-attention.
@@ -70,10 +70,10 @@ class DistillObjective(Objective):
     """The student's loss against truth and teacher, each pair in both orders.
 
     Args:
-        student: is trained.
-        teacher: is left alone, on the student's device.
-        loss: the loss's form.
-        weights: how its parts are weighed.
+        student: the network to train.
+        teacher: a frozen network on the student's device.
+        loss: the form of the loss.
+        weights: the weights of its parts.
     """
 
     network: Dust3r
@@ -83,7 +83,7 @@ class DistillObjective(Objective):
     ) -> None:
         super().__init__(student)
         self.loss, self.weights = loss, weights
-        # In a list, so that neither the optimiser nor a checkpoint takes it for the student's.
+        # In a list, so that neither the optimiser nor a checkpoint includes it.
         self._teacher = [teacher.requires_grad_(False).eval()]
 
     def forward(self, batch: PairBatch, progress: float) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The executor `distill` of P1: a student is cut out of the teacher and trained."""
+"""The executor `distill` of P1: cut a student out of the teacher and train it."""
 
 from contextlib import closing
 
@@ -30,7 +30,7 @@ _TEACHER, _TEACHER_TASK = "teacher_fp32.pth", "P0-2"
 
 
 def distill(task: ResolvedTask) -> None:
-    """Cut a student out of the teacher, train it, and measure it beside the teacher.
+    """Cut a student out of the teacher, train it, and measure it together with the teacher.
 
     Raises:
         DustError: a file or a training set is absent or damaged, or the training was stopped.
@@ -70,9 +70,10 @@ def distill(task: ResolvedTask) -> None:
 
 
 def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]:
-    """The student with the best weights by validation, and how it got there.
+    """The student with the best weights by validation, and the outcome of its training.
 
-    At smaller patches than the network's, both are trained so, and the student is enlarged again.
+    Where the training patches are smaller than the network's, both networks are trained with the
+    smaller ones, and the student is enlarged afterwards.
     """
     own, common = task.task, task.common
     assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
@@ -88,7 +89,7 @@ def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]
 
 
 def at_training_patches(teacher: Dust3r, recipe: DistillRecipe) -> Dust3r:
-    """The teacher with the patches at which its students are trained."""
+    """The teacher, with the patches of its students' training."""
     whole = teacher.config.patch_size
     return shrink_patches(teacher, whole // (recipe.patch_size or whole))
 
@@ -121,7 +122,7 @@ def start_student(task: ResolvedTask, teacher: Dust3r, shape: Student) -> Dust3r
 
 
 def largest_rise(losses: list[float]) -> float:
-    """By how much a curve ever rose above its lowest point so far, in percent of that point."""
+    """The largest rise of a curve above its lowest earlier point, in percent of that point."""
     lowest, rise = losses[0], 0.0
     for loss in losses[1:]:
         rise = max(rise, 100 * (loss - lowest) / max(abs(lowest), 1e-12))

@@ -36,16 +36,17 @@ def build_engine(
     tf32: bool = False,
     verbose: bool = False,
 ) -> EngineManifest:
-    """Compile a static graph, strongly typed: the graph's own types are the engine's.
+    """Compile a static graph, strongly typed: the engine has the graph's types.
 
-    Writes `engine`, its manifest beside it (`.trt.json`) and the compiler's log (`.trt.log`); the
-    engine is whole or absent, and without its manifest no runtime loads it.
+    Writes `engine`, its manifest (`.trt.json`) and the compiler's log (`.trt.log`). The engine is
+    whole or absent, and no runtime loads it without its manifest.
 
     Args:
         graph: ONNX, opset 19, static shapes, float32 or Q/DQ with float32.
         compiler: `tensorrt` for this machine's GPU; `tensorrt_rtx` for any GPU from compute
-            capability 8.0 on, without one here.
-        floats: what is not INT8 computes in; with `fp16`, post-processing stays in float32.
+            capability 8.0 on, without a GPU on this machine.
+        floats: the precision of operations that are not INT8; with `fp16`, post-processing stays
+            in float32.
         workspace_gb: memory that a layer may use, in 10^9 bytes.
         tf32: whether FP32 products may run in TF32.
         verbose: whether the log names every tactic.
@@ -89,7 +90,7 @@ def build_engine(
 
 
 def _in_floats(graph: Path, floats: EngineFloats, scratch: Path) -> Path:
-    """The graph that is compiled: itself, or its variant in 16 bits."""
+    """The graph to compile: the graph itself, or its variant in 16 bits."""
     if floats != "fp16":
         return graph
     half = scratch / "half.onnx"
@@ -99,14 +100,14 @@ def _in_floats(graph: Path, floats: EngineFloats, scratch: Path) -> Path:
 
 def _put(built: Path, engine: Path, manifest: EngineManifest) -> None:
     """Move an engine to its place, its manifest last: an engine with a manifest is whole."""
-    manifest_path(engine).unlink(missing_ok=True)  # it must not vouch for the next engine
+    manifest_path(engine).unlink(missing_ok=True)  # it is not valid for the next engine
     with atomic_path(engine) as temporary:
         built.replace(temporary)
     write_manifest(manifest, engine)
 
 
 def _timing_cache(engine: Path, compiler: Compiler) -> str | None:
-    """Where timings are kept; TensorRT for RTX times nothing, and leaves that to the GPU."""
+    """The file of timings; None for TensorRT for RTX, which times nothing at build time."""
     if compiler == "tensorrt_rtx":
         return None
     path = engine.parent / ".work" / "tensorrt.timings"
@@ -117,7 +118,7 @@ def _timing_cache(engine: Path, compiler: Compiler) -> str | None:
 def _compile(
     toolchain: Toolchain, request: dict[str, Any], path: Path, graph: Path, name: str
 ) -> Any:
-    """Run the worker, showing its phases; its report."""
+    """Run the worker, show its phases, and return its report."""
     path.write_text(json.dumps(request))
     command = [sys.executable, "-m", "dust_compress.engine.worker", str(path)]
     crash = Path(request["report"]).with_name("stderr.txt")
@@ -139,7 +140,7 @@ def _compile(
                 status.update(f"compiling {name}: {line.strip().lower()}")
             code = process.wait()
         finally:
-            process.kill()  # Ctrl-C here must not leave a compiler behind
+            process.kill()  # Ctrl-C here must end the compiler too
     report_path = Path(request["report"])
     report = json.loads(report_path.read_text()) if report_path.is_file() else {}
     if code or "version" not in report:
@@ -148,11 +149,11 @@ def _compile(
 
 
 def _failure(graph: Path, code: int, errors: list[str], crash: Path, log: Path) -> DustError:
-    fix = f"{log} has the compiler's own words"
+    fix = f"{log} has the messages of the compiler"
     if errors:
         what = f"the graph cannot be compiled: {'; '.join(errors)}"
     elif code == -signal.SIGKILL:
-        what = "the compiler was killed, as it is when memory runs out"
+        what = "the compiler was killed, probably because memory ran out"
         fix = "give it more memory, or less workspace"
     elif code < 0:
         what = f"the compiler crashed with signal {-code} ({signal.Signals(-code).name})"
@@ -170,7 +171,7 @@ def _capabilities(compiler: Compiler) -> tuple[str, ...]:
 
     if not torch.cuda.is_available():
         raise DustError(
-            "TensorRT compiles for the GPU of this machine, and none is here",
-            fix="choose the compiler tensorrt_rtx in the profile, which needs none",
+            "TensorRT compiles for the GPU of this machine, which has none",
+            fix="choose the compiler tensorrt_rtx in the profile, which needs no GPU",
         )
     return (capability(),)

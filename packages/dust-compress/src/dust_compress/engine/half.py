@@ -1,8 +1,8 @@
 """The FP16 variant of a float32 graph, for GPUs.
 
-TensorRT is strongly typed: what computes in FP16 is what the graph says is FP16. Q/DQ pairs stay
-where they are; the float operations between them (the keep-list, the residual stream) become FP16,
-and FP16 are the scales too, which opset 19 allows.
+TensorRT is strongly typed: an operation runs in FP16 if its type in the graph is FP16. Q/DQ pairs
+stay in place. The float operations between them (the keep-list, the residual stream) become FP16,
+and so do the scales, which opset 19 allows.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ from dust_core.network.onnx.graph import (
 
 _LARGEST = float(np.finfo(np.float16).max)
 _FINEST_SCALE = float(np.finfo(np.float16).smallest_normal)
-_ALWAYS_FLOAT = {"Resize": (1, 2)}  # inputs that ONNX has in float32 alone: region and scales
+_ALWAYS_FLOAT = {"Resize": (1, 2)}  # inputs that ONNX defines in float32 only: region and scales
 _FLOAT, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 
 
@@ -43,18 +43,18 @@ def write_half(graph: Path, path: Path) -> None:
 
 
 def half_precision(model: ir.Model, *, where: str = "") -> None:
-    """Turn float32 into float16 in place, all but inputs, outputs and post-processing.
+    """Turn float32 into float16 in place, except inputs, outputs and post-processing.
 
-    Post-processing is what follows the last cast to float32 before each output; it stays in float32
-    because its exponentials overflow FP16 from 11 on. So does a (de)quantizer whose scale is too
-    small for FP16 to hold exactly enough.
+    Post-processing is everything after the last cast to float32 before each output. It stays in
+    float32 because its exponentials overflow FP16 from 11 on. A (de)quantizer stays in float32 if
+    its scale is too small for a sufficiently exact FP16 value.
 
     Args:
         model: static, opset 19, float32.
         where: the file's name, for messages.
 
     Raises:
-        DustError: nothing marks off post-processing, or a weight is beyond FP16's range.
+        DustError: no cast marks post-processing, or a weight is beyond FP16's range.
     """
     simplify(model)
     nodes = list(model.graph)
@@ -70,7 +70,7 @@ def half_precision(model: ir.Model, *, where: str = "") -> None:
 def _narrow(
     node: ir.Node, wide: set[ir.Node], narrowed: dict[ir.Value, ir.Value], where: str
 ) -> None:
-    """Make a node compute in FP16: what it reads, casts to, and writes."""
+    """Make a node compute in FP16: its inputs, its cast type and its outputs."""
     for index, value in enumerate(node.inputs):
         if value is None or not _is_float32(value, wide):
             continue
@@ -89,7 +89,7 @@ def _narrow(
 def _is_float32(value: ir.Value, wide: set[ir.Node]) -> bool:
     """Whether a value stays in float32 although a narrow node reads it."""
     node = writer(value)
-    # The type of what wide nodes write is not always known; all of it is float32 but quantizers'.
+    # The output type of wide nodes is not always known; it is float32 except for quantizers.
     return value.dtype == _FLOAT if node is None else node in wide and node.op_type != QUANTIZE
 
 

@@ -24,8 +24,8 @@ def build_quantized(task: ResolvedTask) -> None:
     """Write the quantized teacher as a Q/DQ graph and compile it, floats in FP16.
 
     Raises:
-        DustError: the checkpoint is damaged, or the graph does not compile; the latter leaves its
-            verdict too.
+        DustError: the checkpoint is damaged, or the graph does not compile; the verdict is
+            written in the second case too.
     """
     execution, folder = begin(task), ARTIFACTS / task.profile_name
     own = task.task
@@ -60,9 +60,9 @@ def build_quantized(task: ResolvedTask) -> None:
 
 
 def _runs(task: ResolvedTask, engine: Path) -> tuple[int, str]:
-    """Whether the engine computes finite values where it can be run at all, in a word why."""
+    """Whether the engine computes finite values where it can run, and the reason in words."""
     if not torch.cuda.is_available():
-        return 1, "compiled; not run, for there is no GPU on this machine"
+        return 1, "compiled; not run, because this machine has no GPU"
     options = RuntimeOptions(
         precision="fp16",
         threads=task.profile.threads,

@@ -1,8 +1,8 @@
 """A shared library with one function, written without a compiler.
 
-TensorRT's Python bindings will not load unless libnvinfer_plugin exports `initLibNvInferPlugins`.
-TensorRT for RTX has no plugin library, and our graphs use no plugin: a function that returns true
-is all there need be. Format: System V ABI, chapters 4 and 5, https://gabi.xinuos.com.
+TensorRT's Python bindings load only if libnvinfer_plugin exports `initLibNvInferPlugins`. TensorRT
+for RTX has no plugin library, and our graphs use no plugin, so a function that returns true is
+enough. Format: System V ABI, chapters 4 and 5, https://gabi.xinuos.com.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Where the compiler of engines comes from: a module to import, and what it needs to load."""
+"""The compiler of engines: a module to import, and the libraries that it needs."""
 
 import os
 import platform
@@ -24,12 +24,12 @@ _PLUGINS, _PLUGINS_FUNCTION = "libnvinfer_plugin.so.11", "initLibNvInferPlugins"
 
 @dataclass(frozen=True)
 class Toolchain:
-    """What a process that compiles needs.
+    """The requirements of a process that compiles.
 
     Attributes:
         module: the Python module with TensorRT's API.
-        libraries: a folder that the dynamic loader must search before the process starts; None
-            where the module finds its own.
+        libraries: a folder for the dynamic loader, set before the process starts; None if the
+            module finds its libraries itself.
     """
 
     module: str
@@ -48,22 +48,22 @@ class Toolchain:
 def find_toolchain(compiler: Compiler, folder: Path) -> Toolchain:
     """The installed compiler of that name.
 
-    `tensorrt` needs a GPU. `tensorrt_rtx` compiles without one; where its official package is not
-    installed, TensorRT's bindings run on the libraries of ONNX Runtime's execution provider, under
-    the names that they look for.
+    `tensorrt` needs a GPU. `tensorrt_rtx` compiles without a GPU. If its official package is not
+    installed, TensorRT's bindings use the libraries of ONNX Runtime's execution provider, under the
+    names that the bindings load.
 
     Args:
-        folder: where those names are laid out; it does not exist yet.
+        folder: the folder to create for libraries of those names; it does not exist yet.
 
     Raises:
-        DustError: nothing that compiles is installed.
+        DustError: no compiler is installed.
     """
     if find_spec(compiler) is not None:
         return Toolchain(compiler)
     if compiler == "tensorrt":
         raise DustError(
             "TensorRT is not installed",
-            fix="on a host with a GPU: pip install tensorrt; without one, choose the compiler "
+            fix="on a host with a GPU: pip install tensorrt; without a GPU, choose the compiler "
             "tensorrt_rtx in the profile",
         )
     if not (sys.platform.startswith("linux") and platform.machine() == "x86_64"):
@@ -73,7 +73,7 @@ def find_toolchain(compiler: Compiler, folder: Path) -> Toolchain:
         )
     if find_spec("tensorrt_bindings") is None or find_spec(_WHEEL) is None:
         raise DustError(
-            "nothing that compiles engines is installed",
+            "no compiler of engines is installed",
             fix="pip install 'dust-compress[engine]', or tensorrt-rtx from NVIDIA",
         )
     _lay_out(folder)

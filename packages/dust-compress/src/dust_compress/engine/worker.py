@@ -1,11 +1,11 @@
 """The process that compiles: `python -m dust_compress.engine.worker REQUEST`.
 
-It is a process of its own because the loader reads LD_LIBRARY_PATH only when a process starts, and
-because a compiler that runs out of memory must not take the caller with it. It reads a request and
-writes the engine, the timing cache, the log and a report; on standard output it names each phase.
+It is a separate process for two reasons: the loader reads LD_LIBRARY_PATH only when a process
+starts, and a compiler that runs out of memory must not end the caller. It reads a request and
+writes the engine, the timing cache, the log and a report. It prints each phase on standard output.
 
-Of the API it uses only what the bindings of TensorRT and the libraries of TensorRT for RTX lay out
-alike (with 11.4 and 1.7, asking a network for its flags ends the process).
+It uses only the part of the API that is the same in the bindings of TensorRT and the libraries of
+TensorRT for RTX (with 11.4 and 1.7, a read of a network's flags ends the process).
 """
 
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 PEAK_MEMORY = "Peak memory of the compiling process:"
-_OLDEST = 11  # the first that is strongly typed throughout
+_OLDEST = 11  # the first version that is strongly typed throughout
 _NAMED_ERRORS = 3
 _TYPES = {"FLOAT": "fp32", "HALF": "fp16", "BF16": "bf16", "INT8": "int8"}
 
@@ -48,8 +48,8 @@ def main(request_path: str) -> int:
         cache = _timing_cache(config, request["timing_cache"])
         engine = builder.build_serialized_network(network, config)
         if engine is None:
-            last = logger.errors[-_NAMED_ERRORS:]  # those before may be consequences of no GPU
-            return _give_up(request, last or ["the builder gave up without a word"])
+            last = logger.errors[-_NAMED_ERRORS:]  # earlier ones may only mean no GPU
+            return _give_up(request, last or ["the builder failed without a message"])
         Path(request["engine"]).write_bytes(memoryview(engine))
         if cache is not None:
             Path(request["timing_cache"]).write_bytes(memoryview(cache.serialize()))
@@ -77,7 +77,7 @@ def _logger(trt: Any, log: Any, *, verbose: bool) -> Any:
                 self.errors.append(message)
             if verbose or severity < trt.ILogger.VERBOSE:
                 log.write(f"{severity.name.lower()}: {message}\n")
-                log.flush()  # the last words of a process that is killed count most
+                log.flush()  # the last lines of a killed process matter most
 
     return Logger()
 
@@ -86,7 +86,7 @@ def _monitor(trt: Any) -> Any:
     parent = os.getppid()
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-        """Names each phase, and ends the build when nobody waits for it any more."""
+        """Prints each phase, and ends the build when the calling process has ended."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
@@ -104,7 +104,7 @@ def _monitor(trt: Any) -> Any:
 
 
 def _timing_cache(config: Any, path: str | None) -> Any:
-    """The timings of earlier builds, where the compiler takes timings at all."""
+    """The timings of earlier builds, if the compiler uses timings."""
     if path is None:
         return None
     known = Path(path).read_bytes() if Path(path).is_file() else b""
@@ -139,9 +139,9 @@ def _products(trt: Any, network: Any) -> Iterator[str]:
 
 
 def _peak_memory_mb() -> float:
-    """In 10^6 bytes; NaN where the system does not say.
+    """In 10^6 bytes; NaN if the system does not report it.
 
-    `getrusage` would not do: it counts what the calling process had when it started this one.
+    `getrusage` is unsuitable: it includes the calling process's memory at the start of this one.
     """
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.is_file() else []

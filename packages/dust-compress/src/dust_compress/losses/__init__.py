@@ -1,1 +1,1 @@
-"""What training minimises, one loss a file."""
+"""The losses of training, one in each file."""

@@ -22,12 +22,12 @@ def attention_kl(
     """T^2 KL(p_t || p_s), p_i = mean_h softmax_j(q_hi k_hj / (T sqrt(d))); mean over tokens,
     pairs and blocks.
 
-    A student has fewer heads than its teacher, and none of them is one of the teacher's in
-    particular, so it is the mean over the heads that is distilled, as in attention transfer
-    (arXiv:1612.03928), with the divergence of arXiv:1503.02531 for a distance.
+    A student has fewer heads than its teacher, and its heads do not correspond to the teacher's.
+    The mean over the heads is therefore distilled, as in attention transfer (arXiv:1612.03928),
+    with the divergence of arXiv:1503.02531 as the distance.
 
     Args:
-        student, teacher: queries and keys of as many blocks each; gradients flow to the student
+        student, teacher: queries and keys of equally many blocks; gradients flow to the student
             alone.
         temperature: T.
 
@@ -35,7 +35,7 @@ def attention_kl(
         A scalar, at least 0.
 
     Raises:
-        ValueError: there is no block, or one has no counterpart.
+        ValueError: there is no block, or a block has no counterpart.
     """
     if not student or len(student) != len(teacher):
         raise ValueError(f"{len(student)} blocks of the student, {len(teacher)} of the teacher")

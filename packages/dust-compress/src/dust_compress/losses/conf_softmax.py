@@ -15,7 +15,7 @@ def confidence_softmax_kl(
     over the views.
 
     log(C - 1) is the network's own output before C = 1 + exp(x), so this is Hinton's distillation
-    (arXiv:1503.02531) with pixels for classes. It says where to be sure and nothing on points.
+    (arXiv:1503.02531) with pixels as classes. It compares confidences only, not points.
 
     Args:
         student, teacher: B pairs; gradients flow to the student alone.
@@ -37,5 +37,5 @@ def confidence_softmax_kl(
 
 def _log_shares(confidence: Tensor, chosen: Tensor, temperature: float) -> Tensor:
     logits = (confidence.float().flatten(1) - 1).clamp(min=1e-6).log() / temperature
-    # A finite floor, not -inf: a view without a pixel must give no NaN on the way.
+    # A finite floor, not -inf: a view without a valid pixel must not give NaN.
     return log_softmax(logits.masked_fill(~chosen, -1e4), 1)

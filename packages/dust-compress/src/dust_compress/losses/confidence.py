@@ -1,4 +1,4 @@
-"""The confidence-weighted regression loss with which DUSt3R is trained."""
+"""The confidence-weighted regression loss of DUSt3R's training."""
 
 import math
 
@@ -8,7 +8,7 @@ from dust_compress.losses.pointmaps import PairMask, PairPoints, residuals
 from dust_compress.train.distributed import mean_over_ranks
 from dust_core.network.model import PairPrediction
 
-_LEAST_EXCESS = 1e-6  # in float32, C - 1 has lost x itself below it
+_LEAST_EXCESS = 1e-6  # in float32, C - 1 has lost x below it
 
 
 def confidence_loss(
@@ -43,8 +43,8 @@ def confidence_floor(prediction: PairPrediction, mask: PairMask, lowest: float) 
 
     Where the residual exceeds alpha, the confidence loss drives C = 1 + exp(x) to 1, and there its
     gradient exp(x) vanishes: a network whose first residuals all exceed alpha never learns which
-    points to trust. Added with a small weight, this keeps x where it still has a gradient; a
-    confidence above 1 + `lowest` pays nothing.
+    points to trust. Added with a small weight, this term keeps x where it has a gradient. A
+    confidence above 1 + `lowest` costs nothing.
 
     Args:
         prediction: B pairs; only the confidences are used.

@@ -13,11 +13,11 @@ def correlation_kl(
 ) -> Tensor:
     """T^2 KL(p_t || p_s), p_i = softmax_j(cos(a_i, b_j) / (s T)); mean over tokens and pairs.
 
-    a and b are the encoder's tokens of the two views, so p_i says where in view 2 token i of view 1
-    is to be found: distillation (arXiv:1503.02531) with the other view's tokens for classes, as in
-    contrastive matching with a temperature s. A cosine is at most 1; without that division
-    every p_i would be nearly uniform. Only angles count, so a student may have its own scale, and
-    even its own width.
+    a and b are the encoder's tokens of the two views, so p_i is the distribution of token i of view
+    1 over view 2. This is distillation (arXiv:1503.02531) with the other view's tokens as classes,
+    as in contrastive matching with a temperature s. A cosine is at most 1; without that division
+    every p_i would be nearly uniform. Only angles count, so a student may have another scale and
+    even another width than its teacher.
 
     Args:
         student, teacher: tokens (B, N, C) of view 1 and (B, M, C) of view 2; gradients flow to the

@@ -13,20 +13,20 @@ def feature_distance(
     teacher: Sequence[Tensor],
     distance: Literal["cosine", "squared"],
 ) -> Tensor:
-    """Mean over tokens and over the pairs of activations.
+    """Mean distance over tokens and over the pairs of activations.
 
     Students keep the teacher's embedding widths, so activations compare without a projection.
 
     Args:
-        student, teacher: as many activations (B, N, C) each; gradients flow to the student alone.
+        student, teacher: equally many activations (B, N, C); gradients flow to the student alone.
         distance: `cosine`, 1 - cos of the angle of two tokens; `squared`, the squared difference
-            over the teacher's mean square, which makes layers of unlike scale count alike.
+            over the teacher's mean square, which gives layers of different scale the same weight.
 
     Returns:
         A scalar, at least 0.
 
     Raises:
-        ValueError: there is none, or shapes differ.
+        ValueError: there is no activation, or shapes differ.
     """
     if not student:
         raise ValueError("there is no activation to compare")

@@ -1,4 +1,4 @@
-"""Which tokens of a pair's two views see the same surface, and a loss that teaches it."""
+"""The tokens of a pair's two views that see the same surface, and a loss on their matches."""
 
 import torch
 from torch import Tensor
@@ -14,11 +14,11 @@ _NEAREST = 1e-3  # of the image plane, metres
 def matching_loss(
     tokens1: Tensor, tokens2: Tensor, matches: Tensor, *, channels: float, temperature: float
 ) -> Tensor:
-    """Mean cross-entropy with which tokens of view 2 find their matches among view 1's (InfoNCE).
+    """Mean cross-entropy of the matches of view 2's tokens among view 1's (InfoNCE).
 
-    Tokens compare by the cosine of their first channels alone, so that the others stay free for
-    what a match must not depend on. MASt3R trains matching like that, on pixels and
-    beside DUSt3R's loss (arXiv:2406.09756, eq. 9).
+    Tokens compare by the cosine of their first channels alone. The other channels are free for
+    information that a match must not depend on. MASt3R trains matching in this way, on pixels and
+    in addition to DUSt3R's loss (arXiv:2406.09756, eq. 9).
 
     Args:
         tokens1, tokens2: encoder outputs (B, N, C).
@@ -55,8 +55,8 @@ def matching_tokens(
         truth: true points (B, H, W, 3) in view 1's frame.
         intrinsics: K (B, 3, 3) of view 1, pixels.
         patch_size: side of a patch, pixels.
-        same_surface: a point nearer to the expected one than this share of its distance from the
-            camera is on the same surface; one farther off hides it.
+        same_surface: a point is on the same surface if it is nearer to the expected point than
+            this share of its distance from the camera; otherwise it hides the surface.
 
     Returns:
         (B, N): for each token of view 2 the number of view 1's token, row by row; -1 where the

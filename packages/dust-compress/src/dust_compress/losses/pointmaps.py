@@ -36,7 +36,7 @@ def average_distance(points: PairPoints, mask: PairMask) -> Tensor:
 
 def residuals(predicted: PairPoints, truth: PairPoints, mask: PairMask) -> tuple[Tensor, Tensor]:
     """Distances (B, H, W) of both views' points after dividing each side by its own scale."""
-    # Products, not quotients: their gradients cost half as much.
+    # Products, not quotients, because their gradients cost half as much.
     inverse, true_inverse = (
         average_distance(points, mask).reciprocal() for points in (predicted, truth)
     )
@@ -61,7 +61,7 @@ def regression_losses(predicted: PairPoints, truth: PairPoints, mask: PairMask) 
 def lengths(vectors: Tensor) -> Tensor:
     """Lengths (...) of vectors (..., 3); at 0 the gradient is 0.
 
-    Over so short a last dimension PyTorch's own norm is four times as slow on a CPU.
+    With a last dimension of 3, PyTorch's own norm is four times as slow on a CPU.
     """
     x, y, z = vectors.unbind(-1)
     return (x * x + y * y + z * z).clamp(min=_SMALLEST_SQUARE).sqrt()

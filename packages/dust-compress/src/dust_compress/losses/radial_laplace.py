@@ -21,19 +21,19 @@ def radial_laplace_kl(
 
     DUSt3R's confidence loss, divided by alpha, is the negative log-likelihood of a Laplace law on
     the norm of the residual with scale b = alpha / C. Between two such laws on a line whose
-    centres lie d apart, the divergence from the teacher's (b_t) to the student's (b_s) is
+    centres are d apart, the divergence from the teacher's (b_t) to the student's (b_s) is
 
         KL = log(b_s / b_t) + d / b_s + (b_t / b_s) exp(-d / b_t) - 1.
 
-    Tempering, p^(1/T), multiplies both scales by T. Two limits part the result:
+    Tempering, p^(1/T), multiplies both scales by T. Two limits divide the result:
 
         KL_inf = log(b_s / b_t) + b_t / b_s - 1          (T to infinity: confidence alone)
         KL_T - KL_inf = (b_t / b_s) (u + exp(-u) - 1),   u = d / (T b_t)
 
     and T^2 times the second tends to d^2 / (2 b_t b_s): as in Hinton et al., 2015
-    (arXiv:1503.02531), T^2 keeps its gradient from fading, and it multiplies the location term
-    only. The law is a radial surrogate: the network states one scale for a point in space, not a
-    covariance.
+    (arXiv:1503.02531), T^2 compensates for the smaller gradient, and it multiplies the location
+    term only. The law is a radial surrogate: the network predicts one scale for a point in space,
+    not a covariance.
 
     Args:
         student, teacher: B pairs; gradients flow to the student alone.
@@ -41,10 +41,10 @@ def radial_laplace_kl(
             distance over these.
         temperature: T, at least 1.
         alpha: of the confidence loss that both networks were trained with.
-        clamp: larger confidences are taken for this one.
+        clamp: larger confidences are replaced by this value.
 
     Returns:
-        A scalar, at least 0; 0 where both say the same.
+        A scalar, at least 0; 0 where both predictions are the same.
     """
     distances = residuals(
         PairPoints(student.pts3d_1.float(), student.pts3d_2.float()),

@@ -1,4 +1,4 @@
-"""Attention whose two products, and whose softmax, may read eight bits."""
+"""Attention with optional eight-bit inputs of its two products and its softmax."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,10 @@ with warnings.catch_warnings():
 
 
 class QuantizedAttend(Attend):
-    """Attention in its three steps, with a quantizer for everything that they read.
+    """Attention in its three steps, with a quantizer for each of their inputs.
 
-    modelopt's own quantized attention leaves out the softmax's output, the hardest of the four
-    inputs: most weights are far below the largest, and one scale has to serve them all.
+    modelopt's own quantized attention omits the softmax's output. That output is the hardest of the
+    four inputs: most weights are far below the largest, and one scale has to fit all.
     """
 
     def __init__(self, activations: Mapping[str, Any], *, products: bool, softmax: bool) -> None:
@@ -34,7 +34,7 @@ class QuantizedAttend(Attend):
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         if not any(quantizer.is_enabled for quantizer in self.children()):
             return super().forward(q, k, v)
-        # Keys are quantized as the product reads them, so that nothing comes between the two.
+        # Keys are quantized in the product's layout, so that no operation separates the two.
         scores = self.query_quantizer(q) @ self.key_quantizer(k.transpose(-2, -1))
         weights = self.scores_quantizer(scores * scale_of(q)).softmax(-1)
         attended: Tensor = self.weights_quantizer(weights) @ self.value_quantizer(v)
@@ -48,8 +48,8 @@ def quantize_attention(
 
     Args:
         activations: the attributes of an activation's quantizer, as modelopt names them.
-        products: whether queries, keys, the softmax's output and values have one.
-        softmax: whether the softmax's input has one.
+        products: whether queries, keys, the softmax's output and values have a quantizer.
+        softmax: whether the softmax's input has a quantizer.
     """
     for block in list(_with_attention(network)):
         block.attend = QuantizedAttend(activations, products=products, softmax=softmax)

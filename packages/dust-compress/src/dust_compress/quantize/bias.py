@@ -1,4 +1,4 @@
-"""Bias correction: what eight bits add to a layer's outputs on average is taken off its bias."""
+"""Bias correction: subtract the mean error of quantization from each layer's bias."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from dust_core.network.model import Dust3r
 
 
 def correct_biases(network: Dust3r, run: Run) -> None:
-    """Shift the biases of a quantized network so that every layer is right on average, in place.
+    """Shift the biases of a quantized network, in place, so that no layer has a mean error.
 
-    Rounding weights and clipping activations move the mean of a layer's outputs, by channel. Each
-    layer's mean error on the float network's own inputs is subtracted from its bias
-    (arXiv:1906.04721, section 4.2; measured, not derived). Layers without a bias stay as they are.
+    Rounding of weights and clipping of activations shift the mean of a layer's outputs, by channel.
+    Each layer's mean error on the float network's own inputs is subtracted from its bias
+    (arXiv:1906.04721, section 4.2; measured, not derived). Layers without a bias do not change.
 
     Args:
         network: with calibrated quantizers.
@@ -27,7 +27,7 @@ def correct_biases(network: Dust3r, run: Run) -> None:
 
 
 def _mean_errors(network: Dust3r, run: Run) -> dict[Any, Tensor]:
-    """By layer, how far its outputs move on average when it alone is quantized, (channels,)."""
+    """By layer, the mean shift (channels,) of its outputs when it alone is quantized."""
     named = dict(network.named_modules())
     owners = {name.rpartition(".")[0] for name in quantizers(network) if "weight" in name}
     layers = [named[name] for name in sorted(owners) if named[name].bias is not None]

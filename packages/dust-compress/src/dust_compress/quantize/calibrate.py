@@ -19,7 +19,7 @@ _SENSITIVITY_PAIRS = 2
 
 
 def calibration_run(task: ResolvedTask, images: int) -> Run:
-    """What runs a network on the first `images` calibration images, two to a pair, in order.
+    """A function that runs a network on the first `images` calibration images, two to a pair.
 
     Raises:
         DustError: the set holds fewer.
@@ -50,7 +50,7 @@ def calibration_run(task: ResolvedTask, images: int) -> Run:
 
 
 def sensitivity(task: ResolvedTask, network: nn.Module) -> dict[str, float]:
-    """How far the points move when one layer alone is quantized, by layer, worst first.
+    """The shift of the points when one layer alone is quantized, by layer, worst first.
 
     The mean over two calibration pairs of |quantized - float| / |float| of the points, with only
     that layer's quantizers on.

@@ -29,7 +29,7 @@ class QuantizedCheckpoint:
 def save_quantized(
     network: Dust3r, path: Path, policy: Policy, *, exp_id: str | None, spec_digest: str | None
 ) -> None:
-    """Write `network`, whose quantizers have ranges, whole or not at all.
+    """Write `network`, whose quantizers have ranges, atomically.
 
     Raises:
         DustError: the file cannot be written.
@@ -50,7 +50,7 @@ def save_quantized(
 
 
 def load_quantized(path: Path) -> QuantizedCheckpoint:
-    """Read what `save_quantized` wrote.
+    """Read a file that `save_quantized` wrote.
 
     Raises:
         DustError: the file is absent, truncated, hostile, or of another kind.
@@ -60,14 +60,14 @@ def load_quantized(path: Path) -> QuantizedCheckpoint:
     content = read_archive(path)
     if content.get("format") != FORMAT:
         raise DustError(
-            "this is no quantized checkpoint", where=str(path), fix="give quant_ckpt.pth of Q-2"
+            "this is not a quantized checkpoint", where=str(path), fix="give quant_ckpt.pth of Q-2"
         )
     checkpoint = own_checkpoint(content, path)
     stored = content.get("ranges")
     try:
         policy = Policy.model_validate(content.get("policy"))
         if not isinstance(stored, dict) or not all(isinstance(v, Tensor) for v in stored.values()):
-            raise ValueError("it holds no ranges")
+            raise ValueError("it has no ranges")
         insert_quantizers(checkpoint.network, policy)
         set_ranges(checkpoint.network, stored)
     except (ValidationError, ValueError) as error:

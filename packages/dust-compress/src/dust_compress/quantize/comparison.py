@@ -1,4 +1,4 @@
-"""A quantized network measured beside the float networks that it is compared with."""
+"""A quantized network, measured together with its float baselines."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,13 +24,13 @@ from dust_eval.measure.execution import baseline_beside
 
 @dataclass(frozen=True)
 class FloatNetwork:
-    """A checkpoint in float, and the task whose result says what it is worth."""
+    """A checkpoint in float, and the task that measured it."""
 
     file: str
     task: str
 
     def path(self, task: ResolvedTask) -> Path:
-        """Where it is under the task's profile."""
+        """Its path under the task's profile."""
         return ARTIFACTS / task.profile_name / self.file
 
 
@@ -40,13 +40,13 @@ STUDENT = FloatNetwork("student_fp32_best.pth", "K-4")
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Measurements of one process.
+    """The measurements of a process.
 
     Attributes:
         source: the float network that was quantized.
-        quantized: its quantized self.
-        fp32, reduced: itself, in FP32 and in the profile's 16-bit type.
-        teacher: the teacher in FP32; None where it is the source.
+        quantized: the quantized network.
+        fp32, reduced: the source in FP32 and in the profile's 16-bit type.
+        teacher: the teacher in FP32; None if the teacher is the source.
     """
 
     source: FloatNetwork
@@ -89,7 +89,7 @@ def compare(
 
 
 def after_training(task: ResolvedTask, comparison: Comparison, outcome: Outcome) -> Comparison:
-    """The comparison with what training the quantized network cost."""
+    """The comparison with the cost of training the quantized network."""
     quantized = comparison.quantized
     measured = trained(task, quantized.measured, outcome)
     return replace(comparison, quantized=replace(quantized, measured=measured))
@@ -103,15 +103,15 @@ def results_of(
     checkpoint: Path | None = None,
     engine: Path | None = None,
 ) -> tuple[Result, ...]:
-    """The quantized network, its baselines as measured beside it, and its source in 16 bits.
+    """Results of the quantized network, of its baselines and of its source in 16 bits.
 
     Args:
-        graph: its metadata say which experiment the network is of.
-        checkpoint: the artifact of the task, where it is not the graph itself.
-        engine: what was compiled from the graph.
+        graph: its metadata name the experiment of the network.
+        checkpoint: the artifact of the task, if that is not the graph itself.
+        engine: the engine that was compiled from the graph.
 
     Raises:
-        DustError: a baseline has no result yet, or the graph is none of ours.
+        DustError: a baseline has no result yet, or the graph is not from this project.
     """
     source, references = comparison.source, dict[str, BaselineRef]()
     source_result, reference = _baseline(execution, source, comparison.fp32)

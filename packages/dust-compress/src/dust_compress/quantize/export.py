@@ -39,8 +39,8 @@ def export_int8(
     """Write a network with fake quantizers as a static Q/DQ graph.
 
     Activations pass a QuantizeLinear and a DequantizeLinear; weights are stored as INT8 behind a
-    DequantizeLinear, and large float weights in 16 bits behind a Cast, so that the file shrinks
-    with them. The graph's metadata say where it is from.
+    DequantizeLinear, and large float weights in 16 bits behind a Cast, so that the file is small.
+    The graph's metadata say where it is from.
 
     Raises:
         DustError: the file cannot be written.
@@ -54,15 +54,15 @@ def export_int8(
 
 
 def read_origin(path: Path) -> Origin:
-    """What the metadata of a graph of ours say.
+    """The origin in the metadata of a graph from this project.
 
     Raises:
-        DustError: it is no graph, or none of ours.
+        DustError: the file is not a graph, or not one from this project.
     """
     origin = Origin.of(read_graph(path))
     if origin is None:
         raise DustError(
-            "this is no graph that a task exported",
+            "this is not a graph that a task exported",
             where=str(path),
             fix="pull it again, or run the task that writes it",
         )
@@ -70,10 +70,10 @@ def read_origin(path: Path) -> Origin:
 
 
 def fold_weights(model: ir.Model) -> None:
-    """Quantize every weight that a QuantizeLinear reads, once and for all, in place.
+    """Store every weight that a QuantizeLinear reads as INT8, in place.
 
-    A Transpose between a weight and its product is carried out as well: what is left is INT8
-    weight, DequantizeLinear, product.
+    A Transpose between a weight and its product is folded too. The result is INT8 weight,
+    DequantizeLinear, product.
     """
     for node in list(model.graph):
         if node.op_type == QUANTIZE:
@@ -83,10 +83,10 @@ def fold_weights(model: ir.Model) -> None:
 
 
 def narrow_floats(model: ir.Model) -> None:
-    """Store large float weights in FP16, in place; a Cast gives them back as float32.
+    """Store large float weights in FP16, in place; a Cast turns them back to float32.
 
     They are the weights of the keep-list's products, which run in 16 bits anyway. A weight that
-    FP16 cannot hold to three digits, because it is too large or too small, stays as it is.
+    FP16 cannot hold to three digits, because it is too large or too small, does not change.
     """
     graph = model.graph
     first = graph[0]
@@ -116,7 +116,7 @@ def _fold(graph: ir.Graph, quantize: ir.Node, weight: NDArray[np.float32]) -> No
         order = integers(readers[0], "perm")
         steps, axis = steps.transpose(order), order.index(axis)
         readers[0].outputs[0].replace_all_uses_with(dequantize.outputs[0])
-        dequantize.outputs[0].shape = None  # of the weight as it was
+        dequantize.outputs[0].shape = None  # of the original weight
     name = f"{_name(quantize.inputs[0])}.int8"
     zero = np.zeros(scale.shape, np.int8)
     for index, (place, elements) in enumerate(
@@ -137,7 +137,7 @@ def _name(value: ir.Value | None) -> str:
 def _quantized(
     weight: NDArray[np.float32], scale: NDArray[np.float32], axis: int
 ) -> NDArray[np.int8]:
-    """As QuantizeLinear has it: rounded half to even, saturated."""
+    """As QuantizeLinear rounds: half to even, saturated."""
     shape = [1] * weight.ndim
     if scale.ndim:
         shape[axis] = -1

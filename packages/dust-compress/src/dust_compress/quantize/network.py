@@ -1,6 +1,6 @@
-"""Fake quantizers in a network: where they are, and how their ranges are found.
+"""Fake quantizers in a network: their places and their ranges.
 
-NVIDIA's modelopt (0.47) supplies the quantizers; which layers have them follows from the policy.
+NVIDIA's modelopt (0.47) supplies the quantizers; the policy decides which layers have them.
 """
 
 import io
@@ -35,16 +35,16 @@ def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
     """Put calibrated W8A8 fake quantizers into the network, in place.
 
     Weights get a scale for each output channel, activations one for the tensor; both are symmetric
-    with zero point 0. Of attention's products and of the families without weights, the inputs are
-    quantized where the policy says so.
+    with zero point 0. The inputs of attention's products and of families without weights are
+    quantized if the policy says so.
 
     Args:
         run: runs the network on the calibration images.
 
     Raises:
-        DustError: a family of the keep-list matches nothing, a family that eight bits cannot serve
-            is not on it, bits or granularity are none that graphs hold, or a layer saw no finite
-            value.
+        DustError: a family of the keep-list matches nothing, a family without an eight-bit form
+            is not on it, graphs do not support the bits or the granularity, or a layer had no
+            finite value.
     """
     require_quantizable(policy)
     if policy.smoothing is not None:
@@ -53,7 +53,7 @@ def quantize(network: Dust3r, policy: Policy, run: Run) -> None:
     insert_quantizers(network, policy)
     with torch.no_grad():
         enable_stats_collection(network)
-        # The weights' ranges are those of the weights as they are, whatever the input.
+        # The weights' ranges do not depend on the input.
         for name, quantizer in _enabled(network):
             if name.endswith(_OF_WEIGHTS):
                 quantizer(network.get_submodule(name.removesuffix(_OF_WEIGHTS)).weight)
@@ -86,7 +86,7 @@ def insert_quantizers(network: Dust3r, policy: Policy) -> None:
 
 
 def _attributes(what: str, declared: Weights | Activations) -> dict[str, Any]:
-    """How modelopt names the bits and the granularity that a policy declares."""
+    """modelopt's attributes for the bits and the granularity of a policy."""
     axis: int | None
     match what, declared.bits, declared.granularity:
         case "weights", 8, "per_channel":
@@ -108,7 +108,7 @@ def _rule(quantizer: str, attributes: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def quantizers_off(network: nn.Module) -> Iterator[None]:
-    """Within, the network computes in float."""
+    """A context in which the network computes in float."""
     active = [quantizer for quantizer in quantizers(network).values() if quantizer.is_enabled]
     for quantizer in active:
         quantizer.disable()
@@ -136,10 +136,10 @@ def ranges(network: nn.Module) -> dict[str, Tensor]:
 
 
 def set_ranges(network: nn.Module, stored: dict[str, Tensor]) -> None:
-    """Give quantizers the ranges that `ranges` gave.
+    """Set quantizers to ranges from `ranges`.
 
     Raises:
-        ValueError: they are not the ranges of this network's quantizers.
+        ValueError: the ranges do not belong to this network's quantizers.
     """
     own = dict(_enabled(network))
     if own.keys() != stored.keys():
@@ -157,7 +157,7 @@ def _enabled(network: nn.Module) -> Iterator[tuple[str, TensorQuantizer]]:
 
 
 def _load_ranges(network: nn.Module, policy: Policy) -> None:
-    """Turn what the quantizers have collected into ranges, and switch them on."""
+    """Compute ranges from the collected values, and enable the quantizers."""
     for name, quantizer in _enabled(network):
         match policy.calibrator:
             case "percentile" if not name.endswith(_OF_WEIGHTS):
@@ -176,7 +176,7 @@ def _load_ranges(network: nn.Module, policy: Policy) -> None:
 def range_of_least_error(counts: Tensor, edges: Tensor, steps: float) -> Tensor:
     """The range whose quantization of a histogram has the least squared error.
 
-    modelopt 0.47 has a function for it that hands its arguments over in the wrong order.
+    modelopt 0.47 has a function for this, but it passes its arguments in the wrong order.
 
     Args:
         counts, edges: histogram of magnitudes, (N,) and (N + 1,), from 0 on.

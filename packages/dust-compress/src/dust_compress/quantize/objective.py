@@ -18,11 +18,11 @@ from dust_core.pairs.feed.feed import PairBatch
 
 
 class QatObjective(Objective):
-    """(1 - beta) task + beta KL_T to what the network is to learn from.
+    """(1 - beta) task + beta KL_T against the target of the schedule.
 
     Args:
-        network: with calibrated quantizers; it is trained.
-        schedule: the terms of the loss, the target, and when quantizers are on.
+        network: the network to train, with calibrated quantizers.
+        schedule: the terms of the loss, the target, and the start of the quantizers.
     """
 
     network: Dust3r
@@ -30,12 +30,12 @@ class QatObjective(Objective):
     def __init__(self, network: Dust3r, schedule: QatSchedule) -> None:
         super().__init__(network)
         self.loss = schedule.loss
-        # The first part of the training, in [0, 1), in which quantizers are off.
+        # The share of the training, in [0, 1), before quantizers are on.
         self.float_share = 1 - schedule.quantized_epochs / schedule.epochs
         match schedule.learn_from:
             case "float_outputs":
                 teacher = copy.deepcopy(network).requires_grad_(False).eval()
-        # In a list, so that neither the optimiser nor a saved state takes it for the network's.
+        # In a list, so that neither the optimiser nor a saved state includes it.
         self._teacher = [teacher]
 
     def forward(self, batch: PairBatch, progress: float) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What a quantized graph says of itself: the experiments that it comes from."""
+"""The origin of a quantized graph: the experiments in its metadata."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,14 +14,14 @@ _EXP_ID, _BUILT_ON = "dust.exp_id", "dust.built_on"
 
 @dataclass(frozen=True)
 class Origin:
-    """The experiment that made a graph, and those whose parameters it takes over."""
+    """The experiment that made a graph, and those whose parameters it uses."""
 
     exp_id: str
     built_on: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: "ir.Model") -> "Origin | None":
-        """What a graph's metadata say; None where they say nothing."""
+        """The origin in a graph's metadata; None if they have none."""
         values = model.metadata_props
         if not {_EXP_ID, _BUILT_ON} <= values.keys():
             return None
@@ -33,7 +33,7 @@ class Origin:
 
     @property
     def keep_list(self) -> tuple[str, ...]:
-        """The families that these experiments keep in float; every one if they do not say."""
+        """The families that these experiments keep in float; all if they name none."""
         try:
             names = [parse_exp_id(name) for name in (self.exp_id, *self.built_on)]
             keep_list = record_parameters(*names)["keep_list"]

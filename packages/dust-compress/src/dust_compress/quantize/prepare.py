@@ -1,4 +1,4 @@
-"""What a task does to its network before it is measured: calibrate, train, export."""
+"""The steps before a network is measured: calibrate, train, export."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from dust_core.network.model import Dust3r
 
 
 def quantize_by(task: ResolvedTask, network: Dust3r, policy: Policy) -> None:
-    """Calibrate a network that no training with quantizers follows, in place.
+    """Calibrate a network in place, without later training.
 
     Raises:
         DustError: the calibration set is absent or too small, or the keep-list is wrong.
@@ -30,7 +30,7 @@ def quantize_by(task: ResolvedTask, network: Dust3r, policy: Policy) -> None:
 def train_quantized(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outcome:
     """Calibrate a network and train it by the task's schedule, in place.
 
-    Training learns its own biases, from the float network as it was: they are not corrected.
+    Training learns the biases from the float network, so they are not corrected.
 
     Raises:
         DustError: see `quantize_by`; or the training was stopped.

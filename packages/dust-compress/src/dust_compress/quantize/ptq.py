@@ -11,7 +11,7 @@ from dust_eval.measure.execution import begin, write_results
 
 
 def ptq(task: ResolvedTask) -> None:
-    """Quantize the teacher without training, and measure it beside the float one.
+    """Quantize the teacher without training, and measure it together with the float teacher.
 
     Raises:
         DustError: a file or the calibration set is absent or damaged, or the keep-list is wrong.

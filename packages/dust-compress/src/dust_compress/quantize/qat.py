@@ -35,7 +35,7 @@ from dust_eval.measure.execution import begin, write_results
 def qat(task: ResolvedTask) -> None:
     """Train the teacher with quantizers on, if quantizing it without training missed its line.
 
-    Otherwise what was calibrated without training is handed on.
+    Otherwise the output is the network that was calibrated without training.
 
     Raises:
         DustError: see `ptq`; or the training was stopped.
@@ -61,7 +61,7 @@ def qat_student(task: ResolvedTask) -> None:
     """Train the best student with quantizers under P2's policy, export, compile, measure.
 
     Raises:
-        DustError: see `qat`; or no compiler of engines is here.
+        DustError: see `qat`; or no compiler of engines is installed.
     """
     own = task.task
     assert isinstance(own, QatSchedule)

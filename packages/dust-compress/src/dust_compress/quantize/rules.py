@@ -1,4 +1,4 @@
-"""QDQ: that a graph quantizes what it should, and only that, in a form that runtimes fuse.
+"""QDQ: a graph quantizes the right values, and only those, in a form that runtimes fuse.
 
 TensorRT's rules for explicit quantization: int8, zero point 0, weights per output channel, a pair
 of Q/DQ at each input of a product and none at a bias.
@@ -49,16 +49,16 @@ class GraphRule(Rule[Graph]):
             yield from (self.finding(place, *fault) for fault in self.faults(model))
 
     def faults(self, model: "ir.Model") -> Iterator[tuple[str, str]]:
-        """What is wrong, and what was expected, node by node."""
+        """Each wrong node, and the expected value."""
         raise NotImplementedError
 
 
 class Readable(Rule[Graph]):
-    """A graph that is named quantized is one that ONNX can read, and that has Q/DQ nodes."""
+    """A graph with the name of a quantized one must be readable and have Q/DQ nodes."""
 
     subject = Graph
     id = "QDQ001"
-    title = "the graph cannot be read, or is not what its name says"
+    title = "the graph cannot be read, or does not match its name"
     fix = "run the task that writes it, or fetch it with dvc pull"
 
     def check(self, subject: Graph) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ class Opset(GraphRule):
     """Scales in FP16 need ONNX opset 19, and every graph of this project has it."""
 
     id = "QDQ002"
-    title = "the graph is of another opset"
+    title = "the graph has another opset"
     fix = "export it again"
 
     def faults(self, model: "ir.Model") -> Iterator[tuple[str, str]]:
@@ -87,7 +87,7 @@ class Opset(GraphRule):
 
 
 class StaticInputs(GraphRule):
-    """Two images, one pair at a time, of a fixed size: engines are built for that shape alone."""
+    """The inputs are two images of a fixed size: engines are built for that shape alone."""
 
     id = "QDQ003"
     title = "an input is not one image of a fixed size"
@@ -95,7 +95,7 @@ class StaticInputs(GraphRule):
 
     def faults(self, model: "ir.Model") -> Iterator[tuple[str, str]]:
         for image in model.graph.inputs:
-            # A side that is not fixed has a name, or nothing, where others have a number.
+            # A side that is not fixed has a name or nothing instead of a number.
             sides = () if image.shape is None else image.shape.dims
             shape = [side if isinstance(side, int) else 0 for side in sides]
             if len(shape) != 4 or shape[:2] != [1, 3] or not all(shape):
@@ -140,7 +140,7 @@ class WeightAxes(GraphRule):
     """A weight has a scale for each output channel, an activation has one for the tensor."""
 
     id = "QDQ006"
-    title = "scales lie along the wrong axis"
+    title = "scales are along the wrong axis"
     fix = "quantize weights per output channel and activations per tensor, and export it again"
 
     def faults(self, model: "ir.Model") -> Iterator[tuple[str, str]]:
@@ -159,10 +159,10 @@ class WeightAxes(GraphRule):
 
 
 class BothInputs(GraphRule):
-    """A product with one quantized input runs in float, and pays for the conversion."""
+    """A product with one quantized input runs in float, and the conversion costs time."""
 
     id = "QDQ007"
-    title = "a product is quantized by half"
+    title = "only one input of a product is quantized"
     fix = "quantize both of its inputs, or neither"
 
     def faults(self, model: "ir.Model") -> Iterator[tuple[str, str]]:
@@ -174,7 +174,7 @@ class BothInputs(GraphRule):
 
 
 class NoBias(GraphRule):
-    """A bias is added in the accumulator's 32 bits: a Q/DQ pair of its own only loses digits."""
+    """A bias is added in the accumulator's 32 bits: its own Q/DQ pair only loses digits."""
 
     id = "QDQ008"
     title = "a bias is quantized"
@@ -192,7 +192,7 @@ class NoBias(GraphRule):
 
 
 class KeptInFloat(GraphRule):
-    """LayerNorm and Softmax read float, unless the graph's experiment has them in eight bits."""
+    """LayerNorm and Softmax read float, unless the graph's experiment quantizes them."""
 
     id = "QDQ009"
     title = "an operator of the keep-list reads eight bits"
@@ -222,7 +222,7 @@ def _is_dequantized(value: "ir.Value | None") -> bool:
 
 
 def _quantized_products(model: "ir.Model") -> "Iterator[ir.Node]":
-    """Products of which at least one input is dequantized."""
+    """Products with at least one dequantized input."""
     return (
         node
         for node in model.graph

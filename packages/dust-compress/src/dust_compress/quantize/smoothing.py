@@ -12,14 +12,14 @@ _SMALLEST = 1e-5
 
 
 def smooth(network: Dust3r, alpha: float, run: Callable[[nn.Module], None]) -> None:
-    """Even out the channels that LayerNorm gives to linear layers, in place.
+    """Even out the channels between LayerNorm and linear layers, in place.
 
     Channel j is divided by s_j = max|x_j|^alpha / max|w_j|^(1 - alpha), in LayerNorm's own weight
-    and bias, and the columns of the layers that read it are multiplied by s_j: the network computes
-    what it did, and its activations are easier to quantize by one scale.
+    and bias, and the columns of the layers that read it are multiplied by s_j. The network computes
+    the same values, and one scale fits its activations better.
 
     Args:
-        alpha: how much of the difficulty moves to the weights, in (0, 1).
+        alpha: the share of the difference that moves to the weights, in (0, 1).
         run: runs the network on the calibration images.
     """
     pairs = list(_norms_and_readers(network))
@@ -48,7 +48,7 @@ def smooth(network: Dust3r, alpha: float, run: Callable[[nn.Module], None]) -> N
 
 
 def _norms_and_readers(network: Dust3r) -> Iterator[tuple[nn.LayerNorm, list[nn.Linear]]]:
-    """Every LayerNorm all of whose readers are linear layers, with these."""
+    """Every LayerNorm that only linear layers read, with these layers."""
     for block in network.modules():
         if isinstance(block, EncoderBlock):
             yield block.norm1, [block.attn.qkv]

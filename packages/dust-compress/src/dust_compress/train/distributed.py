@@ -1,4 +1,4 @@
-"""Data-parallel training under `torchrun`; a world of one without it."""
+"""Data-parallel training under `torchrun`; a single process without it."""
 
 import os
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from dust_core.declared.specs import ResolvedTask
 
 @dataclass(frozen=True)
 class World:
-    """This process's place among those that train together.
+    """This process's place among the processes of a training.
 
     Attributes:
-        rank, size: its number, and how many there are.
+        rank, size: its number, and the number of processes.
         device: its own device; on a machine with several GPUs no two ranks share one.
     """
 
@@ -29,10 +29,10 @@ class World:
 
     @staticmethod
     def join(kind: str) -> "World":
-        """Join the group that `torchrun` describes in the environment, if it does.
+        """Join the group that `torchrun` describes in the environment, if there is one.
 
         Args:
-            kind: of device, `cpu` or `cuda`; it decides how the ranks talk to each other.
+            kind: of device, `cpu` or `cuda`; it decides how the ranks communicate.
         """
         cuda = kind == "cuda"
         local = int(os.environ.get("LOCAL_RANK", "0"))
@@ -56,7 +56,7 @@ class World:
             yield
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """Whether each flag is up on some rank: clocks and signals differ between them."""
+        """Whether each flag is set on any rank: clocks and signals differ between ranks."""
         if self.size == 1:
             return flags
         raised = torch.tensor(flags, dtype=torch.uint8, device=self.device)
@@ -84,7 +84,7 @@ def device_of(task: ResolvedTask) -> torch.device:
 
 @contextmanager
 def all_ranks(task: ResolvedTask) -> Iterator[None]:
-    """The part of a task that every rank executes; behind it the first one goes on alone.
+    """The part of a task that every rank executes; only the first continues after it.
 
     The others exit there, whether or not anything was trained, so that a task is measured and its
     results are written once.
@@ -108,8 +108,8 @@ def data_parallel(module: nn.Module, world: World) -> nn.Module:
 def mean_over_ranks(total: Tensor, count: Tensor) -> Tensor:
     """sum / count over all ranks, as a share whose average over the ranks is that mean.
 
-    Masked losses divide by a count that differs by rank; dividing by the rank's own count would
-    weigh a pixel on a poor rank more than one on a rich rank.
+    Masked losses divide by a count that differs by rank. With its own count, a rank with few valid
+    pixels would weigh each of them more than a rank with many.
     """
     if not dist.is_initialized():
         return total / count.clamp(min=1)

@@ -36,7 +36,7 @@ class Feed(Protocol):
 
 
 class Objective(nn.Module):
-    """A network and what it is trained for.
+    """A network and its training loss.
 
     Subclasses implement `forward(batch, progress)`, which returns the named parts of the loss;
     `total` is minimised. `progress` runs from 0 to 1 over the declared steps.
@@ -52,7 +52,7 @@ class Objective(nn.Module):
 
 @dataclass(frozen=True)
 class Validation:
-    """A network's standing: `score` decides (lower is better), `metrics` are logged."""
+    """A network's validation: `score` decides (lower is better), `metrics` are logged."""
 
     score: float
     metrics: dict[str, float]
@@ -60,15 +60,15 @@ class Validation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The best weights by validation, and how the training went.
+    """The best weights by validation, and figures of the training.
 
     Attributes:
-        weights: the best ones.
+        weights: the best weights.
         score: their validation score.
         best_epoch: the epoch that reached it, from 1 on.
         epochs: epochs trained.
         stopped_early: whether patience ended it.
-        history: one entry an epoch.
+        history: an entry for each epoch.
         seconds: time spent, over all its runs.
         skipped: damaged samples that were left out, over all ranks.
     """
@@ -91,11 +91,12 @@ def train(
     validate: Callable[[nn.Module], Validation],
     device: torch.device | None = None,
 ) -> Outcome:
-    """Train `objective.network`, or go on where an earlier call in `folder` stopped.
+    """Train `objective.network`, or resume where an earlier call in `folder` stopped.
 
-    Killed at any moment and called again, it ends with the weights of a run left alone, bit for
-    bit on a CPU. Ctrl-C and SIGTERM end the step under way, save, and raise. Under `torchrun` the
-    feed's batches are one rank's share and the gradients are averaged over the ranks.
+    A training that was killed and resumed ends with the weights of an uninterrupted one, bit for
+    bit on a CPU. After Ctrl-C or SIGTERM the current step ends, the state is saved, and an error is
+    raised. Under `torchrun` the feed's batches are the rank's share, and the gradients are averaged
+    over the ranks.
 
     Raises:
         DustError: stopped by a signal, a state of another plan, a loss that stays non-finite, or a
@@ -138,7 +139,7 @@ def train(
 
 
 class _Run:
-    """One training under way: the parts that change together and are saved together."""
+    """A running training: the parts that change together and are saved together."""
 
     def __init__(
         self,
@@ -235,7 +236,7 @@ class _Run:
         return time.monotonic() - self.saved_at > 60 * self.plan.checkpoint_minutes
 
     def save(self) -> None:
-        """Save every rank's position and, once, all the rest."""
+        """Save every rank's position, and the rest once."""
         feeds = self.world.gather(self.feed.state_dict())
         now = time.monotonic()
         self.state.seconds += now - self.saved_at
@@ -251,11 +252,11 @@ class _Run:
         save_state(self.path, self.state, self.plan, parts)
 
     def _check(self, norm: float) -> None:
-        # A rare overflow is skipped; a run of them means that the training has diverged.
+        # A rare overflow is skipped; many in a row mean that the training has diverged.
         self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
         if self.skipped >= 10:
             raise DustError(
-                f"the gradient was not finite in 10 steps running, up to step {self.state.step}",
+                f"the gradient was not finite in 10 steps in a row, up to step {self.state.step}",
                 where=str(self.path.parent),
                 fix=_DIVERGED,
                 exit_code=1,
@@ -265,8 +266,8 @@ class _Run:
 def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
     """Exponential averaging whose memory grows with the training, up to 1 / (1 - decay) steps.
 
-    At a fixed decay of 0.999, a training of 500 steps would end with weights that are more than
-    half those that it began with.
+    With a fixed decay of 0.999, the initial weights would make up more than half of the average
+    after a training of 500 steps.
     """
 
     @torch.no_grad()
@@ -279,7 +280,7 @@ def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int]
 
 @contextmanager
 def _stop_signals() -> Iterator[list[str]]:
-    """Collect SIGINT and SIGTERM in the yielded list instead of dying in the middle of a step."""
+    """Collect SIGINT and SIGTERM in the yielded list, so that no step is cut off."""
     stop: list[str] = []
 
     def note(number: int, frame: FrameType | None) -> None:

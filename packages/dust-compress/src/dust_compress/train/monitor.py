@@ -1,4 +1,4 @@
-"""What a person sees of a training: a progress bar, dvclive metrics, curves."""
+"""The display of a training: a progress bar, dvclive metrics, curves."""
 
 import math
 import time
@@ -16,10 +16,10 @@ _SECONDS_BETWEEN_DRAWINGS = 30.0
 
 
 class Monitor:
-    """Shows one training; every rank has one, but only the first is visible.
+    """Shows a training; every rank has a monitor, but only the first is visible.
 
-    The state's history is the truth. On a resume, dvclive's files are written again from it, so
-    that a killed run leaves no line twice.
+    The state's history decides. On a resume, dvclive's files are written again from it, so that
+    they have no line twice after a killed run.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Monitor:
         self.progress.update(self.task, completed=step, note=f"loss {loss:.4f} lr {rate:.1e}")
 
     def epoch(self, entry: dict[str, float]) -> None:
-        """Log an epoch, and now and then draw the curves anew."""
+        """Log an epoch, and from time to time draw the curves anew."""
         self.history.append(entry)
         if not self.visible:
             return
@@ -89,7 +89,7 @@ class Monitor:
 
 
 def draw_curves(history: list[dict[str, float]], path: Path) -> None:
-    """One small chart a metric over the epochs, training and validation of a name together."""
+    """A small chart for each metric over the epochs, training and validation together."""
     from matplotlib.figure import Figure
 
     names = sorted({key.split("/", 1)[1] for entry in history for key in entry if "/" in key})

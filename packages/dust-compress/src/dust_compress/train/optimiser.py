@@ -1,4 +1,4 @@
-"""How gradients become steps: AdamW, or Muon on the blocks' matrices beside it."""
+"""The optimisers: AdamW alone, or with Muon on the blocks' matrices."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ _ENDS = ("patch_embed.", "downstream_head")
 
 
 class Optimisers:
-    """The optimisers of one training, as one.
+    """The optimisers of a training behind one interface.
 
     Muon (K. Jordan et al., 2024) replaces a matrix's momentum by the nearest orthogonal matrix,
-    here scaled to the size of AdamW's steps (arXiv:2502.16982), so that one learning rate serves
-    both. It is meant for matrices between hidden activations: patches, heads, norms and biases
-    stay with AdamW.
+    here scaled to the size of AdamW's steps (arXiv:2502.16982), so that both have the same learning
+    rate. It is for matrices between hidden activations: patches, heads, norms and biases stay with
+    AdamW.
     """
 
     def __init__(self, network: nn.Module, plan: TrainingPlan) -> None:
@@ -45,7 +45,7 @@ class Optimisers:
             self._parts.append(muon)
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for part in self._parts:
             part.zero_grad()
 
@@ -57,11 +57,11 @@ class Optimisers:
             part.step()
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """What `load_state_dict` takes."""
+        """The state for `load_state_dict`."""
         return [part.state_dict() for part in self._parts]
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
-        """Go on where the optimisers of a like training stood."""
+        """Restore the state of the optimisers of an equal training."""
         for part, state in zip(self._parts, states, strict=True):
             part.load_state_dict(state)
 

@@ -1,4 +1,4 @@
-"""What a training adds to the record of its network."""
+"""The part of a network's record that comes from its training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ def trained(
     outcome: Outcome,
     quantities: Mapping[str, float] | None = None,
 ) -> Measurement:
-    """The measurement with what the training cost and how it went."""
+    """The measurement with the cost and the outcome of the training."""
     gpu_hours, reasons = cost_of(task, (outcome,))
     others = {field: why for field, why in measured.reasons.items() if field != "gpu_hours"}
     return replace(
@@ -27,7 +27,7 @@ def trained(
 
 
 def cost_of(task: ResolvedTask, outcomes: Sequence[Outcome]) -> tuple[float | None, dict[str, str]]:
-    """GPU hours of a training in stages, or None and the reason in a record's words."""
+    """GPU hours of a training in stages, or None and the reason for the record."""
     device = task.profile.device
     hours = sum(outcome.seconds for outcome in outcomes) / 3600 * device.count
     if device.kind == "cpu":
@@ -36,7 +36,7 @@ def cost_of(task: ResolvedTask, outcomes: Sequence[Outcome]) -> tuple[float | No
 
 
 def how_it_went(outcomes: Sequence[Outcome]) -> str:
-    """One line: the best epoch of the last stage, its validation loss, and what was left out."""
+    """One line: the best epoch of the last stage, its validation loss, and the skipped samples."""
     last = outcomes[-1]
     line = f"epoch {last.best_epoch} of {last.epochs} is best: validation loss {last.score:.4f}"
     skipped = sum(outcome.skipped for outcome in outcomes)

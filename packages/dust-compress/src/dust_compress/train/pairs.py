@@ -15,7 +15,7 @@ _FEW_TOKENS = 128
 
 
 class Supervision(NamedTuple):
-    """What is known of pairs: true points in view 1's frame, and where there are any."""
+    """The truth of pairs: true points in view 1's frame, and the mask of known ones."""
 
     points: PairPoints
     mask: PairMask
@@ -44,7 +44,7 @@ def encode_both_orders(
 
 
 def supervise(batch: PairBatch) -> Supervision:
-    """True points of the B pairs as they are, metres."""
+    """True points of the B pairs in their own order, metres."""
     first = _points(batch.depth1, batch.intrinsics1)
     second = _moved(_points(batch.depth2, batch.intrinsics2), batch.view1_from_view2)
     return Supervision(PairPoints(first, second), PairMask(batch.depth1 > 0, batch.depth2 > 0))
@@ -65,10 +65,10 @@ def supervise_both_orders(batch: PairBatch) -> Supervision:
 
 
 def attention_for(network: Dust3r, images: Tensor) -> AbstractContextManager[None]:
-    """On CPUs, plain products where there are few tokens.
+    """On CPUs, plain products for few tokens.
 
-    There PyTorch's fused attention costs a fifth of a training step at 49 tokens; from about 200
-    on it is the faster one.
+    At 49 tokens PyTorch's fused attention costs 20 % of a training step; from about 200 tokens on
+    it is faster than plain products.
     """
     tokens = images.shape[-1] * images.shape[-2] // network.config.patch_size**2
     if images.device.type == "cpu" and tokens < _FEW_TOKENS:
@@ -77,7 +77,7 @@ def attention_for(network: Dust3r, images: Tensor) -> AbstractContextManager[Non
 
 
 def _points(depth: Tensor, intrinsics: Tensor) -> Tensor:
-    """Points (B, H, W, 3) in the camera's frame of depths (B, H, W)."""
+    """Points (B, H, W, 3), in the camera's frame, of depths (B, H, W)."""
     height, width = depth.shape[-2:]
     rows = torch.arange(height, dtype=depth.dtype, device=depth.device)
     columns = torch.arange(width, dtype=depth.dtype, device=depth.device)

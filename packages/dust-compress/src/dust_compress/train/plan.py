@@ -1,4 +1,4 @@
-"""How long, how fast and in which precision to train."""
+"""The plan of a training: steps, learning rates, precision."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """Everything about a training that its objective and its data do not decide.
+    """All settings of a training besides its objective and its data.
 
     It is a profile's recipe with the experiment's epochs, in steps.
 
@@ -15,11 +15,11 @@ class TrainingPlan:
         epochs: validations at most; early stopping may end sooner.
         steps_per_epoch: optimiser steps between two validations.
         accumulate: feed batches whose gradients make one step.
-        optimiser: `adamw`, or `muon` on the blocks' matrices beside it (`optimiser.py`).
+        optimiser: `adamw`, or `muon` on the blocks' matrices with `adamw` (`optimiser.py`).
         learning_rate: peak of the schedule.
         final_learning_rate: end of the cosine.
         warmup_steps: steps of the linear rise to the peak.
-        weight_decay: on matrices only (norms and biases are left alone).
+        weight_decay: on matrices only, not on norms and biases.
         betas: AdamW's.
         clip_norm: bound on the global norm of the gradient.
         ema_decay: decay a step of the averaged weights that are validated and kept; None trains
@@ -67,5 +67,5 @@ class TrainingPlan:
         return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * share
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: a state file carries them, so that no other plan resumes it."""
+        """Plain values for a state file, so that no other plan resumes it."""
         return asdict(self) | {"betas": list(self.betas)}

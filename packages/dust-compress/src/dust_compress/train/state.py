@@ -1,4 +1,4 @@
-"""What a training needs to go on as if it had never stopped."""
+"""The state that a training needs to resume exactly."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +16,14 @@ Weights = dict[str, Tensor]
 
 @dataclass
 class TrainState:
-    """The mutable half of a training; everything else is its plan, objective and feed.
+    """The mutable part of a training; the rest is its plan, objective and feed.
 
     Attributes:
         step: optimiser steps done.
         best_score: lowest validation score so far.
         best_epoch: epochs done when it was reached.
         best_weights: the weights that reached it.
-        history: one entry an epoch: step, training means, validation metrics.
+        history: an entry for each epoch: step, training means, validation metrics.
         running: sums of the loss parts since the last validation.
         seconds: time spent, until the state was last saved.
     """
@@ -59,11 +59,11 @@ def load_state(path: Path, plan: TrainingPlan) -> tuple[TrainState, dict[str, An
         return None
     fix = f"delete {path.name} to train anew, or restore the recipe to resume"
     try:
-        # weights_only runs nothing from the file; a state is not a checkpoint that others read.
+        # weights_only executes no code from the file; other programs do not read a state.
         content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
         saved_plan, state = content["recipe"], TrainState(**content["state"])
         parts, rng = content["parts"], content["torch_rng"]
-    except Exception as error:  # torch.load raises half a dozen unrelated types
+    except Exception as error:  # torch.load raises many unrelated types
         raise DustError(f"cannot resume: {error}", where=str(path), fix=fix) from error
     current = plan.to_dict()
     changed = [key for key in current if saved_plan.get(key) != current[key]]

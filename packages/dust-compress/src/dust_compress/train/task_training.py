@@ -1,4 +1,4 @@
-"""Training as a task's specs and profile have it: plan, feed, judge and device in one call."""
+"""Training by a task's specs and profile: plan, feed, judge and device in one call."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -28,12 +28,12 @@ def train_by(
     patience: int | None = None,
     folder: Path | None = None,
 ) -> Outcome:
-    """Train an objective by a recipe of the task's profile, or go on where that stopped.
+    """Train an objective by a recipe of the task's profile, or resume where that stopped.
 
     Args:
-        recipe: the part of the profile's `training` that this task trains by.
-        epochs, patience: what the experiment, not the profile, decides.
-        folder: where the state is kept; the task's work folder by default.
+        recipe: the part of the profile's `training` for this task.
+        epochs, patience: settings of the experiment, not of the profile.
+        folder: the folder of the state; the task's work folder by default.
 
     Raises:
         DustError: see `plan_for`, `open_feed`, `validate_pairs` and `train`.
@@ -49,14 +49,14 @@ def train_by(
             validate_pairs(task, recipe),
             device_of(task),
         )
-        # Ranks share the set: what two of them met is one damaged sample.
+        # Ranks share the set: a sample that two ranks skipped counts once.
         skipped = set().union(*world.gather(set(feed.damaged)))
     return replace(outcome, skipped=len(skipped))
 
 
 def work_folder(task: ResolvedTask) -> Path:
-    """Where a training keeps its state: of its own for all that decides it, so that a finished or
-    interrupted one is never taken for another.
+    """The folder of a training's state. It depends on everything that decides the training, so
+    that the state of another one is never resumed.
     """
     profile = task.profile
     decided = digest({"task": task.digest, "teacher": profile.teacher, "by": profile.training})
@@ -84,7 +84,7 @@ def plan_for(
             f"a batch of {recipe.batch} pairs cannot be shared by {world.size} processes in "
             f"{recipe.accumulate} parts each",
             where=where,
-            fix="choose a batch that both numbers together divide",
+            fix="choose a batch that the product of both numbers divides",
         )
     return TrainingPlan(
         epochs=epochs,
@@ -114,8 +114,8 @@ def open_feed(
         shared: every rank reads the same whole batches.
 
     Raises:
-        DustError: the set is absent, is not the one that the profile names, or holds a scene that
-            is not one of the training set's.
+        DustError: the set is absent, is not the one that the profile names, or has a scene outside
+            the training set.
     """
     world = world_of(task)
     rank, ranks = (0, 1) if shared else (world.rank, world.size)
@@ -154,7 +154,7 @@ def _training_folder(task: ResolvedTask, recipe: Recipe) -> Path:
     folder = path.parent
     fix = f"render it: dvc repro tools/levels/dvc.yaml:{folder.name}"
     if not path.is_file():
-        raise DustError("this training set is not here", where=str(folder), fix=fix)
+        raise DustError("this training set is absent", where=str(folder), fix=fix)
     if sha256_file(path) != recipe.shards.sha256:
         raise DustError(
             f"this is not the set that the profile {task.profile_name} names",

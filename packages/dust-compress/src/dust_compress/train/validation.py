@@ -1,4 +1,4 @@
-"""How a network is judged while it is trained."""
+"""Validation of a network during its training."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -25,11 +25,10 @@ Row = dict[str, float]
 
 
 def validate_pairs(task: ResolvedTask, recipe: Recipe) -> Callable[[nn.Module], Validation]:
-    """A judge of networks by the profile's validation pairs, each rank taking its share.
+    """A judge of networks by the profile's validation pairs; each rank has its share.
 
-    Networks are judged at the side and in the precision in which the recipe trains them. The score
-    is the mean over the pairs of the regression loss; metrics are that and the means of
-    `depth_quality`.
+    Networks are judged at the side and in the precision of the recipe. The score is the mean
+    regression loss over the pairs; metrics are the score and the means of `depth_quality`.
 
     The judge raises DustError where a prediction is not finite or has no depth at all.
     """
@@ -44,13 +43,13 @@ def validate_pairs(task: ResolvedTask, recipe: Recipe) -> Callable[[nn.Module], 
         except ValueError as error:
             fault = str(error)
         shares = world.gather((rows, fault))
-        # Every rank raises, not only the one that met the fault: the others would wait for it.
+        # Every rank raises, not only the rank with the fault; the others would wait for it.
         for _, met in shares:
             if met is not None:
                 raise DustError(
                     f"a validation pair cannot be judged: {met}",
                     where=str(folder),
-                    fix="the training has diverged, or hardly begun: lower the learning rate, or "
+                    fix="the training has diverged or has only begun: lower the learning rate, or "
                     "look for NaN in the data with `dust data check`",
                     exit_code=1,
                 )
@@ -62,7 +61,7 @@ def validate_pairs(task: ResolvedTask, recipe: Recipe) -> Callable[[nn.Module], 
 
 
 def _rows(network: Dust3r, task: ResolvedTask, recipe: Recipe, world: World) -> list[Row]:
-    """What this rank finds of its share of the pairs, one row a pair."""
+    """The metrics of this rank's share of the pairs, a row for each pair."""
     pairs = task.profile.validation_pairs
     batch = min(_TOGETHER, -(-pairs // world.size))
     feed = PairFeed(
@@ -77,7 +76,7 @@ def _rows(network: Dust3r, task: ResolvedTask, recipe: Recipe, world: World) -> 
             device_id=world.device.index,
         ),
     )
-    # Ranks take pairs in turn, so this one has the pairs `rank`, `rank + size` and so on.
+    # Ranks take pairs in turn: this rank has the pairs `rank`, `rank + size` and so on.
     own = len(range(world.rank, pairs, world.size))
     try:
         batches = islice(feed, -(-own // batch))

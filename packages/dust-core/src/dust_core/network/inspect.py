@@ -18,7 +18,7 @@ _KINDS = {
 
 def inspect(
     checkpoint: Annotated[Path, typer.Argument(help="A .pth, or a folder with config.json.")],
-    side: Annotated[int, typer.Option(min=16, help="Of the images, for the operations.")] = 512,
+    side: Annotated[int, typer.Option(min=16, help="Side of the images, pixels.")] = 512,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what a checkpoint is: its origin, shapes, parameters by part, operations a pair."""
@@ -60,11 +60,11 @@ def inspect(
 
 
 def describe(checkpoint: "Checkpoint", path: Path, side: int) -> dict[str, Any]:
-    """What `dust inspect` tells, as values that JSON can hold.
+    """The facts that `dust inspect` prints, as values that JSON can hold.
 
     Args:
-        path: the file or folder that was read, for its size.
-        side: of the square images whose operations are counted.
+        path: the file or folder whose size is counted.
+        side: the side of the square images for which operations are counted, pixels.
 
     Raises:
         DustError: the network's patches do not divide the images.

@@ -1,1 +1,1 @@
-"""Pairs: shards, the feed, adapters, and the geometry that proves them."""
+"""Pairs: shards, the feed, adapters, and the geometry that checks them."""

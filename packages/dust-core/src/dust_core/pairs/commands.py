@@ -1,4 +1,4 @@
-"""`dust data`: look at sets of pair shards, prove them, make them."""
+"""`dust data`: inspect, check and import sets of pair shards."""
 
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ Folder = Annotated[Path, typer.Argument(help="A folder of shards with its manife
 
 @app.command()
 def info(folder: Folder) -> None:
-    """Say what a set holds."""
+    """Print what a set contains."""
     from dust_core.files import sha256_file
     from dust_core.pairs.shards.tars import MANIFEST, read_manifest
 
@@ -37,7 +37,7 @@ def info(folder: Folder) -> None:
 
 @app.command()
 def check(folder: Folder) -> None:
-    """Prove every shard: bytes, sizes, depth, cameras, geometry; exit 1 on a fault."""
+    """Check every shard: bytes, sizes, depth, cameras, geometry; exit 1 on a fault."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -67,7 +67,7 @@ def show(
         "contact_sheet.png"
     ),
     pairs: Annotated[int, typer.Option(min=1, max=200, help="Pairs to show.")] = 8,
-    first: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first pair.")] = 0,
 ) -> None:
     """Draw a contact sheet: images, depths, and view 2 warped into view 1."""
     from dust_core.errors import DustError

@@ -1,4 +1,4 @@
-"""Bringing a picture of any size to a square: what becomes of colour, depth and intrinsics.
+"""Bring a picture of any size to a square: its colour, its depth and its intrinsics.
 
 Pixel (row i, column j) has its centre at (x = j, y = i) before and after.
 """
@@ -14,7 +14,7 @@ from dust_core.pairs.geometry import Floats
 
 
 class Mode(StrEnum):
-    """How a picture that is no square becomes one."""
+    """How a picture becomes a square."""
 
     CROP = "crop"
     """The largest square at its centre."""
@@ -24,10 +24,10 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a part of a picture comes to lie in a square; all in whole pixels.
+    """Where a part of a picture is placed in a square; all in whole pixels.
 
     Attributes:
-        side: of the square.
+        side: the side of the square.
         part: left, top, width and height of the part of the picture that is kept.
         place: left, top, width and height of its place in the square.
     """
@@ -37,7 +37,7 @@ class Placement:
     place: tuple[int, int, int, int]
 
     def image(self, picture: Image.Image) -> NDArray[np.uint8]:
-        """The (side, side, 3) uint8 of an RGB picture, resampled with antialiasing."""
+        """An RGB picture as (side, side, 3) uint8, resampled with antialiasing."""
         left, top, width, height = self.part
         box = (left, top, left + width, top + height)
         x, y, *size = self.place
@@ -47,7 +47,7 @@ class Placement:
         return square
 
     def depth(self, depth: Floats) -> Floats:
-        """The (side, side) float32 of a depth (H, W): of each pixel the nearest, never a mean."""
+        """A depth (H, W) as (side, side) float32: the nearest pixel, never a mean."""
         left, top, width, height = self.part
         x, y, new_width, new_height = self.place
         columns = left + (np.arange(new_width) * 2 + 1) * width // (2 * new_width)
@@ -59,8 +59,8 @@ class Placement:
     def intrinsics(self, intrinsics: Floats) -> Floats:
         """The (3, 3) camera matrix of the square.
 
-        A pixel's area reaches half a pixel to each side of its centre, so that it is x + 1/2 that
-        scales with the picture.
+        A pixel's area extends half a pixel to each side of its centre. Hence x + 1/2 scales with
+        the picture, and x does not.
         """
         left, top, width, height = self.part
         x, y, new_width, new_height = self.place
@@ -76,7 +76,7 @@ class Placement:
 
 
 def place(width: int, height: int, side: int, mode: Mode) -> Placement:
-    """Where a picture of `width` x `height` comes to lie in a square of `side` x `side`."""
+    """Where a picture of `width` x `height` is placed in a square of `side` x `side`."""
     if mode is Mode.CROP:
         part = min(width, height)
         corner = ((width - part) // 2, (height - part) // 2)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 
-# A point is seen by the other view if it lies on that view's surface within these bounds.
+# The other view sees a point if the point is on that view's surface within these bounds.
 _RELATIVE_DEPTH = 0.03
 _ABSOLUTE_DEPTH_M = 0.02
 
@@ -24,7 +24,7 @@ class Warp:
     Attributes:
         pixels_1: (N, 2) whole x, y in view 1.
         pixels_2: (N, 2) x, y in view 2, inside its image.
-        depth_2: (N,) depth that view 2 would have to see there, metres.
+        depth_2: (N,) the depth there in view 2 by the warp, metres.
     """
 
     pixels_1: NDArray[np.int64]
@@ -33,7 +33,7 @@ class Warp:
 
 
 def unproject(depth: Floats, intrinsics: Floats) -> Floats:
-    """Points (H, W, 3) in the camera's frame of depths (H, W)."""
+    """Points (H, W, 3), in the camera's frame, of depths (H, W)."""
     height, width = depth.shape
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     rays = np.stack([columns, rows, np.ones_like(rows)], -1) @ np.linalg.inv(intrinsics).T
@@ -91,7 +91,7 @@ def warp(
 
 
 def seen(warped: Warp, depth_2: Floats) -> NDArray[np.bool_]:
-    """Which of the warped pixels view 2 really sees: its own depth there agrees."""
+    """Which of the warped pixels view 2 sees: its own depth there agrees."""
     nearest = np.rint(warped.pixels_2).astype(np.int64)
     own = depth_2[nearest[:, 1], nearest[:, 0]]
     bound = _RELATIVE_DEPTH * warped.depth_2 + _ABSOLUTE_DEPTH_M

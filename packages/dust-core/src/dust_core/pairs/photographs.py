@@ -1,4 +1,4 @@
-"""Photographs of a user: found in a folder, turned upright, brought to the network's square."""
+"""A user's photographs: read from a folder, turned upright, and brought to a square."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from dust_core.pairs.geometry import Floats
 from dust_core.pairs.shards.sample import network_input
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-_SMALLEST = 32  # pixels: a picture below shows nothing that could be matched
+_SMALLEST = 32  # pixels: a smaller picture shows nothing that could be matched
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Photograph:
     """One photograph as the network sees it.
 
     Attributes:
-        name: of the file.
+        name: the name of the file.
         size: width and height once upright.
         placement: from the upright photograph to the square.
         square: (side, side, 3) uint8.

@@ -1,4 +1,4 @@
-"""Gates: what the lines of gates.yaml say of measured results."""
+"""Gates: judge measured results by the lines of gates.yaml."""
 
 from dust_eval.gates.bootstrap import (
     Resampling,

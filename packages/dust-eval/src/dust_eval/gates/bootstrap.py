@@ -1,9 +1,9 @@
 """Paired bootstrap intervals by `scipy.stats.bootstrap`, method BCa.
 
 Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 14.
-Both sides are resampled together: pair i of the candidate and pair i of the baseline saw the same
-images, or ran in the same turn, and most of their spread is common to both. What an interval
-decides is in docs/adr/020-what-an-interval-decides.md.
+Both sides are resampled together: pair i of the candidate and pair i of the baseline have the same
+images, or ran in the same turn, and most of their spread is common to both.
+docs/adr/020-what-an-interval-decides.md says what an interval decides.
 """
 
 import math
@@ -30,7 +30,7 @@ class Resampling:
 
     Attributes:
         resamples, confidence, seed: as in `Interval`.
-        together: how many pairs in a row are of one place, and are drawn together; turns are
+        together: how many pairs in a row are of one place and are drawn together. Turns are
             always drawn one by one.
     """
 
@@ -41,7 +41,7 @@ class Resampling:
 
 
 def resampling(workload: "WorkloadSpec") -> Resampling:
-    """What the workload's protocol says of intervals, once for all lines.
+    """How the workload's protocol draws intervals, the same for all lines.
 
     A scene of n views is a clique: its n (n - 1) / 2 pairs share their images and follow each
     other in the workload.
@@ -56,9 +56,9 @@ def drop_interval(
 ) -> Interval | None:
     """Interval of `drop_percent` between the means over pairs (%), for pictures of other places.
 
-    Whole places are drawn. No resample of k places leaves the range of what the k show, and that
-    range covers the median place with a probability of 1 - 2^(1 - k) at most: the interval's
-    confidence is no higher than that.
+    Whole places are drawn. A resample of k places is always within the range of their values, and
+    that range covers the median place with a probability of 1 - 2^(1 - k) at most. The interval's
+    confidence is therefore no higher than that.
 
     Args:
         metric: the quality metric, which decides the sign.
@@ -67,8 +67,8 @@ def drop_interval(
         plan: resamples, confidence, seed, and which pairs are of one place.
 
     Returns:
-        None for one place alone, which says nothing of others, and where a resample's baseline
-        is 0, so that the drop has no distribution.
+        None for a single place, which gives no information on others. None where a resample's
+        baseline is 0, so that the drop has no distribution.
 
     Raises:
         ValueError: no pairs, or not as many on one side as on the other.
@@ -127,8 +127,9 @@ def _paired_interval(
 ) -> Interval | None:
     """The BCa interval of a statistic of paired samples (n,).
 
-    BCa has no value where its jackknife has no spread or the estimate is outside of all resamples.
-    There the plain percentiles of the same resamples are taken, and `method` says so.
+    BCa has no value where its jackknife has no spread or the estimate is outside all resamples.
+    The interval is then made of the plain percentiles of the same resamples, and `method` names
+    them.
     """
     import numpy as np
     from scipy.stats import DegenerateDataWarning, bootstrap

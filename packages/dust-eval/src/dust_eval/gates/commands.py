@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
     from dust_eval.gates.render import StageReport
 
-_WIDTH_IN_FILES = 160  # where no terminal says how wide it is
+_WIDTH_IN_FILES = 160  # where the output is not a terminal
 
 
 def gate(
@@ -46,7 +46,7 @@ def gate(
 def stage_report(
     specs: "SpecSet", stage: str, profile: str, artifacts: Path = ARTIFACTS
 ) -> "StageReport":
-    """Judge a stage by the results that its tasks' declared runs left in `artifacts`.
+    """Judge a stage by the results of its tasks' declared runs in `artifacts`.
 
     Raises:
         DustError: there is no such stage or profile, or a result file is broken.
@@ -74,7 +74,7 @@ def report_text(report: "StageReport") -> str:
 
 
 def show(report: "StageReport") -> None:
-    """Print the table of verdicts, and below it what explains them."""
+    """Print the table of verdicts, and the explanations below it."""
     from rich.console import Console
 
     from dust_eval.gates.render import explanations, report_table

@@ -1,4 +1,4 @@
-"""Whether two results may be compared at all."""
+"""Whether two results are comparable."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,10 @@ from dust_core.declared.records import Provenance, Result, Runtime
 
 
 def differences(candidate: Result, baseline: Result) -> list[str]:
-    """Why the baseline is no measure of the candidate; empty where it is.
+    """Why the two results are not comparable; empty where they are.
 
     Device, runtime and workload must be the same. The precision differs by design, but only on
-    the candidate's side: the baseline is pinned to FP32, from which some runtimes depart unasked.
+    the candidate's side. The baseline must be in FP32, and some runtimes do not use it by default.
     """
     return [
         *_other_artifact(candidate, baseline),
@@ -18,7 +18,7 @@ def differences(candidate: Result, baseline: Result) -> list[str]:
 
 
 def _other_artifact(candidate: Result, baseline: Result) -> Iterator[str]:
-    """The candidate says which file it was compared with, by content; that one must be it."""
+    """The candidate names the content of its baseline; the baseline must have that content."""
     measured = set(baseline.provenance.artifacts.values())
     for reference in candidate.provenance.baselines.values():
         if reference.exp_id == baseline.exp_id and reference.sha256 not in measured:

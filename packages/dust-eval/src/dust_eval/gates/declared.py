@@ -1,4 +1,4 @@
-"""The results that gates and reports judge: of each task, that of the run its spec declares."""
+"""The results that gates and reports judge: each task's result of its declared run."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 def declared_results(
     result_files: Mapping[str, str], folder: Path, tasks: Iterable[str] | None = None
 ) -> dict[str, ResultFile]:
-    """The results that are there, by task.
+    """The results that exist, by task.
 
-    What other runs of a task wrote beside them is not read: it says nothing of the declared run.
+    Files of other runs of a task are not read, because only the declared run counts.
 
     Args:
         result_files: the name of every task's result file, as `ResolvedTask` has it.
         folder: the profile's folder of artifacts.
-        tasks: whose results are wanted; by default all.
+        tasks: the tasks whose results are read; by default all.
 
     Raises:
         DustError: a file is broken, or holds the results of another task.
@@ -43,7 +43,7 @@ def declared_results(
 
 
 def tasks_judged_with(tasks: Iterable["ResolvedTask"]) -> set[str]:
-    """The tasks whose results the lines of `tasks` are judged by: their own, and baselines'."""
+    """The tasks whose results the lines of `tasks` need: these tasks and their baselines."""
     members = list(tasks)
     baselines = {gate.baseline for task in members for gate in task.gates.values()}
     return {task.id for task in members} | {name for name in baselines if name is not None}

@@ -21,7 +21,7 @@ def drop_percent(metric: str, candidate: Quantity, baseline: Quantity) -> Quanti
     chamfer): positive is worse, negative is better.
 
     Raises:
-        ZeroDivisionError: the baseline is the number 0, of which nothing is a percentage.
+        ZeroDivisionError: the baseline is the number 0, so the drop has no percentage.
         KeyError: `metric` is not a quality metric.
     """
     reduction = reduction_percent(candidate, baseline)
@@ -38,7 +38,7 @@ def reduction_percent(candidate: Quantity, baseline: Quantity) -> Quantity:
 
 
 def best_by(metric: str, values: Mapping[str, float]) -> str:
-    """The name whose value of a quality metric is best; of equals, the first.
+    """The name whose value of a quality metric is best; the first of several equal ones.
 
     Raises:
         KeyError: `metric` is not a quality metric.
@@ -49,7 +49,7 @@ def best_by(metric: str, values: Mapping[str, float]) -> str:
 
 
 def rank_by(metric: str, name: str, values: Mapping[str, float]) -> int:
-    """The place of `name` among `values` by a quality metric: 1 where none is better.
+    """The rank of `name` among `values` by a quality metric: 1 where none is better.
 
     Raises:
         KeyError: `metric` is not a quality metric, or `values` has no such name.

@@ -1,4 +1,4 @@
-"""What a line says of a result: pass, fail or inconclusive, as a pure function of both."""
+"""The verdict of a line on a result: pass, fail or inconclusive, a pure function of both."""
 
 import math
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from dust_eval.gates.measures import (
 
 @dataclass(frozen=True, slots=True)
 class GateLine:
-    """A line of gates.yaml as one task is held to it.
+    """A line of gates.yaml as it applies to a task.
 
     Attributes:
         task: the task's id.
-        spec_digest: digest of the task as the specs have it now.
+        spec_digest: digest of the task in the present specs.
         name: the line's name in gates.yaml.
         gate: the line.
         resampling: how the workload's protocol draws intervals.
@@ -35,19 +35,19 @@ class GateLine:
 
 
 def judge(line: GateLine, candidate: Result | None, baseline: Result | None = None) -> Verdict:
-    """Hold a candidate to a line.
+    """Judge a candidate by a line.
 
     A line with a baseline binds a drop or a reduction relative to it, in percent. It is
-    inconclusive where the two were not measured alike or the baseline is 0. Quality is decided by
-    its value, since all of the workload is measured. Latency is a sample: where the interval of
-    its reduction straddles the line, it is inconclusive (docs/adr/020). A line without a baseline
-    binds a quantity that the task measured. What was not measured, was measured for another
-    version of the spec, or is no finite number, fails.
+    inconclusive where the two were not measured alike or the baseline is 0. The value decides on
+    quality, because the whole workload is measured. Latency is a sample: the verdict is
+    inconclusive where the interval of its reduction straddles the line (docs/adr/020). A line
+    without a baseline binds a quantity that the task measured. A value fails if it was not
+    measured, was measured for another version of the spec, or is not a finite number.
 
     Args:
-        line: what is asked.
-        candidate: the result that the line binds; None where there is none.
-        baseline: the result of the line's baseline; None where there is none, or needs none.
+        line: the requirement.
+        candidate: the result that the line binds; None if it does not exist.
+        baseline: the result of the line's baseline; None if it does not exist or is not needed.
 
     Returns:
         The verdict; the same arguments always give the same one.
@@ -71,10 +71,10 @@ def judge(line: GateLine, candidate: Result | None, baseline: Result | None = No
     except MissingMeasurement as missing:
         return _verdict(line, candidate, baseline, "fail", str(missing))
     except ZeroDivisionError:
-        reason = "the baseline is 0, of which nothing is a percentage"
+        reason = "the baseline is 0, so the change has no percentage"
         return _verdict(line, candidate, baseline, "inconclusive", reason)
     if not math.isfinite(bound.value):
-        reason = f"{gate.metric} is {bound.value}, which is no finite number"
+        reason = f"{gate.metric} is {bound.value}, which is not a finite number"
         return _verdict(line, candidate, baseline, "fail", reason)
     if bound.doubt:
         return _verdict(line, candidate, baseline, "inconclusive", bound.doubt, bound)

@@ -1,4 +1,4 @@
-"""The quantity that a line binds, computed from the results it is measured on."""
+"""The quantity that a line binds, computed from results."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dust_eval.gates.effects import drop_percent, reduction_percent
 
 
 class MissingMeasurement(Exception):
-    """A line needs what was not measured; the message names it."""
+    """A line needs a figure that was not measured; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class BoundValue:
 
     Attributes:
         value: in the unit of the line.
-        interval: how sure it is, where it was measured more than once.
-        beside: what else the line's reader wants to see; nothing binds it.
-        doubt: why the value decides nothing, None where it does.
-        other_pictures: what the interval says of other pictures, where it does not decide.
+        interval: the interval of the value, where it was measured more than once.
+        beside: other figures for the reader, which no line binds.
+        doubt: why the value decides nothing; None where it decides.
+        other_pictures: the meaning of the interval for other pictures, where it does not decide.
     """
 
     value: float
@@ -37,7 +37,7 @@ def measure_absolute(gate: Gate, candidate: Result) -> BoundValue:
     """A quantity that the task measured itself, such as `nan_count`.
 
     Raises:
-        MissingMeasurement: it did not.
+        MissingMeasurement: the task did not measure it.
     """
     value = candidate.provenance.quantities.get(gate.metric)
     if value is None:
@@ -52,7 +52,7 @@ def measure_relative(
 
     Raises:
         MissingMeasurement: a figure that it needs is null in one of the two records.
-        ZeroDivisionError: the baseline's figure is 0, of which nothing is a percentage.
+        ZeroDivisionError: the baseline's figure is 0, so the change has no percentage.
     """
     fields = METRICS[gate.metric].fields
     if fields == ("t_pair_p50_ms",):
@@ -94,7 +94,7 @@ def _quality(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) 
 def _other_pictures(
     gate: Gate, value: float, interval: Interval | None, pairs: int, plan: Resampling
 ) -> str:
-    """Why the interval of a quality line does not decide, and what it says instead."""
+    """Why the interval of a quality line does not decide, and what it means instead."""
     places = math.ceil(pairs / plan.together)
     line = f"{gate.value:g} {gate.unit}"
     if places == 1:
@@ -112,11 +112,11 @@ def _other_pictures(
         said = "it holds for other pictures too"
     else:
         said = "it is missed on other pictures too"
-    return f"the value decides, for all of the workload is measured; {said}"
+    return f"the value decides: the whole workload is measured; {said}"
 
 
 def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) -> BoundValue:
-    """The reduction of the median latency, from turns that both took in one process."""
+    """The reduction of the median latency, from the turns of both in one process."""
     _both("t_pair_p50_ms", candidate, baseline)
     turns = candidate.provenance.latency
     if turns is None or turns.baseline_ms is None or turns.baseline != gate.baseline:
@@ -132,7 +132,7 @@ def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) 
     )
     doubt = None
     if interval is None:
-        doubt = f"{len(turns.candidate_ms)} turn has no interval, and a latency is decided by it"
+        doubt = f"{len(turns.candidate_ms)} turn has no interval, which a latency needs"
     elif not _on_one_side(gate, value, interval):
         doubt = f"the interval of the reduction straddles the line of {gate.value:g} %"
     return BoundValue(value, interval, (effect,), doubt)

@@ -26,12 +26,12 @@ class StageReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every task passes or is settled; a stage of no tasks does not."""
+        """Whether every task passes or is settled; False for a stage without tasks."""
         return bool(self.tasks) and all(task.passed for task in self.tasks)
 
 
 def report_json(report: StageReport) -> dict[str, Any]:
-    """The report as JSON values; figures in the unit that is beside them."""
+    """The report as JSON values; each figure has its unit beside it."""
     return {
         "apiVersion": "dust/v1",
         "kind": "GateReport",
@@ -52,7 +52,7 @@ def report_json(report: StageReport) -> dict[str, Any]:
 
 
 def report_table(report: StageReport) -> "Table":
-    """The report as a table: a row for each verdict, below it the metrics that nothing binds."""
+    """The report as a table: a row for each verdict, then the metrics that no line binds."""
     from rich.table import Table
     from rich.text import Text
 
@@ -76,7 +76,7 @@ def report_table(report: StageReport) -> "Table":
 
 
 def explanations(tasks: Sequence[TaskVerdicts]) -> Iterator[str]:
-    """Line by line: why a verdict is no pass or does not count, and what else its interval says."""
+    """Line by line: why a verdict is not a pass or does not count, and its interval's meaning."""
     for task in tasks:
         for verdict in task.verdicts:
             who = f"{verdict.task} {verdict.exp_id or ''}".rstrip()

@@ -1,4 +1,4 @@
-"""The verb `dust repro`: DVC runs the stages that are stale, then their lines are judged."""
+"""The verb `dust repro`: DVC runs the stale stages, then their lines are judged."""
 
 import os
 import subprocess
@@ -31,9 +31,9 @@ def repro(
 ) -> None:
     """Reproduce stages through DVC and judge them.
 
-    A stage whose inputs have not changed is taken from the cache. The first stage with a task that
-    misses a line and says stop ends it; the exit code is 1 unless all tasks pass. Lines bind
-    nothing where figures are not to be quoted: there it is enough that every task has run.
+    A stage whose inputs have not changed is taken from the cache. The run ends after the first
+    stage in which a task with `on_failure: stop` misses a line. The exit code is 1 unless all tasks
+    pass. Lines bind nothing where figures are not to be quoted: every task needs only to have run.
     """
     from dust_core.declared.specs import load_specs
     from dust_core.declared.specs.names import STAGES
@@ -53,7 +53,8 @@ def repro(
         stopping = [task for task in failed if spec_set.tasks[task].on_failure == "stop"]
         if stopping and stage != list(tasks)[-1]:
             raise DustError(
-                f"{', '.join(stopping)} missed a line and says stop: nothing after {stage} ran",
+                f"{', '.join(stopping)} missed a line and on_failure is stop: "
+                f"nothing after {stage} ran",
                 where=stage,
                 fix="take the next run of the task in its spec, or name later stages to run them",
                 exit_code=1,
@@ -66,17 +67,17 @@ def _require_fresh(specs: "SpecSet", profile: str) -> None:
     path = pipeline_path(profile)
     if not path.is_file() or Path(path).read_text(encoding="utf-8") != dvc_yaml(specs, profile):
         raise DustError(
-            "the pipeline is not what the specs say",
+            "the pipeline differs from the specs",
             where=str(path),
             fix="write it anew with 'dust pipeline' and commit it with the specs",
         )
 
 
 def _bring_up_to_date(specs: "SpecSet", tasks: Iterable[str], profile: str) -> None:
-    """Run what is stale of `tasks`, and fetch the results of the rest."""
-    # A clone need not hold what stages that are done have read and written on the way.
+    """Run the stale stages of `tasks`, and fetch the results of the rest."""
+    # A clone need not have the intermediate files of stages that are done.
     _dvc("repro", "--pull", "--allow-missing", *_targets(tasks, profile))
-    # Of a stage that is done elsewhere `repro` brings nothing, and its results are judged here.
+    # `repro` does not fetch the results of a stage that ran elsewhere, but they are judged here.
     absent = [
         task
         for task in tasks
@@ -94,7 +95,7 @@ def _dvc(*arguments: str) -> None:
     """Run `dvc` with the environment's own programs first on the path, its output passed through.
 
     Raises:
-        DustError: DVC is not installed, or it failed; what failed is in its output.
+        DustError: DVC is not installed, or it failed; its output has the reason.
     """
     if find_spec("dvc") is None:
         raise DustError(
@@ -108,12 +109,12 @@ def _dvc(*arguments: str) -> None:
     if done.returncode:
         raise DustError(
             f"'dvc {' '.join(arguments)}' failed; the messages above say where",
-            fix="mend that and repeat: stages that are done are not run again",
+            fix="correct that and repeat: stages that are done do not run again",
         )
 
 
 def _judge(specs: "SpecSet", stage: str, profile: str) -> list[str]:
-    """Print the verdicts of a stage and write them down; the tasks that do not pass."""
+    """Print and write the verdicts of a stage; return the tasks that do not pass."""
     report = stage_report(specs, stage, profile)
     atomic_write_text(ARTIFACTS / profile / "verdicts" / f"{stage}.json", report_text(report))
     show(report)

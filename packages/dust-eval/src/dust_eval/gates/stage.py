@@ -19,9 +19,9 @@ class TaskVerdicts:
 
     Attributes:
         task: its id.
-        verdicts: one for every line and candidate.
-        settled: why they do not count, None where they do: another task took over, or this one
-            was to take over and need not.
+        verdicts: a verdict for every line and candidate.
+        settled: why they do not count; None where they count. They do not count where another task
+            took over, or where this task was to take over and is not needed.
     """
 
     task: str
@@ -35,14 +35,14 @@ class TaskVerdicts:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing here stands in the way of the stage."""
+        """Whether the stage may pass as far as this task is concerned."""
         return self.settled is not None or self.status == "pass"
 
 
 def with_verdicts(
     task: "ResolvedTask", file: ResultFile, others: Mapping[str, ResultFile] | None = None
 ) -> ResultFile:
-    """The file with the verdicts on its candidates in place of those it holds.
+    """The file with its verdicts replaced by new ones on its candidates.
 
     Args:
         task: the task that wrote the file.
@@ -59,7 +59,7 @@ def judge_stage(
     """The verdicts on the tasks of a stage, in order, escalations settled.
 
     A task that misses a line and escalates is settled once the task that takes over passes. A task
-    that was to take over is settled, if it measured nothing, once nothing escalates to it.
+    that was to take over and measured nothing is settled once no task escalates to it.
 
     Args:
         tasks: the tasks of the stage.
@@ -75,7 +75,7 @@ def judge_stage(
 
 
 def judge_task(task: "ResolvedTask", results: Mapping[str, ResultFile]) -> TaskVerdicts:
-    """Hold every candidate of a task to every line of the task; `results` as in `judge_stage`."""
+    """Judge every candidate of a task by every line of it; `results` as in `judge_stage`."""
     plan = resampling(task.workload)
     file = results.get(task.id)
     candidates: Sequence[Result | None] = file.candidates if file else [None]
@@ -108,7 +108,7 @@ def _settle(
 
 
 def _measured(file: ResultFile | None) -> bool:
-    """Whether a task ran an experiment: one that was not needed leaves no record."""
+    """Whether a task ran an experiment: a task that was not needed has no record."""
     return file is not None and any(result.record is not None for result in file.candidates)
 
 

@@ -24,10 +24,10 @@ from dust_eval.measure.samples import workload_samples
 
 
 def freeze_workload(task: ResolvedTask) -> None:
-    """Prove the four sets, and write down the protocol and the data as they are measured on.
+    """Check the four sets, and write the protocol and the data of the measurements.
 
     Raises:
-        DustError: a set is absent, damaged, or another than the specs name.
+        DustError: a set is absent, damaged, or not the one that the specs name.
     """
     execution = begin(task)
     for name, split in task.data:
@@ -53,10 +53,10 @@ def freeze_workload(task: ResolvedTask) -> None:
 
 
 def evaluate_teacher(task: ResolvedTask) -> None:
-    """Measure the teacher in FP32, in FP32 again beside itself, and in the profile's precision.
+    """Measure the teacher in FP32, in FP32 again, and in the profile's precision.
 
-    The second measurement says how far the first can be trusted: `extra.again` holds the ratio of
-    the median latencies, with its interval, and whether quality is the same to the last digit.
+    The second measurement shows how reliable the first is. `extra.again` holds the ratio of the
+    median latencies, with its interval, and whether quality is the same to the last digit.
 
     Raises:
         DustError: see `evaluate`.
@@ -113,7 +113,7 @@ def agreement(task: ResolvedTask, first: Measurement, again: Measurement) -> dic
 
 
 def _with_missing_fields(measured: Measurement) -> Measurement:
-    """The measurement with the number of measured fields that are null, which P0-2's line binds.
+    """The measurement with its number of null fields, which P0-2's line binds.
 
     GPU hours do not count: an evaluation spends none worth counting.
     """

@@ -26,10 +26,10 @@ Builder = Callable[..., EngineManifest]
 
 
 def compiled(task: ResolvedTask, graph: Path, precision: Precision) -> Path:
-    """The graph's engine with floats in that precision, compiled once for all that makes it.
+    """The graph's engine with floats in that precision; compiled once for the same inputs.
 
-    Measuring does not know how to compile: a package that does offers `build` in the entry-point
-    group `dust.engines`.
+    This package has no compiler. A package that compiles offers `build` in the entry-point group
+    `dust.engines`.
 
     Raises:
         DustError: no such package is installed, there are no engines in that precision, or the
@@ -44,7 +44,7 @@ def compiled(task: ResolvedTask, graph: Path, precision: Precision) -> Path:
     build = _builder()
     name = f"{sha256_file(graph)[:16]}-{precision}-{engine_key(task, build)[:16]}.trt"
     engine = ARTIFACTS / task.profile_name / ".work" / "engines" / name
-    # The manifest is written last: where there is one, the engine is whole.
+    # The manifest is written last: an engine with a manifest is whole.
     if manifest_path(engine).is_file():
         verify_engine(engine, graph)
     else:
@@ -59,7 +59,7 @@ def compiled(task: ResolvedTask, graph: Path, precision: Precision) -> Path:
 
 
 def engine_key(task: ResolvedTask, build: Builder) -> str:
-    """SHA-256 of what decides an engine besides its graph and its precision.
+    """SHA-256 of everything that decides an engine besides its graph and its precision.
 
     These are the compiler, its versions, the GPU that it compiles for, TF32, and the code of the
     package that `build` comes from.
@@ -71,7 +71,7 @@ def engine_key(task: ResolvedTask, build: Builder) -> str:
     decisive = {
         "compiler": compiler,
         "versions": compiler_versions(),
-        # TensorRT for RTX compiles for many GPUs; TensorRT for the one that is here.
+        # TensorRT for RTX compiles for many GPUs, TensorRT for the GPU of this machine.
         "capability": capability() if compiler == "tensorrt" and _has_gpu() else None,
         "tf32": task.workload.timing.tf32,
         "code": [sha256_file(module) for module in modules],

@@ -1,4 +1,4 @@
-"""One measurement of one or more networks, as the workload's protocol has it."""
+"""One measurement of one or more networks by the workload's protocol."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -31,15 +31,15 @@ def evaluate(
 ) -> dict[str, Evaluation]:
     """Measure networks by the workload's whole protocol, in one process and on one runtime.
 
-    Quality is what the file itself computes on the profile's share of the workload, in the
-    precision that is claimed. Latency is taken of all subjects in turn. What is not finite, among
-    weights and predictions, is counted in `nan_count`.
+    Quality is that of the file itself, on the profile's share of the workload, in the precision
+    that is claimed. Latency is measured for all subjects in turn. `nan_count` counts the weights
+    and predictions that are not finite.
 
     Args:
-        task: the task that asks; its profile names runtime, threads and device.
-        subjects: what is measured, by any names.
-        baseline: (task whose network it is, its name among `subjects`): what latencies are set
-            against; None sets them against nothing.
+        task: the task that measures; its profile names runtime, threads and device.
+        subjects: the networks to measure, by any names.
+        baseline: (task whose network it is, its name among `subjects`): the network that
+            latencies are compared with; None if there is none.
 
     Returns:
         A measurement for every name of `subjects`.
@@ -152,7 +152,7 @@ def _time_scene(task: ResolvedTask, loaded: Loaded) -> None:
         return
     try:
         loaded.scene = time_scene(model, scene_images(task), protocol, task.workload.pair_graph)
-    except CannotAlign as error:  # a network may be too poor to align: a finding, not a failure
+    except CannotAlign as error:  # a result: the network is too poor
         loaded.no_scene = f"the scene could not be aligned: {error.what}"
 
 

@@ -25,7 +25,7 @@ from dust_eval.measure.evaluate import Evaluation
 
 
 def begin(task: ResolvedTask) -> Execution:
-    """Note when the task began, on what, and what it reads."""
+    """Record the start of the task, its device and its inputs."""
     folder = ARTIFACTS / task.profile_name
     return Execution(
         task=task,
@@ -54,11 +54,11 @@ def baseline_beside(
         raise DustError(
             f"{task_id}, which {execution.task.id} is compared with, measured no network",
             where=str(result_path(execution.task, task_id)),
-            fix="compare it with a task that has an experiment of its own",
+            fix="compare it with a task that has its own experiment",
         )
     latency = evaluation.measured.latency
     if latency is not None:
-        # It is what others are compared with, whatever ran beside it in a turn.
+        # Other networks are compared with it, so it has no baseline itself.
         latency = latency.model_copy(update={"baseline": None, "baseline_ms": None})
     result = build_result(
         execution,
@@ -81,8 +81,8 @@ def write_results(
     """Write the task's result file, with the verdicts on its candidates.
 
     Args:
-        extra: what else the task has to say, as JSON has it.
-        judged: whether its lines bind it; not where it was not needed.
+        extra: further values of the task, as JSON values.
+        judged: whether its lines bind it; False where the task was not needed.
 
     Raises:
         DustError: the file cannot be written, or the result file of a baseline is broken.

@@ -1,4 +1,4 @@
-"""Graphs of the checkpoints that are measured in a runtime of graphs."""
+"""Graphs of checkpoints, for runtimes that read graphs."""
 
 import hashlib
 from pathlib import Path
@@ -17,8 +17,8 @@ from dust_eval.runtimes import EncodesOnce, PairModel, load_split
 def exported(task: ResolvedTask, checkpoint: Path) -> Path:
     """The checkpoint as a float32 graph of the workload's shape.
 
-    It is written once for the checkpoint's bytes and the code that graphs come from: another way
-    of writing attention is another graph, with another latency.
+    It is written once for the checkpoint's bytes and the code that exports graphs: other code for
+    attention gives another graph with another latency.
     """
     shape = task.workload.images
     path = _folder(task) / f"{_origin(task, checkpoint)}.onnx"
@@ -47,7 +47,7 @@ def encoding_once(task: ResolvedTask, path: Path, whole: PairModel) -> EncodesOn
         whole: the file as it was loaded to run whole pairs.
 
     Returns:
-        None where the file is one graph or engine of whole pairs: only a checkpoint can be split.
+        None if the file is one graph or engine of whole pairs: only a checkpoint can be split.
 
     Raises:
         DustError: as for the whole graph.
@@ -73,7 +73,7 @@ def _origin(task: ResolvedTask, checkpoint: Path) -> str:
 
 
 def _code() -> str:
-    """SHA-256 of the modules that a graph is traced from and written by."""
+    """SHA-256 of the modules of the network and of the export."""
     digest = hashlib.sha256()
     for package in (dust_core.network.model, dust_core.network.onnx):
         for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):

@@ -1,4 +1,4 @@
-"""A measured subject's figures, as a record takes them."""
+"""The figures of a measured subject, for a record."""
 
 from collections.abc import Mapping
 
@@ -71,7 +71,7 @@ def _reasons(loaded: Loaded) -> dict[str, str]:
     """Why fields of the record are null."""
     reasons = {"gpu_hours": "measuring trains nothing"}
     if loaded.subject.network is None:
-        reasons |= dict.fromkeys(("params_M", "flops_G"), "no float network stands behind it")
+        reasons |= dict.fromkeys(("params_M", "flops_G"), "it has no float network")
     if loaded.quality.unscored:
         reasons |= dict.fromkeys(QUALITY_METRICS, loaded.quality.why_unscored)
     if loaded.scene is None:
@@ -85,7 +85,7 @@ def _notes(task: ResolvedTask, loaded: Loaded) -> str | None:
     if loaded.model.precision != loaded.subject.floats:
         notes.append(
             f"float operations ran in {loaded.model.precision}, "
-            f"for want of {loaded.subject.floats} on this machine"
+            f"because this machine has no {loaded.subject.floats}"
         )
     if not loaded.settled:
         notes.append("its latency never became steady before the turns")

@@ -37,7 +37,7 @@ def measure_latency(
     device on a GPU.
 
     Args:
-        models: the candidate, its baseline, and whatever is reported beside them.
+        models: the candidate, its baseline, and other models in the report.
         images: two images (1, 3, H, W) float32 in [-1, 1].
         timing: the workload's protocol.
         on_turn: called after every turn, in which each model runs once.
@@ -47,7 +47,7 @@ def measure_latency(
         machine cancels in their ratios.
 
     Raises:
-        DustError: the protocol names an order that is not built.
+        DustError: the protocol names an order that is not implemented.
     """
     orders = list(_orders(timing, len(models)))
     settled = []
@@ -73,13 +73,13 @@ def _orders(timing: Timing, models: int) -> Iterator[list[int]]:
             fix="set timing.order to alternate",
         )
     for turn in range(timing.repeats):
-        # Who goes first changes too: the first call after a change of model finds cold caches.
+        # The first model changes too: the first call after a change of model has cold caches.
         yield [(place + turn) % models for place in range(models)]
 
 
 def _warm_up(model: PairModel, least: int) -> bool:
     """Call the model until it is steady; False if it never becomes so."""
-    # Clocks, caches and lazy compilation settle at their own pace: go on until three calls agree.
+    # Clocks, caches and lazy compilation need different times: call until three calls agree.
     recent: list[float] = []
     for call in range(least * _LONGEST_WARMUP):
         recent = [*recent, _time_ms(model)][-_STABLE_CALLS:]

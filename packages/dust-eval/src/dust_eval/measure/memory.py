@@ -9,35 +9,35 @@ _LINUX_UNIT, _MAC_UNIT = 1024, 1  # ru_maxrss is in KiB on Linux and in bytes on
 
 
 class DeviceMemory(Protocol):
-    """Where a GPU's bytes are counted."""
+    """Counts the bytes of a GPU's memory."""
 
     def settle(self) -> None:
         """Wait for the device, free what is cached, and begin a new peak."""
 
     def used(self) -> int:
-        """Bytes of the device that are taken, by whatever took them."""
+        """Bytes of the device in use by any process."""
 
     def reserved(self) -> int:
-        """Bytes of those that torch's allocator holds, in use or cached."""
+        """Bytes that torch's allocator holds, in use or cached."""
 
     def allocated(self) -> int:
-        """Bytes of those that torch's tensors are in."""
+        """Bytes in torch's tensors."""
 
     def peak_allocated(self) -> int:
-        """The most that torch's tensors were in since `settle`."""
+        """The largest number of bytes in torch's tensors since `settle`."""
 
 
 class SubjectMemory:
     """The device memory that one subject takes while it is loaded and runs.
 
-    It is the sum of two. What torch allocates: the peak of its tensors while the block runs, less
-    what they took before. What is allocated outside torch, such as a TensorRT engine's weights and
-    the workspace of its execution context, or ONNX Runtime's arena: how much more of the device is
-    taken after the block than before, less the growth of torch's allocator. Such memory is kept as
-    long as its owner lives, so what is there after a run is the peak.
+    It is the sum of two parts. The first is torch's: the peak of its tensors while the block runs,
+    less their size before. The second is allocated outside torch, such as a TensorRT engine's
+    weights and the workspace of its execution context, or ONNX Runtime's arena. It is the growth of
+    the device's used memory over the block, less the growth of torch's allocator. Such memory is
+    kept as long as its owner exists, so its size after a run is the peak.
 
-    The block must load the subject and run it. The device must be otherwise idle, as it must be
-    for latencies: what another process takes meanwhile is counted too.
+    The block must load the subject and run it. The device must be otherwise idle, as for
+    latencies: memory that another process takes meanwhile is counted too.
     """
 
     def __init__(self, device: DeviceMemory) -> None:
@@ -64,7 +64,7 @@ class SubjectMemory:
 
 
 class CudaMemory:
-    """The current CUDA device, as torch and the driver count."""
+    """The current CUDA device, by the counts of torch and the driver."""
 
     def settle(self) -> None:
         import gc

@@ -1,4 +1,4 @@
-"""What a network's file costs: bytes, and values in it that are no number."""
+"""The size of a network's file, and its values that are not finite."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ def size_mb(path: Path) -> float:
 def non_finite_weights(path: Path) -> int:
     """How many weights of a checkpoint (.pth) or of a graph (.onnx) are NaN or infinite.
 
-    An engine shows no weights: of a .trt file it is 0.
+    The weights of an engine cannot be read: the count of a .trt file is 0.
 
     Raises:
         DustError: the checkpoint is absent or damaged.

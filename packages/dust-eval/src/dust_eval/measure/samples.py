@@ -1,4 +1,4 @@
-"""Pairs of a set as what is measured: images, truth, a name."""
+"""Pairs of a set as samples: images, truth, a name."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -18,10 +18,10 @@ from dust_eval.runtimes import Images
 
 
 def workload_samples(task: ResolvedTask) -> Iterator[Sample]:
-    """The pairs of the workload that the profile measures, in order, their bytes proven.
+    """The pairs of the workload that the profile measures, in order, their bytes checked.
 
     Raises:
-        DustError: the set is absent, damaged, or another than the specs name.
+        DustError: the set is absent, damaged, or not the one that the specs name.
     """
     split = task.data.workload
     manifest = Path(split.manifest)
@@ -55,7 +55,7 @@ def scene_images(task: ResolvedTask) -> list[Floats]:
 
 
 def set_samples(folder: Path, pairs: int | None = None) -> Iterator[Sample]:
-    """The first `pairs` pairs of any set of shards, or all, their bytes proven.
+    """The first `pairs` pairs of any set of shards, or all, their bytes checked.
 
     Raises:
         DustError: the set is absent or damaged.

@@ -1,4 +1,4 @@
-"""What is measured: a network's file, and what becomes of it on the way to a record."""
+"""A measured network: its file, its loaded form and its measurement."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _FLOATS: Mapping[Computed, Precision] = {
     "int8+bf16": "bf16",
     "int8+fp16": "fp16",
 }
-"""What float operations run in, by what a network computes in."""
+"""The precision of float operations, by the precision of a network."""
 
 _IN_EIGHT_BITS: Mapping[Precision, Computed] = {
     "fp32": "int8+fp32",
@@ -38,11 +38,11 @@ class Subject:
     Attributes:
         path: a checkpoint (.pth), a graph (.onnx) or an engine (.trt); a checkpoint is exported
             for a runtime that reads graphs.
-        computed: what it is meant to compute in, such as `int8+bf16`.
+        computed: the precision that it should compute in, such as `int8+bf16`.
         network: the float network behind it, for its parameters and operations; read from `path`
             if that is a checkpoint and this is None.
-        notes: one line for the record's reader.
-        scene: whether whole scenes are timed, too.
+        notes: a line for the record's reader.
+        scene: whether whole scenes are timed too.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What `evaluate` measured of one subject, for a record, and the runtime it ran on."""
+    """The measurement of a subject, for a record, and the runtime that it ran on."""
 
     measured: Measurement
     runtime: Runtime
@@ -72,15 +72,15 @@ class Evaluation:
 
 @dataclass
 class Loaded:
-    """A subject ready to run, and what is already known of it.
+    """A subject ready to run, and its measurements so far.
 
     Attributes:
         model: the subject in the profile's runtime.
-        file: what that runtime read: the subject's own file, its graph or its engine.
+        file: the file that the runtime read: the subject's own, its graph or its engine.
         device_peak_gb: device memory that it takes; None on a CPU.
         samples_ms: latency by turn.
         settled: whether it became steady before the turns.
-        scene: how long a scene takes, or None for the reason `no_scene`.
+        scene: the time of a scene, or None for the reason `no_scene`.
     """
 
     subject: Subject
@@ -95,6 +95,6 @@ class Loaded:
 
     @property
     def computed(self) -> Computed:
-        """What it computes in, on this machine."""
+        """The precision in which it computes on this machine."""
         floats = self.model.precision
         return _IN_EIGHT_BITS[floats] if self.subject.eight_bit else floats

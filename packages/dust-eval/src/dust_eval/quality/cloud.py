@@ -25,7 +25,7 @@ def chamfer(first: Floats, second: Floats, points: int, seed: int) -> float:
             raise Unscorable(f"the {name} cloud holds NaN or infinity")
     rng = np.random.default_rng(seed)
     a, b = (_draw(cloud, points, rng) for cloud in (first, second))
-    # Each point is looked up by itself: the number of threads changes nothing but the time.
+    # Each point is looked up separately, so the number of threads changes only the time.
     there, _ = cKDTree(b).query(a, workers=-1)
     back, _ = cKDTree(a).query(b, workers=-1)
     return float((there.mean() + back.mean()) / 2)

@@ -1,4 +1,4 @@
-"""Values that are no number."""
+"""Values that are not finite."""
 
 from collections.abc import Iterable
 

@@ -11,7 +11,7 @@ from dust_eval.quality.depth import Unscorable, absrel, delta1, median_scale, rm
 
 @dataclass(frozen=True)
 class PairTruth:
-    """What is known of a pair.
+    """The truth of a pair.
 
     Attributes:
         depth_1, depth_2: (H, W) in metres, each in its own camera; 0 where unknown.
@@ -64,8 +64,9 @@ def depth_quality(points_1: Floats, points_2: Floats, truth: PairTruth) -> dict[
     """absrel, rmse (m) and delta1 of a predicted pair, over the valid pixels of both views.
 
     One scale, the median ratio of view 1's depths, is applied to both views. The depth of view 1 is
-    z in its own camera; that of view 2 is z after the true pose has taken its points, predicted in
-    view 1's frame, to its own camera: an error in relative geometry shows as an error in depth.
+    z in its own camera. View 2's points are predicted in view 1's frame; its depth is their z after
+    the true pose has taken them to its own camera. An error in relative geometry is thus an error
+    in depth.
     Arguments and errors are those of `pair_quality`.
     """
     return _depth_errors(*_aligned(points_1, points_2, truth), truth)

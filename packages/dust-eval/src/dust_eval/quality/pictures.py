@@ -1,4 +1,4 @@
-"""Predictions as pictures, beside what is true."""
+"""Predictions as pictures, beside the truth."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ from dust_eval.runtimes import PairModel
 def compare(network: PairModel, samples: Sequence[Sample]) -> Image.Image:
     """Predictions beside the truth, a row for each pair.
 
-    A row is both images, true and predicted depth of view 1, true and predicted depth of view 2 in
-    its own camera, in the colours of the true depths. Where nothing is known, it is grey.
+    A row has both images, true and predicted depth of view 1, and true and predicted depth of
+    view 2 in its own camera, in the colours of the true depths. Unknown depth is grey.
     """
     rows = []
     for sample in samples:

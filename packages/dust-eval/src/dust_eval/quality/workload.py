@@ -29,8 +29,8 @@ class QualityReport:
 
     Attributes:
         pairs: the pairs' names, in the workload's order.
-        per_pair: metric -> its value for every pair; empty if one pair could not be scored, for a
-            mean over the others would be of another workload.
+        per_pair: metric -> its value for every pair. Empty if a pair could not be scored, because
+            a mean over the rest would be of another workload.
         non_finite: how many values of points and confidences are NaN or infinite, over all pairs.
         unscored: pair -> why it could not be scored.
     """
@@ -64,7 +64,7 @@ def measure_quality(
 ) -> QualityReport:
     """Run `model` on every sample and compare with its truth.
 
-    A prediction that is no number is counted, not raised: it is what a line about it binds.
+    A prediction that is not finite is counted and raises no error: a line binds the count.
 
     Raises:
         DustError: there is no sample, or a prediction has another size than the truth.

@@ -1,1 +1,1 @@
-"""The report: everything that result files say of a profile, on one page."""
+"""The report: the results of a profile on one page."""

@@ -1,4 +1,4 @@
-"""The report's charts, each as an SVG element that needs nothing else."""
+"""The report's charts, each as a self-contained SVG element."""
 
 import io
 import re
@@ -15,7 +15,7 @@ INK, MUTED, GRID, ACCENT, SHADE = "#1a1f24", "#7a838c", "#e4e7ea", "#1f5fa8", "#
 LINES = ("#1f5fa8", "#c2571a", "#3c7d45", "#7b4fa3", "#8a6d1d", "#4d6a7a", "#a33b53")
 _INCH = 7.6  # the text column
 _SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it takes the page's font and can be searched
+    "svg.fonttype": "none",  # text stays text: it has the page's font and can be searched
     "font.size": 9,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -39,7 +39,7 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def with_both(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Those of which both latency and delta1 are known."""
+    """The candidates whose latency and delta1 are both known."""
     return [
         comparison
         for comparison in comparisons
@@ -48,11 +48,11 @@ def with_both(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def tradeoff(comparisons: Sequence[Comparison], saving: float | None, drop: float | None) -> str:
-    """Latency saved against quality lost, a point a candidate; the shaded corner meets both lines.
+    """Latency saved against quality lost, a point a candidate; the shaded area meets both lines.
 
     Args:
-        saving: least percent of the teacher's latency that the specs ask to be saved.
-        drop: greatest drop of delta1 in percent that they allow.
+        saving: the least reduction of the teacher's latency that the specs require, in percent.
+        drop: the greatest drop of delta1 that they allow, in percent.
     """
     shown = with_both(comparisons)
 
@@ -88,7 +88,7 @@ def tradeoff(comparisons: Sequence[Comparison], saving: float | None, drop: floa
 
 
 def latency(turns: Sequence[Turns]) -> str:
-    """The middle half, the middle nine tenths and the median of every network timed in turn."""
+    """The middle 50 %, the middle 90 % and the median of every network timed in turn."""
     from matplotlib.ticker import MaxNLocator
 
     rows = [(timed.task, *sample) for timed in turns for sample in timed.samples]
@@ -121,7 +121,7 @@ def latency(turns: Sequence[Turns]) -> str:
 
 
 def per_pair(comparisons: Sequence[Comparison]) -> str:
-    """delta1 of every pair: the teacher's across, the candidate's up."""
+    """delta1 of every pair: the teacher's on the x axis, the candidate's on the y axis."""
     columns = min(5, len(comparisons))
     rows = -(-len(comparisons) // columns)
 
@@ -184,7 +184,7 @@ def _cycle(count: int) -> list[str]:
 def _apart(
     points: Sequence[tuple[float, float]], names: Sequence[str]
 ) -> list[tuple[tuple[float, float], str]]:
-    """Points with their names; names of points that would lie on one another share a label."""
+    """Points with their names; points that would overlap share a label."""
     shared: list[tuple[tuple[float, float], list[str]]] = []
     height = max((y for _, y in points), default=0) - min((y for _, y in points), default=0) or 1
     for (x, y), name in sorted(zip(points, names, strict=True)):
@@ -224,6 +224,6 @@ def _svg(
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Groups of different figures have the same ids, which a page may hold only once.
+    # Groups of different figures have the same ids, but an id must be unique on a page.
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)

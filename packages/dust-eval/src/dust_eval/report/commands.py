@@ -19,7 +19,7 @@ def report(
     specs: SpecsOption = SPECS,
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
-    """Write one page on all that has run: verdicts, figures, curves, hypotheses."""
+    """Write a page with all results: verdicts, figures, curves, hypotheses."""
     from dust_core.declared.specs import load_specs
     from dust_core.files import atomic_write_text
     from dust_eval.report.content import gather

@@ -1,4 +1,4 @@
-"""Candidates beside the teacher that was measured in the same process."""
+"""Candidates, compared with the teacher that was measured in the same process."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Comparison:
         task: the task that measured both.
         candidate, teacher: their records.
         pairs: delta1 of teacher and candidate by pair, in the workload's order.
-        interval: of the drop of delta1 in percent, if a line has it.
+        interval: the interval of the drop of delta1 in percent, if a line has one.
     """
 
     task: str
@@ -43,11 +43,11 @@ class Comparison:
 def compared(
     results: Mapping[str, ResultFile], teacher: str, verdicts: Mapping[str, Sequence[Verdict]]
 ) -> Iterator[Comparison]:
-    """Each candidate that was measured beside the network of the task `teacher`.
+    """Each candidate that was measured together with the network of the task `teacher`.
 
     Args:
         results: result files by task.
-        verdicts: what the lines say of each task's candidates, by task.
+        verdicts: the verdicts on each task's candidates, by task.
     """
     for task, file in results.items():
         for result in file.candidates:

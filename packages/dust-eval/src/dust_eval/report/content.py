@@ -1,4 +1,4 @@
-"""What the report says, as values: gathered from specs and result files alone."""
+"""The content of the report as values, from specs and result files alone."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -25,14 +25,14 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class TaskView:
-    """A task of the specs and what became of it.
+    """A task of the specs and its outcome.
 
     Attributes:
-        id, title, hypothesis: as the specs have them.
+        id, title, hypothesis: as in the specs.
         status: `pass`, `fail`, `inconclusive`, `settled` or `not run`.
-        judged: its verdicts, and why they do not count where they do not.
-        records: what it measured as candidates.
-        again: what a second measurement in the same process gave, where one was taken.
+        judged: its verdicts, and the reason where they do not count.
+        records: the records of its candidates.
+        again: the result of a second measurement in the same process, if there was one.
     """
 
     id: str
@@ -65,7 +65,7 @@ class RecordRow:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the figures of a task come from."""
+    """The provenance of a task's figures."""
 
     task: str
     finished: dt.datetime
@@ -89,9 +89,9 @@ class Curve:
     """The history of one training, epoch by epoch.
 
     Attributes:
-        phase, label: where it is drawn, and what tells it from its neighbours.
+        phase, label: the chart that shows it, and its name there.
         before: epochs of the stages before it.
-        entries: metric -> value, an entry an epoch.
+        entries: metric -> value, an entry for each epoch.
     """
 
     phase: str
@@ -128,7 +128,7 @@ class Content:
 
     @property
     def executed(self) -> int:
-        """How many of them have a result."""
+        """How many tasks have a result."""
         return sum(task.status != NOT_RUN for task in self.views)
 
     def count(self, status: str) -> int:
@@ -137,9 +137,9 @@ class Content:
 
 
 def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
-    """Judge every stage as the specs are now, and arrange what was measured.
+    """Judge every stage by the present specs, and arrange the measurements.
 
-    Figures are those of the runs that the specs declare. The sheet lists every execution that left
+    Figures are those of the runs that the specs declare. The sheet lists every execution that has
     a result file.
 
     Args:
@@ -187,7 +187,7 @@ def _ended(file: ResultFile) -> dt.datetime:
 
 
 def _teacher(specs: SpecSet) -> str:
-    """The task that measures the teacher, which every drop is taken against."""
+    """The task that measures the teacher, the reference of every drop."""
     return next(name for name, task in specs.tasks.items() if task.does == "evaluate-teacher")
 
 

@@ -1,4 +1,4 @@
-"""The page: content and charts in one HTML file that needs no network."""
+"""The page: content and charts in one HTML file that works offline."""
 
 from importlib.resources import files
 
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 """Field, heading and unit of the columns of the table of records."""
 
-_WIDTH = 120.0  # of the small chart beside a verdict, in pixels
+_WIDTH = 120.0  # size of the small chart beside a verdict, in pixels
 _DASH = "–"
 
 
@@ -71,13 +71,13 @@ def figure(value: float | None, form: str = ".3g") -> str:
 
 
 def cell(row: RecordRow, field: str) -> str:
-    """A field of a record as its table shows it; quality, of which drops are made, is longer."""
+    """A field of a record for its table; quality has more digits, because drops need them."""
     quality = field in ("delta1", "absrel", "rmse", "chamfer")
     return figure(getattr(row.record, field), ".4g" if quality else ".3g")
 
 
 def strip(verdict: Verdict) -> dict[str, float] | None:
-    """Where line, value and interval lie along a strip, in pixels; None where nothing is relative.
+    """Positions of line, value and interval along a strip, in pixels; None if not relative.
 
     The strip begins at 0 or at the least of the values, whichever is less.
     """

@@ -1,4 +1,4 @@
-"""What executes a pair model: one protocol, one file a runtime."""
+"""Runtimes of pair models: one protocol, a file for each runtime."""
 
 from dust_eval.runtimes.base import Graph, Images, PairModel, PairOutput, Precision, RuntimeOptions
 from dust_eval.runtimes.registry import RUNTIMES, load_any, load_graph, load_model, side_of

@@ -1,4 +1,4 @@
-"""The protocols that every runtime fulfils."""
+"""The protocols that every runtime implements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class PairOutput(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeOptions:
-    """What is pinned so that two measurements compare.
+    """The settings that make two measurements comparable.
 
     Attributes:
-        precision: type of the float operations; on a CPU, `bf16` stands for 16 bits.
+        precision: type of the float operations; on a CPU, 16 bits are `bf16`.
         threads: CPU threads.
         device: `cpu` or `cuda`.
         tf32: whether FP32 products may run in TF32 on a GPU.
@@ -44,10 +44,11 @@ class PairModel(Protocol):
     """A loaded model: two images (B, 3, H, W) float32 in [-1, 1] in, a pair's prediction out.
 
     Attributes:
-        options: what was asked for.
-        precision: what its float operations run in, which a processor may not have as asked.
-        size: the one height and width that it takes; None: any that its patches divide.
-        clock: what times `execute`.
+        options: the requested options.
+        precision: of its float operations; it differs from the request where the processor lacks
+            that precision.
+        size: the only height and width that it takes; None: any that its patches divide.
+        clock: times `execute`.
     """
 
     runtime: str
@@ -60,7 +61,7 @@ class PairModel(Protocol):
     def __call__(self, image1: Floats, image2: Floats) -> PairOutput: ...
 
     def prepare(self, image1: Floats, image2: Floats) -> None:
-        """Bring the inputs to where `execute` reads them; not timed."""
+        """Copy the inputs to where `execute` reads them; not timed."""
 
     def execute(self) -> None:
         """Run once on the prepared inputs; timed.
@@ -74,7 +75,7 @@ class Graph(Protocol):
     """A loaded graph: float32 arrays in and out by name, of static shapes.
 
     Attributes:
-        inputs, outputs: shapes by name; an output may be there under several names.
+        inputs, outputs: shapes by name; an output may have several names.
         runtime, version, options, precision, clock: as in `PairModel`.
     """
 
@@ -87,7 +88,7 @@ class Graph(Protocol):
     outputs: Mapping[str, Shape]
 
     def bind(self, arrays: Mapping[str, Floats]) -> None:
-        """Bring inputs, by name, to where `execute` reads them."""
+        """Copy inputs, by name, to where `execute` reads them."""
 
     def execute(self) -> None:
         """As in `PairModel`."""

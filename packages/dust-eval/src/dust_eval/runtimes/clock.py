@@ -1,4 +1,4 @@
-"""What times a call: the host's clock on a CPU, events of the device on a GPU."""
+"""Clocks for calls: the host's on a CPU, events of the device on a GPU."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -27,12 +27,12 @@ class HostClock:
 class DeviceClock:
     """For work that the call queues on a stream of the GPU.
 
-    Two events on that stream, before and after the work, take the time on the device itself: how
-    late the host notices the end does not count.
+    Two events on that stream, before and after the work, measure the time on the device itself, so
+    that the host's delay does not count.
 
     Args:
-        stream: where the work is queued.
-        event: makes an event, with the methods of `torch.cuda.Event`; None makes torch's own.
+        stream: the stream of the work.
+        event: creates an event with the methods of `torch.cuda.Event`; None: torch's own.
     """
 
     def __init__(self, stream: "torch.cuda.Stream", event: Callable[[], Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What is written beside an engine, and checked before the engine is loaded: an engine is code."""
+"""The manifest of an engine, checked before the engine is loaded: an engine is code."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ class EngineManifest(BaseModel):
         description="Compute capabilities of the GPUs it runs on."
     )
     inputs: dict[str, tuple[int, ...]] = Field(description="Static shapes by input name.")
-    floats: EngineFloats = Field(description="What computes in it besides INT8.")
+    floats: EngineFloats = Field(description="Precision of its operations that are not INT8.")
     tf32: bool = Field(description="Whether its FP32 products may run in TF32.")
     products: dict[str, int] = Field(
         description="Matrix products and convolutions by the type they compute in."
@@ -72,9 +72,9 @@ def capability() -> str:
 
 
 def read_engine(engine: Path) -> tuple[EngineManifest, bytes]:
-    """The manifest of an engine, and the engine's bytes, which are those that it names.
+    """The manifest of an engine, and the engine's bytes, checked against the manifest.
 
-    The file is read once: what is loaded is what was checked, even if the file changes meanwhile.
+    The file is read once, so the checked bytes are loaded even if the file changes meanwhile.
 
     Raises:
         DustError: the manifest is absent or broken, or the engine has other bytes.
@@ -105,7 +105,7 @@ def read_engine(engine: Path) -> tuple[EngineManifest, bytes]:
 
 
 def verify_engine(engine: Path, graph: Path) -> EngineManifest:
-    """The engine's manifest, if the engine is the one that it names and comes from the graph.
+    """The engine's manifest, if the engine matches it and was compiled from the graph.
 
     Raises:
         DustError: see `read_engine`; or the engine was compiled from another graph.

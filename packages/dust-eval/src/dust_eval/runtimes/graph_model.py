@@ -1,4 +1,4 @@
-"""A pair model out of a graph, its inputs and outputs bound by name."""
+"""A pair model made of a graph, its inputs and outputs bound by name."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +16,7 @@ _EXPORT = "export the network with dust_core.network.onnx.export.export_onnx"
 
 
 class GraphModel:
-    """A graph with the inputs and outputs of a network.
+    """A graph that has the inputs and outputs of a network.
 
     Args:
         graph: the loaded graph.

@@ -65,7 +65,7 @@ class OnnxRuntimeGraph:
 
 
 def _clock_and_provider(options: RuntimeOptions) -> tuple[Clock, tuple[str, dict[str, Any]]]:
-    """What times a run, and the execution provider: on a GPU both share a stream."""
+    """The clock of a run, and the execution provider: on a GPU both share a stream."""
     name = "CUDAExecutionProvider" if options.device == "cuda" else "CPUExecutionProvider"
     if name not in onnxruntime.get_available_providers():
         raise DustError(f"this ONNX Runtime has no {name}", fix="install onnxruntime-gpu")

@@ -19,9 +19,9 @@ _PRECISIONS = {hint: precision for precision, hint in _HINTS.items()}
 class OpenVinoGraph:
     """A compiled graph whose float precision is pinned.
 
-    Without a hint OpenVINO runs an FP32 graph in bf16 on processors that have it, and an FP32
-    baseline would not be one. On a processor without bf16 it runs in FP32 whatever the hint:
-    `precision` is what it compiled for.
+    Without a hint OpenVINO runs an FP32 graph in bf16 on processors that have bf16, so an FP32
+    baseline needs the hint. On a processor without bf16 it runs in FP32 even with a bf16 hint:
+    `precision` is the compiled precision.
     """
 
     runtime = "openvino"
@@ -67,7 +67,7 @@ class OpenVinoGraph:
 
 
 def _shapes(ports: Iterable[Any]) -> dict[str, Shape]:
-    """Shapes by name, of which a port may have several; a side that is not static is -1."""
+    """Shapes by name; a port may have several names, and a side that is not static is -1."""
     return {
         name: tuple(side.get_length() if side.is_static else -1 for side in port.partial_shape)
         for port in ports

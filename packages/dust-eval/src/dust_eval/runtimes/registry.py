@@ -1,4 +1,4 @@
-"""Which runtime reads which file."""
+"""The runtimes, and the files that each of them reads."""
 
 from importlib import import_module
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import cast
 from dust_core.errors import DustError
 from dust_eval.runtimes.base import Graph, PairModel, RuntimeOptions
 
-# name: the module, whose `load(path, options)` gives a PairModel, and the files that it reads.
+# name: (module with `load(path, options)` -> PairModel, suffixes of the files that it reads)
 RUNTIMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "torch": ("dust_eval.runtimes.torch_runtime", (".pth",)),
     "openvino": ("dust_eval.runtimes.openvino_runtime", (".onnx",)),
     "onnxruntime": ("dust_eval.runtimes.onnxruntime_runtime", (".onnx",)),
     "tensorrt": ("dust_eval.runtimes.tensorrt_runtime", (".trt",)),
 }
-# name: the extra of dust-eval that brings what the runtime needs.
+# name: the extra of dust-eval that installs the runtime's packages.
 _EXTRAS = {
     "torch": "torch",
     "openvino": "runtimes",
@@ -67,7 +67,7 @@ def _load(runtime: str, function: str, path: Path, options: RuntimeOptions) -> o
 
 
 def load_any(path: Path, options: RuntimeOptions) -> PairModel:
-    """Load a file in the runtime that is usual for its kind: the first that reads it.
+    """Load a file in the default runtime of its kind: the first that reads it.
 
     A folder is a hub's checkpoint (config.json, model.safetensors), which torch reads.
 
@@ -89,10 +89,10 @@ def load_any(path: Path, options: RuntimeOptions) -> PairModel:
 
 
 def side_of(model: PairModel, path: Path, asked: int | None) -> int:
-    """The side of the square images that a model takes: the one asked for, else its own, else 512.
+    """The side of a model's square images: the requested one, else the model's own, else 512.
 
     Raises:
-        DustError: it takes another, or none that is square.
+        DustError: the model takes another side, or no square images.
     """
     if model.size is None:
         return asked or _USUAL_SIDE
@@ -101,6 +101,6 @@ def side_of(model: PairModel, path: Path, asked: int | None) -> int:
         raise DustError(
             f"the graph takes images of {width}x{height}, and no other",
             where=str(path),
-            fix="leave --side out" if height == width else "export it for square images",
+            fix="omit --side" if height == width else "export it for square images",
         )
     return height

@@ -1,4 +1,4 @@
-"""Models in two parts: an image is encoded once, and decoded in as many pairs as it is in."""
+"""Models in two parts: each image is encoded once and decoded in all of its pairs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,13 +11,13 @@ from dust_eval.runtimes.registry import load_graph
 
 @runtime_checkable
 class EncodesOnce(Protocol):
-    """A model that can encode images apart from decoding pairs."""
+    """A model that encodes images and decodes pairs separately."""
 
     def encode(self, images: Sequence[Floats]) -> Sequence[Any]:
-        """Features of each image (1, 3, H, W), in a form of the runtime's own."""
+        """Features of each image (1, 3, H, W), in the runtime's own form."""
 
     def decode(self, first: Any, second: Any) -> PairOutput:
-        """The pair of two images, by their features."""
+        """The prediction of a pair from the features of its images."""
 
 
 class SplitModel:
@@ -34,7 +34,7 @@ class SplitModel:
         return features
 
     def decode(self, first: Floats, second: Floats) -> PairOutput:
-        """The pair of two images, by their features (1, N, C)."""
+        """The prediction of a pair from the features (1, N, C) of its images."""
         features = {"features1": first, "features2": second}
         return PairOutput(*_run(self.decoder, features, PairOutput._fields))
 
@@ -49,6 +49,6 @@ def load_split(runtime: str, encoder: Path, decoder: Path, options: RuntimeOptio
     """Load the two graphs, or engines, in the runtime of that name.
 
     Raises:
-        DustError: as `load_graph`; torch reads no graphs, and needs none to encode once.
+        DustError: as `load_graph`. torch reads no graphs; it needs no graphs to encode once.
     """
     return SplitModel(*(load_graph(runtime, path, options) for path in (encoder, decoder)))

@@ -52,13 +52,13 @@ class TensorRtGraph:
 
     def bind(self, arrays: Mapping[str, Floats]) -> None:
         for name, array in arrays.items():
-            self._tensors[name].copy_(torch.from_numpy(array))  # complete when it returns
+            self._tensors[name].copy_(torch.from_numpy(array))  # complete on return
 
     def execute(self) -> None:
         """Queue one run.
 
         Raises:
-            DustError: TensorRT refused to queue it.
+            DustError: TensorRT does not queue it.
         """
         if not self._context.execute_async_v3(self._stream.cuda_stream):
             raise DustError(
@@ -76,8 +76,8 @@ def load_graph(path: Path, options: RuntimeOptions) -> TensorRtGraph:
     """Check an engine against its manifest, then load the bytes that were checked.
 
     Raises:
-        DustError: the engine is not the one that its manifest names, or is for another GPU or
-            another version of TensorRT; or there is no GPU.
+        DustError: the engine does not match its manifest, is for another GPU or another version
+            of TensorRT, or there is no GPU.
     """
     manifest, content = read_engine(path)
     if not torch.cuda.is_available():

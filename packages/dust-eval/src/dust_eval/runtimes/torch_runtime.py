@@ -1,4 +1,4 @@
-"""PyTorch, eager: the reference that every other runtime is compared with."""
+"""PyTorch, eager: the reference for every other runtime."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ class TorchModel:
         return [Features(tokens[number : number + 1], grid) for number in range(len(images))]
 
     def decode(self, first: Features, second: Features) -> PairOutput:
-        """The pair of two images, by their features."""
+        """The prediction of a pair from the features of its images."""
         with torch.inference_mode(), self.autocast():
             return _output(self.network.decode(first, second))
 

@@ -4,13 +4,13 @@ The objective is that of DUSt3R (arXiv:2312.14132, section 3.4): over pairs e an
 
     sum w |X_v - S_e(P_v,e)|,   X_v = R_v (z_v K_v^-1 u) + t_v,   w = log C,   mean log s_e = 0,
 
-with a similarity S_e for each pair, and pose, focal length and depth map for each image. Instead
-of descending along gradients, each group of unknowns is solved in closed form given the others,
-with weights w / |residual| (iteratively reweighted least squares, Weiszfeld's way to an L1 norm):
-pairs by Umeyama, poses by Kabsch, depths by one quotient each. That happens on a coarse grid of
-pixels; depths are then solved once for all of them. Focal lengths are those with which each
-image's own pairs agree: moved along with the poses, they drift where outliers pull, because a
-camera that steps back and looks closer sees almost the same.
+with a similarity S_e for each pair, and pose, focal length and depth map for each image. There is
+no gradient descent: each group of unknowns is solved in closed form given the others, with weights
+w / |residual| (iteratively reweighted least squares, Weiszfeld's method for an L1 norm). Pairs are
+solved by Umeyama, poses by Kabsch, and depths by one quotient each. The rounds use a coarse grid of
+pixels; depths are then solved once for all pixels. Focal lengths come from each image's own pairs
+and stay fixed. Solved along with the poses they drift towards outliers, because a camera that is
+farther away and has a longer focal length has almost the same image.
 """
 
 from collections.abc import Sequence
@@ -42,11 +42,11 @@ class Scene:
         cam_to_world: (N, 4, 4), x right, y down, z forward.
         focals: (N,), pixels; the principal point is the centre.
         depths: (N, H, W), in the scene's own unit.
-        confidences: (N, H, W), the largest that a pair gave.
+        confidences: (N, H, W), the largest of all pairs.
         objective: mean of w |residual| over all pixels of all pairs.
-        rounds: how often all unknowns were solved for.
-        not_located: numbers of the images whose camera PnP did not find: alignment began with
-            theirs at the origin of the frame.
+        rounds: the number of rounds in which all unknowns were solved.
+        not_located: numbers of the images whose camera PnP did not find; for these the alignment
+            began at the origin of the frame.
     """
 
     cam_to_world: Floats
@@ -75,15 +75,15 @@ def align(
     """Align predicted pairs of `images` images of one size.
 
     Args:
-        rounds: at most.
-        tolerance: relative decrease of the objective at which a round is the last.
+        rounds: the largest number of rounds.
+        tolerance: relative decrease of the objective below which no round follows.
 
     Raises:
         CannotAlign: the pairs do not join all images, or a prediction is NaN or infinite.
     """
     require_finite(edges)
     height, width = edges[0].confidences.shape[1:]
-    # A network states points up to a scale of its own; here they are near 1.
+    # Each network predicts points in its own scale; here they are brought near 1.
     unit = float(np.median([np.median(np.abs(edge.points[0][..., 2])) for edge in edges])) or 1.0
     edges = [replace(edge, points=edge.points / unit) for edge in edges]
     coarse = _Problem(images, edges, max(1, min(height, width) // _COARSE))
@@ -113,7 +113,7 @@ def align(
 
 
 class _Problem:
-    """The unknowns on a grid of every `step`-th pixel, and what is known there."""
+    """The unknowns on a grid of every `step`-th pixel, and the predictions there."""
 
     def __init__(self, images: int, edges: Sequence[Edge], step: int) -> None:
         self.images, self.edges = images, edges
@@ -190,7 +190,7 @@ class _Problem:
         return total / count
 
     def _solve_image(self, image: int) -> None:
-        """Depth and pose of one image against where its pairs put its pixels."""
+        """Depth and pose of one image, given the points of its pixels in its pairs."""
         target, weight = self._target(image, robust=True)
         self.depths[image] = self._depth(image, target, weight)
         own = self._rays(image) * self.depths[image][..., None]
@@ -213,7 +213,7 @@ class _Problem:
                     self.points[number].reshape(-1, 3), target.reshape(-1, 3), weight.ravel()
                 )
             )
-        # The scale is free: mean log s_e = 0 fixes it, or everything would shrink to nothing.
+        # mean log s_e = 0 fixes the free scale. Without it everything would shrink to 0.
         factor = float(np.exp(-np.mean([np.log(max(p.scale, 1e-12)) for p in self.pairs])))
         self.pairs = [
             Similarity(p.scale * factor, p.rotation, p.translation * factor) for p in self.pairs
@@ -222,7 +222,7 @@ class _Problem:
         self.depths = [depth * factor for depth in self.depths]
 
     def _target(self, image: int, *, robust: bool) -> tuple[Floats, Floats]:
-        """Where an image's pairs put its pixels, on weighted average, and the sum of weights."""
+        """The weighted mean of an image's points over its pairs, and the sum of weights."""
         world = self._world(image) if robust else None
         total = np.zeros((*self.pixels.shape[:2], 3))
         weights = np.zeros(self.pixels.shape[:2])

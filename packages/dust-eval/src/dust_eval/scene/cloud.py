@@ -1,4 +1,4 @@
-"""The fused cloud of an aligned scene, and the files that carry it."""
+"""The fused cloud of an aligned scene, and its files."""
 
 import json
 import struct
@@ -28,7 +28,7 @@ class Cloud(NamedTuple):
 
 
 def usual_confidence(confidences: Floats) -> float:
-    """3, or the median where fewer than a tenth reach 3; pixels that weigh nothing (1) aside."""
+    """3, or the median where fewer than 10 % reach 3; pixels of confidence 1 do not count."""
     weighing = confidences[confidences > 1]
     if not len(weighing) or float((weighing >= USUAL).mean()) >= _ENOUGH:
         return USUAL
@@ -36,7 +36,7 @@ def usual_confidence(confidences: Floats) -> float:
 
 
 def fuse(scene: Scene, photographs: Sequence[Photograph], min_confidence: float) -> Cloud:
-    """All pixels that a photograph shows and of which the network is confident, in one cloud."""
+    """All pixels of photographs with enough confidence, in one cloud."""
     colours = np.stack([photograph.square for photograph in photographs])
     shown = np.stack([photograph.shown() for photograph in photographs])
     chosen = shown & scene.trusted(min_confidence)
@@ -59,7 +59,7 @@ def ply_bytes(cloud: Cloud) -> bytes:
 def glb_bytes(cloud: Cloud) -> bytes:
     """The cloud as binary glTF 2.0, y up."""
     points = (cloud.points * _GLTF_FROM_CV).astype("<f4")
-    colours = np.full((len(points), 4), 255, np.uint8)  # four bytes: vertices are aligned to four
+    colours = np.full((len(points), 4), 255, np.uint8)  # vertices are aligned to four bytes
     colours[:, :3] = cloud.colours
     parts = (points.tobytes(), colours.tobytes())
     sizes = [len(part) for part in parts]
@@ -111,10 +111,10 @@ def cameras_json(scene: Scene, photographs: Sequence[Photograph]) -> str:
 
 
 def camera_facts(photograph: Photograph, focal: float) -> dict[str, Any]:
-    """What is known of a photograph's camera, as JSON.
+    """A photograph's camera, as JSON.
 
     Args:
-        focal: in pixels of the square that the network saw.
+        focal: in pixels of the network's square image.
     """
     side = photograph.placement.side
     centre = (side - 1) / 2

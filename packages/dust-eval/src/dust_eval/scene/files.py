@@ -1,4 +1,4 @@
-"""The files that hold a scene: of two photographs, and of more."""
+"""The files of a scene: of two photographs, and of more."""
 
 import json
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def _write_cloud(out: Path, cloud: Cloud) -> None:
 
 
 def _confidence_picture(confidence: Floats) -> Any:
-    """Confidence (H, W) in colours, sure bright and unsure dark, on a logarithmic scale."""
+    """Confidence (H, W) in colours, high bright and low dark, on a logarithmic scale."""
     from matplotlib import colormaps
 
     logarithm = np.log(confidence)

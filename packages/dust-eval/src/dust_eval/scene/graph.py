@@ -1,4 +1,4 @@
-"""Which images of a scene form pairs, and what a model says of them."""
+"""The pairs of a scene, and a model's predictions of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +11,11 @@ from dust_eval.arrays import Floats
 from dust_eval.runtimes import EncodesOnce, PairOutput
 
 PairPredictor = Callable[[Floats, Floats], PairOutput]
-"""What a scene needs of a model: two images (1, 3, H, W) in, their prediction out."""
+"""The interface of a model: two images (1, 3, H, W) in, their prediction out."""
 
 
 class CannotAlign(DustError):
-    """The predictions cannot be brought into one frame: an answer about the network."""
+    """The predictions cannot be brought into one frame: a result, not a fault of the program."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Edge:
 
 
 def swin_pairs(images: int, k: int, *, symmetric: bool = True) -> list[tuple[int, int]]:
-    """Pairs of each image with the `k` that follow it, in a circle; each pair once an order.
+    """Pairs of each image with the next `k`, in a circle; each pair once in each order.
 
     With five images and k = 4 these are all 20 ordered pairs.
 
@@ -63,16 +63,16 @@ def predict_edges(
     encode_once: bool,
     on_pair: Callable[[], None] = lambda: None,
 ) -> list[Edge]:
-    """What the model says of every pair.
+    """The model's prediction of every pair.
 
     Args:
         images: (1, 3, H, W) float32 in [-1, 1].
-        encode_once: whether an image is encoded once for all its pairs; if not, both images of
-            every pair are encoded.
+        encode_once: True encodes an image once for all its pairs. False encodes both images of
+            every pair.
         on_pair: called after every pair.
 
     Raises:
-        DustError: images are to be encoded once, and the model is one graph of whole pairs; or the
+        DustError: `encode_once` is True and the model is one graph of whole pairs, or the
             reverse.
     """
     if encode_once:
@@ -87,7 +87,7 @@ def predict_edges(
         outputs = (model(images[first], images[second]) for first, second in pairs)
     else:
         raise DustError(
-            "the model has encoder and decoder apart, and cannot run whole pairs",
+            "the model has a separate encoder and decoder, and cannot run whole pairs",
             fix="load the graph of whole pairs, or encode each image once",
         )
     edges = []
@@ -98,7 +98,7 @@ def predict_edges(
 
 
 def require_finite(edges: Sequence[Edge], where: str = "") -> None:
-    """Stop at a prediction that no geometry can be made of.
+    """Raise an error for a prediction without usable geometry.
 
     Args:
         where: the model's name, for the message.
@@ -114,7 +114,7 @@ def require_finite(edges: Sequence[Edge], where: str = "") -> None:
 
 
 def hide_bars(edges: Sequence[Edge], shown: Sequence[NDArray[np.bool_]]) -> list[Edge]:
-    """The same pairs, without confidence (1, which weighs nothing) where no picture is shown.
+    """The same pairs, with a confidence of 1 (a weight of 0) where there is no picture.
 
     Args:
         shown: (H, W) of every image.

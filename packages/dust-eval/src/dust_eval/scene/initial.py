@@ -1,4 +1,4 @@
-"""Where the alignment begins: focal lengths, and a spanning tree of confident pairs."""
+"""The start of the alignment: focal lengths, and a spanning tree of confident pairs."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from dust_eval.scene.similarity import Similarity, fit_similarity
 _WEISZFELD_STEPS = 10
 _PNP_POINTS = 2000
 PNP_PIXELS = 5.0
-"""Within which of its pixel a camera must see a point."""
+"""The largest distance, in pixels, of a projected point from its pixel."""
 
 
 def pixel_grid(height: int, width: int) -> Floats:
@@ -46,14 +46,15 @@ def estimate_focal(points: Floats, weights: Floats, pixels: Floats) -> float:
         error = np.linalg.norm(seen - focal * directions, axis=1)
         robust = trust / np.maximum(error, 1e-3)
         focal = float((robust @ across) / max(robust @ along, 1e-12))
-    # Between 12 and 150 degrees of view: beyond, the prediction is no photograph's.
+    # Between 12 and 150 degrees of view: photographs are within this range.
     half = float(np.abs(pixels).max())
     return float(np.clip(focal, 0.27 * half, 9.5 * half))
 
 
 def spanning_tree(images: int, edges: Sequence[Edge]) -> list[int]:
-    """Numbers of edges that join all images, the most confident ones, in an order in which each
-    but the first joins one new image to those before it.
+    """Numbers of the most confident edges that join all images.
+
+    In their order each edge but the first joins one new image to those before it.
 
     Raises:
         CannotAlign: the pairs do not join all images.
@@ -67,7 +68,7 @@ def spanning_tree(images: int, edges: Sequence[Edge]) -> list[int]:
         )
         if following is None:
             raise CannotAlign(
-                f"the pairs do not join all images: {images - len(joined)} stand apart",
+                f"the pairs do not join all images: {images - len(joined)} are not connected",
                 fix="take more neighbours an image",
             )
         tree.append(following)
@@ -79,7 +80,7 @@ def initial_points(images: int, edges: Sequence[Edge], weights: Sequence[Floats]
     """World points (H, W, 3) of every image, by walking the spanning tree.
 
     The frame and the scale are those of the tree's first pair. Each further pair is fitted by a
-    similarity to what its known image has, and brings the other image's points along.
+    similarity to the points of its known image, and gives the points of the new image.
     """
     tree = spanning_tree(images, edges)
     world: dict[int, Floats] = {}

@@ -1,4 +1,4 @@
-"""t_scene_s: how long a scene takes."""
+"""t_scene_s: the time of a scene."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from dust_eval.runtimes import EncodesOnce
 from dust_eval.scene.align import align
 from dust_eval.scene.graph import PairPredictor, predict_edges, swin_pairs
 
-# What `align` does, in the words of the protocol: each choice has one value so far.
+# The protocol's values for what `align` does: each choice has one value so far.
 _ALIGNMENT = {
     "init": "mst_pnp",
     "solver": "irls",
@@ -26,11 +26,11 @@ _ALIGNMENT = {
 
 @dataclass(frozen=True, kw_only=True)
 class SceneTime:
-    """What timing a scene gave.
+    """The result of timing a scene.
 
     Attributes:
         seconds: the median.
-        points: of the fused cloud.
+        points: the number of points of the fused cloud.
         not_located: numbers of the images whose camera PnP did not find.
     """
 
@@ -39,14 +39,14 @@ class SceneTime:
     not_located: tuple[int, ...]
 
     def counts(self) -> dict[str, float]:
-        """What a record counts beside the seconds."""
+        """Counts for a record beside the seconds."""
         return {
             "scene_points": self.points,
             "scene_cameras_not_located": len(self.not_located),
         }
 
     def remarks(self) -> list[str]:
-        """What a record's reader must know, if anything."""
+        """Remarks for a record's reader, if any."""
         remarks = []
         if self.not_located:
             numbers = ", ".join(str(number + 1) for number in self.not_located)
@@ -65,14 +65,15 @@ def time_scene(
     """Time a scene from its images in memory to its cameras, depths and fused cloud.
 
     Args:
-        model: one that encodes images apart where the protocol has each encoded once.
+        model: it must encode images separately where the protocol has each encoded once.
         images: the scene's images, (1, 3, H, W) float32 in [-1, 1].
         protocol: how many images, both orders or one, how aligned, and how often.
         graph: which images form pairs.
 
     Raises:
         CannotAlign: the pairs do not join all images, or a prediction is NaN or infinite.
-        DustError: the protocol asks for what is not built, or the model cannot do as it says.
+        DustError: the protocol asks for an option that is not implemented or that the model does
+            not support.
     """
     _require_built(protocol, graph)
     chosen = images[: protocol.images]

@@ -1,4 +1,4 @@
-"""A page that shows a scene without a network: cloud, cameras, photographs, figures."""
+"""A page that shows a scene offline: cloud, cameras, photographs, figures."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from dust_core.pairs.photographs import Photograph
 from dust_eval.scene.align import Scene
 from dust_eval.scene.cloud import Cloud
 
-_MOST_POINTS = 250_000  # what a page carries; the files carry all
+_MOST_POINTS = 250_000  # points on the page; the files have all
 _THUMBNAIL = 256
 
 

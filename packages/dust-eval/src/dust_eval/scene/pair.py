@@ -1,4 +1,4 @@
-"""What two photographs give: a cloud, both cameras, and how far they can be trusted."""
+"""The scene of two photographs: a cloud, both cameras, and their reliability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class PairScene:
         confidences: (2, H, W).
         depths: (2, H, W), each in its own camera.
         cloud: the confident points.
-        min_confidence: the least of the cloud.
-        focals: of both squares, in pixels.
-        pose: of B's camera in A's frame, (4, 4); None if PnP found none.
+        min_confidence: the least confidence in the cloud.
+        focals: focal lengths of both squares, in pixels.
+        pose: B's camera in A's frame, (4, 4); None if PnP found no camera.
         explained: share of B's points that B's camera sees where they were predicted.
     """
 
@@ -46,7 +46,7 @@ def pair_scene(
 
     Args:
         edges: the pair in both orders, (A, B) and (B, A).
-        min_confidence: of a point of the cloud; None: DUSt3R's 3, or the median where few reach it.
+        min_confidence: of a point in the cloud; None: DUSt3R's 3, or the median if few reach it.
     """
     points, confidences = edges[0].points, edges[0].confidences
     least = usual_confidence(confidences) if min_confidence is None else min_confidence
@@ -69,9 +69,9 @@ def pair_scene(
 def cameras(edges: Sequence[Edge]) -> tuple[tuple[float, float], Floats | None]:
     """Focal lengths of both squares, in pixels, and the pose of B's camera in A's frame, (4, 4).
 
-    A focal length is the one that explains an image's points in its own camera's frame; the pose
-    is the one from which B's points, predicted in A's frame, are seen where they are (PnP), None
-    if there is none.
+    A focal length is the best fit to an image's points in its own camera's frame. The pose comes
+    from PnP: B's points, predicted in A's frame, project to their pixels in B. It is None if PnP
+    finds no camera.
 
     Args:
         edges: the pair in both orders.
@@ -91,9 +91,9 @@ def cameras(edges: Sequence[Edge]) -> tuple[tuple[float, float], Floats | None]:
 
 
 def explained_share(edge: Edge, pose: Floats, focal: float) -> float:
-    """Share of B's points that B's camera sees within `PNP_PIXELS` of where they were predicted.
+    """Share of B's points that project to within `PNP_PIXELS` of their pixel in B.
 
-    It is low where PnP settled on a camera that only a few points agree with.
+    It is low where PnP found a camera that only a few points agree with.
 
     Args:
         edge: the pair in the order (A, B).
@@ -103,6 +103,6 @@ def explained_share(edge: Edge, pose: Floats, focal: float) -> float:
     trusted = edge.confidences[1] > 1
     pixels = pixel_grid(*trusted.shape)[trusted]
     own = (edge.points[1][trusted] - pose[:3, 3]) @ pose[:3, :3]
-    depth = np.maximum(own[:, 2:], 1e-9)  # what lies behind the camera is seen far outside
+    depth = np.maximum(own[:, 2:], 1e-9)  # points behind the camera project far outside
     away = np.linalg.norm(focal * own[:, :2] / depth - pixels, axis=1)
     return float((away < PNP_PIXELS).sum() / max(len(away), 1))

@@ -13,14 +13,14 @@ ModelOption = Annotated[
 ]
 SideOption = Annotated[
     int | None,
-    typer.Option(min=64, max=1024, help="Of the network's images; default: 512, or a graph's."),
+    typer.Option(min=64, max=1024, help="Side of the images, pixels; default: 512, or a graph's."),
 ]
 ModeOption = Annotated[
     Literal["crop", "letterbox"], typer.Option(help="How photographs become squares.")
 ]
 ConfidenceOption = Annotated[
     float | None,
-    typer.Option(min=1.0, help="Least confidence of a point; default 3, or what half reach."),
+    typer.Option(min=1.0, help="Least confidence of a point; default: 3, or the median."),
 ]
 NarrowOption = Annotated[bool, typer.Option("--bf16", help="Float operations in bf16.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads.")]

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 def predict(
     first: Annotated[Path, typer.Argument(metavar="A", help="A photograph.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another one of the same place.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another of the same place.")],
     model: ModelOption,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of what is written.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")] = Path(
         "prediction"
     ),
     side: SideOption = None,
@@ -79,7 +79,7 @@ def predict(
 
 
 def summary(scene: "PairScene", out: Path) -> list[str]:
-    """Lines that sum up what a network says of two photographs."""
+    """Lines that sum up a network's prediction of two photographs."""
     import numpy as np
 
     from dust_eval.scene.initial import PNP_PIXELS

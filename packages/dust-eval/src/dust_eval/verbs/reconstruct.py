@@ -74,7 +74,7 @@ def reconstruct(
     write_scene(target, scene, cloud, photographs, _facts(scene, cloud, len(pairs), least, model))
     if scene.not_located:
         names = ", ".join(photographs[image].name for image in scene.not_located)
-        typer.echo(f"PnP found no camera for {names}; do not trust where these photographs stand")
+        typer.echo(f"PnP found no camera for {names}; do not trust their positions")
     if min_confidence is None and least < USUAL:
         typer.echo(surer_half(USUAL))
     typer.echo(

@@ -20,14 +20,16 @@ def score(
         Path, typer.Argument(help="A checkpoint .pth, a graph .onnx, an engine .trt.")
     ],
     shards: Annotated[Path, typer.Argument(help="A folder of pair shards.")],
-    pairs: Annotated[int | None, typer.Option(min=1, help="Of the set; default: all.")] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="Pairs to measure; default: all.")
+    ] = None,
     bf16: NarrowOption = False,
     threads: ThreadsOption = 2,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for score.json and pairs.png.")
     ] = None,
 ) -> None:
-    """Measure a network's quality on any set of pairs, as the workload is measured."""
+    """Measure a network's quality on any set of pairs, by the workload's protocol."""
     from rich.console import Console
     from rich.progress import track
 

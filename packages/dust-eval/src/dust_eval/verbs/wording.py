@@ -1,4 +1,4 @@
-"""What several verbs say in the same words."""
+"""Messages that several verbs share."""
 
 from typing import TYPE_CHECKING
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 def surer_half(usual: float) -> str:
-    """The cloud holds the surer half, because few pixels reach the usual confidence."""
+    """The message that few pixels reach the usual confidence, so the cloud has the better half."""
     return (
-        f"the network is nowhere sure: few pixels reach confidence {usual:g}, so the cloud "
-        "holds the surer half; do not trust its shape"
+        f"few pixels reach confidence {usual:g}, so the cloud holds the more confident half; "
+        "do not trust its shape"
     )
 
 
 def nothing_sure(least: float, confidences: "Floats", where: str = "") -> DustError:
-    """No pixel reaches the least confidence, so there is no cloud."""
+    """The error that no pixel reaches the least confidence, so there is no cloud."""
     return DustError(
         f"no pixel reaches confidence {least:g}; the largest is {confidences.max():.7g}",
         where=where,
