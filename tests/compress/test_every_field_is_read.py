@@ -19,9 +19,10 @@ from pydantic import BaseModel
 from dust_compress.distill.students import train_student
 from dust_compress.teacher import initial_network
 from dust_core.cli import plugins
+from dust_core.declared.executors import TASK_GROUP
 from dust_core.declared.project import result_of
 from dust_core.declared.records import ResultFile
-from dust_core.declared.run import TASK_GROUP, run
+from dust_core.declared.run import run
 from dust_core.declared.specs import load_specs, resolve
 from dust_core.declared.specs.decides import prose_of
 from dust_core.declared.specs.models import KINDS, SpecModel

@@ -146,7 +146,7 @@ def published(root: Path, text: str, sums: dict[str, str]) -> str:
     )
     sets = "".join(
         f"\n    {split}: {{manifest: data/{split}/manifest.json, sha256: {sums[split]}, "
-        f"pairs: 10, scenes: [room/{split}]}}"
+        f"pairs: 20, scenes: [room/{split}]}}"
         for split in SPLITS
     )
     start, end = text.index("    teacher:\n      -"), text.index("    distill:")

@@ -42,6 +42,13 @@ def freeze_workload(task: ResolvedTask) -> None:
                 where=str(manifest),
                 fix=f"pull it again: `dvc pull {manifest.parent}`",
             )
+    declared, graph = task.data.workload.pairs, task.workload.pair_graph
+    if declared != graph.pairs:
+        raise DustError(
+            f"the profile's workload has {declared} pairs, the {graph.kind} graph {graph.pairs}",
+            where=str(Path(task.data.workload.manifest)),
+            fix="name a set with the pairs of the declared graph",
+        )
     there = sum(1 for _ in workload_samples(task))
     folder = ARTIFACTS / task.profile_name
     path = folder / task.task.outputs[0]

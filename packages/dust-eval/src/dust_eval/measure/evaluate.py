@@ -100,6 +100,8 @@ def _load_and_score(
             samples,
             chamfer_points=task.workload.quality.chamfer_points,
             seed=task.workload.seed,
+            metrics=task.workload.quality.metrics,
+            alignment=task.workload.quality.alignment,
             on_pair=lambda _: progress.advance(bar),
         )
     return Loaded(subject, model, file, quality, memory.peak_bytes / 1e9 if memory else None)

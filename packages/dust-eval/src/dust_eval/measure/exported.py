@@ -24,7 +24,7 @@ def exported(task: ResolvedTask, checkpoint: Path) -> Path:
     path = _folder(task) / f"{_origin(task, checkpoint)}.onnx"
     if not path.exists():
         network = load_checkpoint(checkpoint, finite=False).network
-        export_onnx(network, path, height=shape.height, width=shape.width)
+        export_onnx(network, path, batch=shape.batch, height=shape.height, width=shape.width)
     return path
 
 

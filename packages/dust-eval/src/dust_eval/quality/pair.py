@@ -1,5 +1,6 @@
 """Quality of one predicted pair."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +33,18 @@ class PairTruth:
                 raise ValueError(f"{name} has no valid pixel, or one that is not finite")
 
 
+ALIGNMENTS: dict[str, Callable[[Floats, Floats], float]] = {"median_scale_view1": median_scale}
+"""From view 1's predicted and true depths (N,) to the scale of a pair, by the workload's name."""
+
+
 def pair_quality(
-    points_1: Floats, points_2: Floats, truth: PairTruth, *, chamfer_points: int, seed: int
+    points_1: Floats,
+    points_2: Floats,
+    truth: PairTruth,
+    *,
+    chamfer_points: int,
+    seed: int,
+    alignment: str = "median_scale_view1",
 ) -> dict[str, float]:
     """absrel, rmse (m), delta1 and chamfer (m) of a predicted pair.
 
@@ -43,12 +54,13 @@ def pair_quality(
     Args:
         points_1, points_2: (H, W, 3), both in view 1's frame, any unit.
         truth: depths and cameras at the same H and W.
+        alignment: how a pair's scale is found, one of `ALIGNMENTS`.
 
     Raises:
         Unscorable: the prediction is not finite, or is nowhere in front of the camera.
         ValueError: shapes differ.
     """
-    cloud_1, cloud_2 = _aligned(points_1, points_2, truth)
+    cloud_1, cloud_2 = _aligned(points_1, points_2, truth, ALIGNMENTS[alignment])
     mask_1, mask_2 = truth.depth_1 > 0, truth.depth_2 > 0
     true_cloud = np.concatenate(
         [
@@ -69,10 +81,15 @@ def depth_quality(points_1: Floats, points_2: Floats, truth: PairTruth) -> dict[
     in depth.
     Arguments and errors are those of `pair_quality`.
     """
-    return _depth_errors(*_aligned(points_1, points_2, truth), truth)
+    return _depth_errors(*_aligned(points_1, points_2, truth, median_scale), truth)
 
 
-def _aligned(points_1: Floats, points_2: Floats, truth: PairTruth) -> tuple[Floats, Floats]:
+def _aligned(
+    points_1: Floats,
+    points_2: Floats,
+    truth: PairTruth,
+    scale_of: Callable[[Floats, Floats], float],
+) -> tuple[Floats, Floats]:
     """The predicted points of valid pixels, (N, 3) and (M, 3), at the truth's scale."""
     for name, points in (("points_1", points_1), ("points_2", points_2)):
         if points.shape != (*truth.depth_1.shape, 3):
@@ -80,7 +97,7 @@ def _aligned(points_1: Floats, points_2: Floats, truth: PairTruth) -> tuple[Floa
         if not np.isfinite(points).all():
             raise Unscorable(f"{name} holds NaN or infinity")
     mask_1, mask_2 = truth.depth_1 > 0, truth.depth_2 > 0
-    scale = median_scale(points_1[mask_1][:, 2], truth.depth_1[mask_1])
+    scale = scale_of(points_1[mask_1][:, 2], truth.depth_1[mask_1])
     return scale * points_1[mask_1], scale * points_2[mask_2]
 
 

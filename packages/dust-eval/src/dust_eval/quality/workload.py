@@ -1,6 +1,6 @@
 """Quality over a whole workload."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,11 +60,18 @@ def measure_quality(
     *,
     chamfer_points: int,
     seed: int,
+    metrics: Sequence[str] = METRICS,
+    alignment: str = "median_scale_view1",
     on_pair: Callable[[str], None] = lambda name: None,
 ) -> QualityReport:
     """Run `model` on every sample and compare with its truth.
 
     A prediction that is not finite is counted and raises no error: a line binds the count.
+
+    Args:
+        chamfer_points, seed, alignment: see `pair_quality`.
+        metrics: what is reported, of `METRICS`.
+        on_pair: called with each pair's name once it is done.
 
     Raises:
         DustError: there is no sample, or a prediction has another size than the truth.
@@ -81,18 +88,18 @@ def measure_quality(
         try:
             if wrong:
                 raise Unscorable(f"{wrong} predicted values are NaN or infinite")
-            rows.append(_scored(prediction, sample, chamfer_points, seed))
+            rows.append(_scored(prediction, sample, chamfer_points, seed, alignment))
         except Unscorable as error:
             unscored[sample.name] = str(error)
         on_pair(sample.name)
     if not names:
         raise DustError("the workload holds no pair", fix="pull the data: `dvc pull`")
-    per_pair = {} if unscored else {name: tuple(row[name] for row in rows) for name in METRICS}
+    per_pair = {} if unscored else {name: tuple(row[name] for row in rows) for name in metrics}
     return QualityReport(tuple(names), per_pair, non_finite, unscored)
 
 
 def _scored(
-    prediction: PairOutput, sample: Sample, chamfer_points: int, seed: int
+    prediction: PairOutput, sample: Sample, chamfer_points: int, seed: int, alignment: str
 ) -> dict[str, float]:
     try:
         return pair_quality(
@@ -101,6 +108,7 @@ def _scored(
             sample.truth,
             chamfer_points=chamfer_points,
             seed=seed,
+            alignment=alignment,
         )
     except Unscorable:
         raise

@@ -18,9 +18,15 @@ OUTPUTS = PairPrediction._fields
 
 
 def export_onnx(
-    network: Dust3r, path: Path, *, height: int = 512, width: int = 512, opset: int = OPSET
+    network: Dust3r,
+    path: Path,
+    *,
+    batch: int = 1,
+    height: int = 512,
+    width: int = 512,
+    opset: int = OPSET,
 ) -> None:
-    """Write `network` as an ONNX graph with two static inputs (1, 3, height, width).
+    """Write `network` as an ONNX graph with two static inputs (batch, 3, height, width).
 
     The RoPE tables become constants, patches are embedded by one matrix product, and
     post-processing stays in float32. Weights that do not fit the format's 2 GB go to
@@ -32,7 +38,7 @@ def export_onnx(
     Raises:
         DustError: a file cannot be written, or a layer has no counterpart in ONNX.
     """
-    images = tuple(_zeros(network, 3, height, width) for _ in INPUTS)
+    images = tuple(_zeros(network, batch, 3, height, width) for _ in INPUTS)
     _export(network, path, dict(zip(INPUTS, images, strict=True)), OUTPUTS, opset)
 
 
@@ -48,12 +54,12 @@ def export_parts(
         DustError: as `export_onnx`.
         ValueError: the sides are not divisible by the patch size.
     """
-    image = _zeros(network, 3, height, width)
+    image = _zeros(network, 1, 3, height, width)
     _export(_Encoder(network), encoder, {"image": image}, ("features",))
     patch = network.config.patch_size
     grid = (height // patch, width // patch)
     features = {
-        f"features{view}": _zeros(network, grid[0] * grid[1], network.config.enc_dim)
+        f"features{view}": _zeros(network, 1, grid[0] * grid[1], network.config.enc_dim)
         for view in (1, 2)
     }
     _export(_Decoder(network, grid), decoder, features, OUTPUTS)
@@ -85,7 +91,7 @@ class _Decoder(nn.Module):
 
 
 def _zeros(network: Dust3r, *shape: int) -> Tensor:
-    return torch.zeros(1, *shape, device=next(network.parameters()).device)
+    return torch.zeros(shape, device=next(network.parameters()).device)
 
 
 def _export(
