@@ -1,6 +1,7 @@
 """Distillation: the time of a step by part, and the effect of initialisations and loss terms.
 
     python benchmarks/distill.py steps [--profile small] [--steps 6]
+    python benchmarks/distill.py precision
     python benchmarks/distill.py trials [--pairs 256] [--only starts|terms] [--write FILE]
 
 Run from the repository's root, with the profile's teacher in artifacts/PROFILE/ or at --teacher.
@@ -9,7 +10,8 @@ Run from the repository's root, with the profile's teacher in artifacts/PROFILE/
 students in turn, with the same number and order of pairs, augmentation and seed. It evaluates them
 on the validation set at the end and does not use the workload. Such short runs rank the students;
 they do not predict the end of a full training. --write puts the table into a document, between the
-two marks that name this script, as in docs/distill.md.
+two marks that name this script, as in docs/distill.md. `precision` compares products in FP32 and
+bf16 on this processor; trainings use bf16 only where the processor has instructions for it.
 """
 
 import argparse
@@ -32,6 +34,7 @@ from torch.optim.swa_utils import AveragedModel
 from dust_compress.distill.objective import DistillObjective, Seen, Weights
 from dust_compress.distill.students import at_training_patches, start_student
 from dust_compress.train import Validation
+from dust_compress.train.precision import computes_in_bf16
 from dust_compress.train.state import TrainState, save_state
 from dust_compress.train.task_training import open_feed, plan_for, train_by
 from dust_compress.train.validation import validate_pairs
@@ -125,7 +128,7 @@ class TimedObjective(DistillObjective):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("steps", "trials"))
+    parser.add_argument("what", choices=("steps", "trials", "precision"))
     parser.add_argument("--profile", default="small")
     parser.add_argument("--teacher", type=Path, metavar="FILE")
     parser.add_argument("--threads", type=int, default=2)
@@ -135,6 +138,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.what == "precision":
+        time_products()
+        return
     try:
         task = resolve(load_specs(SPECS), TASK, arguments.profile)
         path = arguments.teacher or ARTIFACTS / arguments.profile / "teacher_fp32.pth"
@@ -147,6 +153,22 @@ def main() -> None:
             run_trials(task, teacher, (AS_DECLARED, *chosen), arguments.pairs, arguments.write)
     except DustError as error:
         raise SystemExit(str(error)) from error
+
+
+def time_products(side: int = 1024, seconds: float = 2.0) -> None:
+    """Print how fast products of two square matrices are in FP32 and in bf16."""
+    rates = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        first, second = (torch.randn(side, side).to(dtype) for _ in range(2))
+        first @ second
+        calls, start = 0, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            first @ second
+            calls += 1
+        rates[dtype] = calls * 2 * side**3 / (time.perf_counter() - start) / 1e9
+        print(f"{dtype}: {rates[dtype]:.1f} GFLOP/s")
+    print(f"bf16 / FP32: {rates[torch.bfloat16] / rates[torch.float32]:.3f}")
+    print(f"trainings use bf16 here: {computes_in_bf16(torch.device('cpu'))}")
 
 
 def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:

@@ -43,8 +43,7 @@ def build_engine(
 
     Args:
         graph: ONNX, opset 19, static shapes, float32 or Q/DQ with float32.
-        compiler: `tensorrt` for this machine's GPU; `tensorrt_rtx` for any GPU from compute
-            capability 8.0 on, without a GPU on this machine.
+        compiler: `tensorrt` for this machine's GPU; `tensorrt_rtx` needs no GPU.
         floats: the precision of operations that are not INT8; with `fp16`, post-processing stays
             in float32.
         workspace_gb: memory that a layer may use, in 10^9 bytes.

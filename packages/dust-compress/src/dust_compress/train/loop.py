@@ -18,6 +18,7 @@ from dust_compress.train.distributed import World, data_parallel
 from dust_compress.train.monitor import Monitor
 from dust_compress.train.optimiser import Optimisers
 from dust_compress.train.plan import TrainingPlan
+from dust_compress.train.precision import computes_in_bf16, products_in
 from dust_compress.train.state import TrainState, Weights, load_state, save_state
 from dust_core.errors import DustError
 
@@ -70,6 +71,7 @@ class Outcome:
         stopped_early: whether patience ended it.
         history: an entry for each epoch.
         seconds: time spent, over all its runs.
+        widened: whether the plan asks for bf16 and the device computed in FP32.
         skipped: damaged samples that were left out, over all ranks.
     """
 
@@ -80,6 +82,7 @@ class Outcome:
     stopped_early: bool
     history: list[dict[str, float]]
     seconds: float
+    widened: bool
     skipped: int = 0
 
 
@@ -135,6 +138,7 @@ def train(
         stopped_early=state.step < plan.steps,
         history=state.history,
         seconds=state.seconds,
+        widened=plan.precision == "bf16" and not computes_in_bf16(run.world.device),
     )
 
 
@@ -187,9 +191,7 @@ class _Run:
         for index in range(plan.accumulate):
             last = index == plan.accumulate - 1
             with self.world.synchronised(self.parallel, last):
-                with torch.autocast(
-                    self.world.device.type, torch.bfloat16, enabled=plan.precision == "bf16"
-                ):
+                with products_in(plan.precision, self.world.device):
                     losses = self.parallel(next(batches), progress)
                 (losses["total"] / plan.accumulate).backward()
             for name, value in losses.items():

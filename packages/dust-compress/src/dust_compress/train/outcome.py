@@ -36,8 +36,10 @@ def cost_of(task: ResolvedTask, outcomes: Sequence[Outcome]) -> tuple[float | No
 
 
 def how_it_went(outcomes: Sequence[Outcome]) -> str:
-    """One line: the best epoch of the last stage, its validation loss, and the skipped samples."""
+    """One line: the best epoch of the last stage, its validation loss, and what was unusual."""
     last = outcomes[-1]
     line = f"epoch {last.best_epoch} of {last.epochs} is best: validation loss {last.score:.4f}"
+    if any(outcome.widened for outcome in outcomes):
+        line += "; trained in FP32, because this device has no bf16"
     skipped = sum(outcome.skipped for outcome in outcomes)
     return f"{line}; {skipped} damaged samples skipped" if skipped else line

@@ -5,13 +5,13 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 
 from dust_compress.losses.pointmaps import PairPoints, regression_losses
 from dust_compress.train.distributed import World, world_of
 from dust_compress.train.loop import Validation
 from dust_compress.train.pairs import supervise
+from dust_compress.train.precision import products_in
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.training import Recipe
 from dust_core.errors import DustError
@@ -89,7 +89,7 @@ def _rows(network: Dust3r, task: ResolvedTask, recipe: Recipe, world: World) -> 
 def _judged(network: Dust3r, batch: PairBatch, precision: str) -> list[Row]:
     device = next(network.parameters()).device
     batch = PairBatch(*(part.to(device) for part in batch))
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with products_in(precision, device):
         predicted = network(batch.image1, batch.image2)
     points = (predicted.pts3d_1, predicted.pts3d_2)
     losses = regression_losses(PairPoints(*points), *supervise(batch)).tolist()
