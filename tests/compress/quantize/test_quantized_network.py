@@ -172,7 +172,7 @@ def test_another_graph_is_told_from_ours(tmp_path: Path) -> None:
     with pytest.raises(DustError, match="this is no ONNX graph"):
         read_origin(path)
     export_onnx(make(), path, height=64, width=64)
-    with pytest.raises(DustError, match="no graph that a task exported"):
+    with pytest.raises(DustError, match="not a graph that a task exported"):
         read_origin(path)
 
 

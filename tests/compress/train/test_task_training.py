@@ -119,7 +119,7 @@ def test_a_larger_set_must_be_the_one_that_is_named(task: ResolvedTask) -> None:
     scene = task.data.training.scenes[0]
     folder = Path("data/large")
     named = Shards(manifest="data/large/manifest.json", sha256="0" * 64)
-    with pytest.raises(DustError, match="not here"):
+    with pytest.raises(DustError, match="absent"):
         open_feed(task, stage(task, shards=named))
     write_shards(samples(4, scene), folder, split="training", licence="m", pairs_per_shard=4)
     with pytest.raises(DustError, match="not the set that the profile ci names"):
