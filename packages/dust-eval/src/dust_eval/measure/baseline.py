@@ -17,7 +17,7 @@ from dust_core.declared.records.provenance import Role
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, sha256_file
-from dust_eval.gates.bootstrap import Resampling, p50_reduction_interval
+from dust_eval.gates.bootstrap import p50_reduction_interval, resampling
 from dust_eval.measure.evaluate import Subject, evaluate
 from dust_eval.measure.execution import begin, write_results
 from dust_eval.measure.samples import workload_samples
@@ -106,10 +106,8 @@ def agreement(task: ResolvedTask, first: Measurement, again: Measurement) -> dic
         and `same_quality`, whether both have the same quality to the last digit.
     """
     assert first.latency is not None and again.latency is not None
-    protocol = task.workload.quality
-    plan = Resampling(protocol.bootstrap, protocol.confidence, task.workload.seed)
     first_ms, again_ms = first.latency.candidate_ms, again.latency.candidate_ms
-    reduction = p50_reduction_interval(again_ms, first_ms, plan)
+    reduction = p50_reduction_interval(again_ms, first_ms, resampling(task.workload))
     assert reduction is not None  # no latency is 0
     return {
         "t_pair_p50_ratio": percentile(again_ms, 50) / percentile(first_ms, 50),
