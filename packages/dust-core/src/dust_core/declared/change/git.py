@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,10 +110,18 @@ class Repository:
                 where=f"{revision}: {', '.join(folders_or_files)}",
                 fix="keep data out of the folder of the specs",
             )
-        return {
-            path: self._checked("cat-file", "blob", blob)
-            for path, blob in (self._entry(revision, entry) for entry in entries)
-        }
+        blobs = dict(self._entry(revision, entry) for entry in entries)
+        return dict(zip(blobs, self._contents(blobs.values()), strict=True))
+
+    def _contents(self, blobs: Iterable[str]) -> Iterator[bytes]:
+        """The contents of blobs, in order, read by one process."""
+        answer = self._checked("cat-file", "--batch", asked="".join(f"{blob}\n" for blob in blobs))
+        start = 0
+        while start < len(answer):
+            begin = answer.index(b"\n", start) + 1  # after a line of id, type and size
+            end = begin + int(answer[start:begin].split()[-1])
+            yield answer[begin:end]
+            start = end + 1  # each content ends with a newline of its own
 
     def _entry(self, revision: Revision, entry: bytes) -> tuple[str, str]:
         """The path and blob of one line of `ls-tree -l`."""
@@ -146,8 +155,8 @@ class Repository:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return _git(self.root, *arguments)
 
-    def _checked(self, *arguments: str) -> bytes:
-        done = self._run(*arguments)
+    def _checked(self, *arguments: str, asked: str = "") -> bytes:
+        done = _git(self.root, *arguments, asked=asked)
         if done.returncode:
             raise DustError(
                 f"'git {arguments[0]}' failed: {_first_line(done.stderr)}",
@@ -157,7 +166,7 @@ class Repository:
         return done.stdout
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _git(folder: Path, *arguments: str, asked: str = "") -> subprocess.CompletedProcess[bytes]:
     # Paths are literal, and git writes nothing to the repository, not even its index.
     environment = {
         **os.environ, "GIT_LITERAL_PATHSPECS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C",
@@ -168,7 +177,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
             cwd=folder,
             env=environment,
             capture_output=True,
-            stdin=subprocess.DEVNULL,
+            input=asked.encode("ascii"),
             timeout=TIMEOUT_S,
             check=False,
         )
