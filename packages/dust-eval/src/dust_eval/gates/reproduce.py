@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dust_core.declared.executors import require_executors
-from dust_core.declared.options import ProfileOption, SpecsOption
+from dust_core.declared.options import DraftOption, ProfileOption, SpecsOption, mark_draft
 from dust_core.declared.pipeline.stages import dvc_yaml
 from dust_core.declared.project import ARTIFACTS, EMBEDDED_PROFILE, SPECS, pipeline_path
 from dust_core.errors import DustError
@@ -28,6 +28,7 @@ def repro(
     ] = None,
     profile: ProfileOption = EMBEDDED_PROFILE,
     specs: SpecsOption = SPECS,
+    draft: DraftOption = False,
 ) -> None:
     """Reproduce stages through DVC and judge them.
 
@@ -38,6 +39,7 @@ def repro(
     from dust_core.declared.specs import load_specs
     from dust_core.declared.specs.names import STAGES
 
+    mark_draft(draft=draft)
     spec_set = load_specs(specs)
     binding = spec_set.profile(profile).quotable
     tasks = {stage: spec_set.stage(stage) for stage in stages or STAGES.values()}

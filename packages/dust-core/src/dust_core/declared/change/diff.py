@@ -55,7 +55,7 @@ class FileChange:
     Attributes:
         path: the file.
         event: added, removed or changed.
-        fields: what decides and changed; empty for an added or removed file.
+        fields: what decides and changed; for an added file everything that decides.
         prose: what only describes and changed.
     """
 
@@ -81,6 +81,7 @@ class Difference:
         stale_by_profile: the stages that a change of a profile adds to those, by profile.
         executed: the profiles under which a task was executed, by its id.
         hours: GPU hours expected of each task of the head.
+        gpu_profiles: the profiles of the head that run on a GPU; the hours are estimates for them.
         unreadable: why the head's specs cannot be read; everything else is empty then.
     """
 
@@ -95,6 +96,7 @@ class Difference:
     stale_by_profile: Mapping[str, Mapping[str, Stale]] = field(default_factory=dict)
     executed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hours: Mapping[str, float] = field(default_factory=dict)
+    gpu_profiles: tuple[str, ...] = ()
     unreadable: str = ""
 
     @property
@@ -126,10 +128,16 @@ class Difference:
         return sum(task.hours[1] - task.hours[0] for task in self.tasks)
 
     @property
+    def stages_to_run(self) -> tuple[str, ...]:
+        """The stages that have to run because of the change, under any profile."""
+        added = (task for stages in self.stale_by_profile.values() for task in stages)
+        return tuple(dict.fromkeys((*self.stale, *added)))
+
+    @property
     def hours_to_run(self) -> float:
         """GPU hours of the stages that have to run because of the change."""
-        tasks = {*self.stale, *(task for group in self.stale_by_profile.values() for task in group)}
-        return sum(self.hours[task] for task in tasks)
+        on_gpu = (self.stale_by_profile.get(profile, {}) for profile in self.gpu_profiles)
+        return sum(self.hours[task] for stages in (self.stale, *on_gpu) for task in stages)
 
 
 def difference(
@@ -169,6 +177,9 @@ def difference(
         stale_by_profile=by_profile,
         executed={task: tuple(names) for task, names in profiles.items()},
         hours={task: spec.expected_gpu_hours for task, spec in after.items()},
+        gpu_profiles=tuple(
+            name for name, profile in new.profiles.items() if profile.device.kind == "cuda"
+        ),
     )
 
 
@@ -215,7 +226,7 @@ def _file_changes(old: Snapshot, new: Snapshot) -> Iterator[FileChange]:
     before, after = old.models, new.models
     for path in dict.fromkeys((*after, *before)):
         if path not in before:
-            yield FileChange(path, "added", (), ())
+            yield FileChange(path, "added", differences({}, _beside_tasks(after[path], False)), ())
         elif path not in after:
             yield FileChange(path, "removed", (), ())
         else:
