@@ -69,14 +69,24 @@ def _files(change_set: Difference) -> Iterator[str]:
 
 def _stages(change_set: Difference) -> Iterator[str]:
     """The stages to run; the hours of the tables add up to those of the decision."""
+    parts = []
     if change_set.stale:
-        yield "### Stages to run"
-        yield _stage_table(change_set, change_set.stale.values(), with_hours=True)
+        parts.append("### Stages to run")
+        parts.append(_stage_table(change_set, change_set.stale.values(), with_hours=True))
     for profile, stages in change_set.stale_by_profile.items():
         more = "also, " if change_set.stale else ""
-        yield f"### Stages to run, {more}under {code(profile)}"
+        parts.append(f"### Stages to run, {more}under {code(profile)}")
         with_hours = profile in change_set.gpu_profiles
-        yield _stage_table(change_set, stages.values(), with_hours=with_hours)
+        parts.append(_stage_table(change_set, stages.values(), with_hours=with_hours))
+    if parts and change_set.refusals:  # nothing of this is decided yet
+        title = f"{counted(len(change_set.stages_to_run), 'stage')} would run"
+        parts = [_folded(title, parts)]
+    yield from parts
+
+
+def _folded(title: str, parts: Iterable[str]) -> str:
+    content = "\n\n".join(parts)
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
 def _stage_table(change_set: Difference, stages: Iterable[Stale], *, with_hours: bool) -> str:
@@ -109,4 +119,4 @@ def _prose(change_set: Difference) -> Iterator[str]:
         )
         content = table(("where", "field", "was", "is"), rows)
         title = f"Wording and estimates, which decide nothing: {counted(len(changes), 'change')}"
-        yield f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
+        yield _folded(title, [content])

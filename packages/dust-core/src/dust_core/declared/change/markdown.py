@@ -57,14 +57,14 @@ def _summary(change_set: Difference) -> Iterator[str]:
         if event in events
     )
     worse = sum(line.direction in LETS_MORE_THROUGH for line in change_set.lines)
-    rows = [
-        ("success lines", _counts(len(change_set.lines) - worse, worse)),
-        ("tasks", tasks or "none"),
-        ("stages to run", str(len(change_set.stages_to_run) or "none")),
-        ("GPU hours to run", hours(change_set.hours_to_run)),
-        ("GPU hours of all tasks", signed(change_set.hours_added)),
-    ]
-    yield table(("what changes", "how much"), rows)
+    cells = {
+        "success lines": _counts(len(change_set.lines) - worse, worse),
+        "tasks": tasks or "none",
+        "stages to run": str(len(change_set.stages_to_run) or "none"),
+        "GPU hours to run": hours(change_set.hours_to_run),
+        "GPU hours of all tasks": signed(change_set.hours_added),
+    }
+    yield table(tuple(cells), [tuple(cells.values())])
 
 
 def _counts(unloosened: int, loosened: int) -> str:
