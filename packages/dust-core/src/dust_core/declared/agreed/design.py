@@ -48,6 +48,7 @@ LINES: dict[str, tuple[AgreedLine, ...]] = {
     "freeze-workload": (AgreedLine("missing_pairs", 0.0),),
     "train-teacher": (_FINITE,),
     "evaluate-teacher": (_FINITE, AgreedLine("missing_fields", 0.0)),
+    "judge-teacher": (AgreedLine("delta1", 0.65),),
     "distill": (_KEPT,),
     "select-student": (_KEPT,),
     "ptq": (_KEPT,),

@@ -59,6 +59,9 @@ METRICS: dict[str, GateMetric] = {
     "engine_built": GateMetric(
         "bool", "==", "1 if the engine compiles and, where its device is present, runs finite"
     ),
+    "delta1": GateMetric(
+        "fraction", ">=", "share of pixels whose depth is within a factor of 1.25 of the truth"
+    ),
     "quality_rank": GateMetric("rank", "==", "place of the chosen student by the primary metric"),
 }
 """Every quantity that a line can bind."""
@@ -104,7 +107,7 @@ class Gate(SpecModel):
     op: Op = Field(description="How the quantity compares with the value.", examples=["<="])
     value: Number = Field(description="The line, in the metric's unit.", examples=[1.0])
     unit: Text = Field(
-        description="Unit of the value, which is the metric's: %, count, bool or rank.",
+        description="Unit of the value, which is the metric's: %, count, fraction, bool or rank.",
         examples=["%"],
     )
     baseline: TaskId | None = Field(
