@@ -1,10 +1,12 @@
 """A real git repository with the project's specs, edited and committed as people do it."""
 
 import io
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from dust_core.declared.change.values import value_at
 from dust_core.declared.specs import load_specs
 
 ROOT = Path(__file__).parents[4]
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,25 @@ class Project:
         rest = rest if after else file.read_text()
         assert old in rest, f"{old!r} is not in {path}"
         file.write_text(before + mark + rest.replace(old, new, 1))
+
+    def merge(self, message: str = "merged") -> None:
+        """Make the working tree the base of the next pull request."""
+        self.git("checkout", "--quiet", "-B", "main")
+        self.commit(message)
+        self.git("checkout", "--quiet", "-B", "work")
+
+    def refusals(self, head: str | None = None) -> list[str]:
+        """Why `dust diff` refuses the pull request."""
+        answer = self.dust("diff", "main", *([head] if head else []), "--format", "json")
+        refusals: list[str] = json.loads(answer.out)["refusals"]
+        assert answer.code == (1 if refusals else 0), answer
+        return refusals
+
+    def invalid(self) -> list[str]:
+        """The rules by which `dust validate` refuses the specs, without those on data."""
+        answer = self.dust("validate", "specs", "--ignore", "DATA", "--format", "json")
+        findings = json.loads(answer.out)["findings"]
+        return sorted({f["rule"] for f in findings if f["severity"] == "error"})
 
     def execute(self, *tasks: str, profile: str = "small") -> None:
         """Leave the lock that DVC would write had it executed tasks as the specs have them now."""
@@ -110,6 +132,8 @@ def project(
     root = tmp_path / "clone"
     for name in ("v1", "profiles"):
         shutil.copytree(ROOT / "specs" / name, root / "specs" / name)
+    (root / ".github").mkdir()
+    shutil.copy(ROOT / ".github" / "CODEOWNERS", root / ".github")
     for file in (root / "specs" / "v1").glob("*.yaml"):  # every experiment's first run
         first = re.sub(r"\brun: \d+$", "run: 1", file.read_text(), flags=re.MULTILINE)
         file.write_text(re.sub(r"_run\d+$", "_run1", first, flags=re.MULTILINE))

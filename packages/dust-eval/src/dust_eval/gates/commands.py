@@ -55,6 +55,7 @@ def stage_report(
     from dust_eval.gates.declared import declared_results, tasks_judged_with
     from dust_eval.gates.render import StageReport
     from dust_eval.gates.stage import judge_stage
+    from dust_eval.gates.waivers import waivers_that_apply
 
     tasks = [resolve(specs, task, profile) for task in specs.stage(stage)]
     results = declared_results(tasks[0].result_files, artifacts / profile, tasks_judged_with(tasks))
@@ -63,6 +64,7 @@ def stage_report(
         profile=profile,
         quotable=specs.profile(profile).quotable,
         tasks=judge_stage(tasks, results),
+        waivers=tuple(waivers_that_apply(specs, tasks, profile)),
     )
 
 
@@ -81,5 +83,5 @@ def show(report: "StageReport") -> None:
 
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_IN_FILES, highlight=False)
     console.print(report_table(report))
-    for line in explanations(report.tasks):
+    for line in (*explanations(report.tasks), *report.waivers):
         console.print(line, markup=False, soft_wrap=True)

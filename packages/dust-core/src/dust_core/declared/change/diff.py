@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from dust_core.declared.agreed.owners import Approvers
 from dust_core.declared.change.executed import Execution
+from dust_core.declared.change.heirs import renamed as renamed_tasks
 from dust_core.declared.change.immutable import Conflict, conflicts
-from dust_core.declared.change.lines import LineChange, WaiverChange, line_changes, waiver_changes
+from dust_core.declared.change.lines import LineChange, line_changes
+from dust_core.declared.change.protected import ProtectedChange, protected_changes
 from dust_core.declared.change.snapshot import Snapshot
 from dust_core.declared.change.stages import stages
 from dust_core.declared.change.stale import PROFILES, Stale, stale_stages
@@ -19,12 +22,15 @@ from dust_core.declared.change.values import (
     differences,
     flatten,
 )
+from dust_core.declared.change.waivers import WaiverChange, waiver_changes
+from dust_core.declared.checks.finding import Finding
+from dust_core.declared.checks.of_specs import invalid_specs
 from dust_core.declared.project import EMBEDDED_PROFILE
 from dust_core.declared.specs.models import SpecFile, Task
 from dust_core.errors import DustError
 
-_IDENTITY = ("run", "exp_id", "outputs")
-"""Fields that a renamed task may have changed with its id."""
+_DANGLING = ("REF001", "REF002", "REF004", "REF008", "REF009")
+"""The rules on names of tasks and lines that are not there, or that lead in a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class Difference:
         files: what changed in spec files apart from tasks and lines.
         lines: success lines that changed.
         waivers: what became of waivers.
+        protected: values that are no lines, decide what passes, and changed.
+        invalid: what the rules of the validator refuse about the head's specs by themselves.
         conflicts: executed tasks that the change rewrites.
         stale: stages to run because of the change, whatever the profile.
         stale_by_profile: the stages that a change of a profile adds to those, by profile.
@@ -91,6 +99,8 @@ class Difference:
     files: tuple[FileChange, ...] = ()
     lines: tuple[LineChange, ...] = ()
     waivers: tuple[WaiverChange, ...] = ()
+    protected: tuple[ProtectedChange, ...] = ()
+    invalid: tuple[Finding, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     stale: Mapping[str, Stale] = field(default_factory=dict)
     stale_by_profile: Mapping[str, Mapping[str, Stale]] = field(default_factory=dict)
@@ -104,8 +114,27 @@ class Difference:
         """Why this must not be merged as it is; empty if it may be merged."""
         reasons = [self.unreadable] if self.unreadable else []
         reasons += [line.refusal for line in self.lines if line.refused]
+        reasons += [waiver.refusal for waiver in self.waivers if waiver.refusal]
+        reasons += [change.refusal for change in self.protected if change.refused]
         reasons += [conflict.refusal for conflict in self.conflicts]
+        reasons += [finding.sentence for finding in self.invalid if not self._says(finding)]
         return tuple(dict.fromkeys(reasons))  # a task executed under two profiles gives one reason
+
+    def _says(self, finding: Finding) -> bool:
+        """Whether a refused line gives the same reason as a finding of the validator."""
+        subject = finding.found.partition(":")[0]
+        refused = [line for line in self.lines if line.refused]
+        match finding.rule:
+            case "GATE001":
+                return any(line.new is not None and line.new.name == subject for line in refused)
+            case "GATE005":
+                return any(subject in line.tasks for line in refused)
+            case "GATE007":
+                return any(line.direction == "moved" for line in refused)
+            case "GATE014":
+                return any(waiver.refusal for waiver in self.waivers)
+            case _:
+                return False
 
     @property
     def means_something(self) -> bool:
@@ -114,6 +143,7 @@ class Difference:
             self.unreadable
             or self.lines
             or self.waivers
+            or self.invalid
             or self.conflicts
             or self.stale
             or self.stale_by_profile
@@ -141,7 +171,11 @@ class Difference:
 
 
 def difference(
-    old: Snapshot, new: Snapshot, executed: Sequence[Execution], today: date
+    old: Snapshot,
+    new: Snapshot,
+    executed: Sequence[Execution],
+    today: date,
+    approvers: Approvers = Approvers(),  # noqa: B008 - frozen
 ) -> Difference:
     """Compare two snapshots of the specs.
 
@@ -150,6 +184,7 @@ def difference(
         new: the head.
         executed: what was executed before, by the locks of quotable profiles.
         today: the day on which waivers are judged.
+        approvers: who may approve a waiver, by the base and the commits under review.
 
     Raises:
         DustError: the specs of the base cannot be read.
@@ -160,8 +195,11 @@ def difference(
         new.gates, new.profiles  # noqa: B018 - read here, so that a fault is reported for the head
     except DustError as error:
         return Difference(old.name, new.name, unreadable=_said_by(error))
-    renamed = dict(_renamed(before, after))
-    stale, by_profile = _stale(old, new)
+    renamed = renamed_tasks(before, after)
+    invalid = invalid_specs(new.specs, approvers.owners) if new.has_specs else ()
+    # A task that names what is not there has no stage and no digest.
+    is_whole = not any(finding.rule in _DANGLING for finding in invalid)
+    stale, by_profile = _stale(old, new) if is_whole else ({}, {})
     profiles: dict[str, list[str]] = {}
     for execution in executed:
         profiles.setdefault(execution.task, []).append(execution.profile)
@@ -171,8 +209,10 @@ def difference(
         tasks=tuple(_task_changes(before, after, renamed)),
         files=tuple(_file_changes(old, new)),
         lines=line_changes(old, new, today, renamed=renamed),
-        waivers=waiver_changes(old, new, today),
-        conflicts=tuple(conflicts(old, new, executed, renamed)),
+        waivers=waiver_changes(old, new, today, approvers),
+        protected=protected_changes(old, new, executed, today, renamed),
+        invalid=invalid,
+        conflicts=tuple(conflicts(old, new, executed, renamed)) if is_whole else (),
         stale=stale,
         stale_by_profile=by_profile,
         executed={task: tuple(names) for task, names in profiles.items()},
@@ -185,20 +225,6 @@ def difference(
 
 def _said_by(error: DustError) -> str:
     return f"{error.where}: {error.what}" if error.where else error.what
-
-
-def _renamed(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[tuple[str, str]]:
-    """Tasks of which only the id and what follows from it changed: new id -> old id."""
-    gone = [task for task in before if task not in after]
-    for task in after:
-        if task in before:
-            continue
-        for former in gone:
-            fields = compare(before[former], after[task])
-            if all(change.field in _IDENTITY for change in fields):
-                gone.remove(former)
-                yield task, former
-                break
 
 
 def _task_changes(
@@ -243,7 +269,7 @@ def _beside_tasks(file: SpecFile, prose: bool) -> Values:
     return {
         path.removeprefix("spec."): value
         for path, value in flatten(file, prose=prose).items()
-        if not path.startswith(("spec.tasks.", "spec.gates."))
+        if not path.startswith(("spec.tasks.", "spec.gates.", "spec.waivers"))
     }
 
 

@@ -123,6 +123,23 @@ class Repository:
             yield answer[begin:end]
             start = end + 1  # each content ends with a newline of its own
 
+    def authors(self, base: Revision, head: Revision, *paths: str) -> list[str]:
+        """Everybody who wrote, committed or co-wrote what touches paths since `base`, as
+        `name<TAB>email`.
+        """
+        form = "%an%x09%ae%n%cn%x09%ce%n%(trailers:key=Co-authored-by,valueonly)"
+        log = self._checked(
+            "log", "--full-history", f"--format={form}", f"{base.commit}..{head.commit}", "--",
+            *(self.prefix + path for path in paths),
+        )  # fmt: skip
+        return [_person(line) for line in log.decode("utf-8", "replace").splitlines() if line]
+
+    def user(self) -> list[str]:
+        """Who would write the next commit, as `authors` has it; empty where git knows nobody."""
+        ident = self._run("var", "GIT_AUTHOR_IDENT")
+        text = ident.stdout.decode("utf-8", "replace").rpartition(">")[0]
+        return [] if ident.returncode else [_person(f"{text}>")]
+
     def _entry(self, revision: Revision, entry: bytes) -> tuple[str, str]:
         """The path and blob of one line of `ls-tree -l`."""
         about, _, name = entry.partition(b"\t")
@@ -164,6 +181,12 @@ class Repository:
                 fix="a partial clone or a damaged one: try 'git fsck', or clone again",
             )
         return done.stdout
+
+
+def _person(text: str) -> str:
+    """`Name <email>` as `Name<TAB>email`; other text as it is."""
+    name, mark, email = text.strip().partition("<")
+    return f"{name.strip()}\t{email.rstrip('>')}" if mark else text
 
 
 def _git(folder: Path, *arguments: str, asked: str = "") -> subprocess.CompletedProcess[bytes]:

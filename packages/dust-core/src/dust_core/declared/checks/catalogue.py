@@ -26,6 +26,7 @@ from dust_core.declared.checks.rules import (
     tables,
     values,
     verdicts,
+    waivers,
 )
 from dust_core.errors import DustError
 
@@ -49,7 +50,7 @@ FAMILIES = {
 }
 
 _MODULES = (
-    files, values, protocol, names, references, gates, profiles, data, records, figures,
+    files, values, protocol, names, references, gates, waivers, profiles, data, records, figures,
     provenance, verdicts, artifacts, tables,
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from dust_core.declared.specs.models import (
     SpecFile,
     Task,
     TaskFile,
+    ValueWaiver,
     WorkloadSpec,
 )
 from dust_core.declared.specs.names import STAGES, stage_of
@@ -59,6 +60,12 @@ class SpecSet:
     def gates(self) -> dict[str, Gate]:
         """The lines by name."""
         return dict(self._only("Gates").spec.gates)
+
+    @cached_property
+    def value_waivers(self) -> tuple[ValueWaiver, ...]:
+        """The waivers of protected values."""
+        waivers: tuple[ValueWaiver, ...] = self._only("Gates").spec.waivers
+        return waivers
 
     @cached_property
     def workload(self) -> WorkloadSpec:
