@@ -77,7 +77,7 @@ def _stages(change_set: Difference) -> Iterator[str]:
         more = "also, " if change_set.stale else ""
         parts.append(f"### Stages to run, {more}under {code(profile)}")
         with_hours = profile in change_set.gpu_profiles
-        parts.append(_stage_table(change_set, stages.values(), with_hours=with_hours))
+        parts.append(_stage_table(change_set, stages.values(), profile, with_hours=with_hours))
     if parts and change_set.refusals:  # nothing of this is decided yet
         title = f"{counted(len(change_set.stages_to_run), 'stage')} would run"
         parts = [_folded(title, parts)]
@@ -89,7 +89,15 @@ def _folded(title: str, parts: Iterable[str]) -> str:
     return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
-def _stage_table(change_set: Difference, stages: Iterable[Stale], *, with_hours: bool) -> str:
+def _stage_table(
+    change_set: Difference, stages: Iterable[Stale], profile: str = "", *, with_hours: bool
+) -> str:
+    """The stages, under one profile or, with none, under all of them."""
+
+    def executed(task: str) -> list[str]:
+        profiles = change_set.executed.get(task, ())
+        return [name for name in profiles if not profile or name == profile]
+
     rows = (
         (
             code(stale.task),
@@ -99,7 +107,7 @@ def _stage_table(change_set: Difference, stages: Iterable[Stale], *, with_hours:
                     *([f"builds on {codes(stale.after)}"] if stale.after else []),
                 ]
             ),
-            codes(change_set.executed.get(stale.task, ())) or "never",
+            codes(executed(stale.task)) or "never",
             hours(change_set.hours[stale.task]) if with_hours else "no GPU",
         )
         for stale in stages

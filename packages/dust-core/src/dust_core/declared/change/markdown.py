@@ -7,7 +7,19 @@ from dust_core.declared.agreed.lines import LETS_MORE_THROUGH, HeldLine
 from dust_core.declared.change.details import details
 from dust_core.declared.change.diff import Difference
 from dust_core.declared.change.lines import LineChange
-from dust_core.declared.change.text import code, codes, counted, hours, signed, table
+from dust_core.declared.change.protected import ProtectedChange
+from dust_core.declared.change.text import (
+    code,
+    codes,
+    counted,
+    hours,
+    signed,
+    table,
+    was_and_is,
+)
+
+NAMED = 6
+"""How many stages the decision names."""
 
 
 def render(change_set: Difference) -> str:
@@ -17,6 +29,7 @@ def render(change_set: Difference) -> str:
         f"{code(change_set.head)} compared with {code(change_set.base)}.",
         *_summary(change_set),
         *_lines(change_set),
+        *_protected(change_set),
         *_waivers(change_set),
         *details(change_set),
     ]
@@ -44,7 +57,9 @@ def _approved(change_set: Difference) -> str:
     if not stages:
         return "no experiment: no stage has to run"
     spent = hours(change_set.hours_to_run)
-    return f"{counted(len(stages), 'stage')} to run and {spent} GPU hours ({codes(stages)})"
+    more = f" and {len(stages) - NAMED} more" if len(stages) > NAMED else ""
+    named = f"{codes(stages[:NAMED])}{more}"
+    return f"{counted(len(stages), 'stage')} to run and {spent} GPU hours ({named})"
 
 
 def _summary(change_set: Difference) -> Iterator[str]:
@@ -102,6 +117,34 @@ def _permission(line: LineChange) -> str:
     if not line.refused:
         return "not needed"
     return "**missing**" if line.direction == "loosened" else "**not possible**"
+
+
+def _protected(change_set: Difference) -> Iterator[str]:
+    """Values that are no lines and decide what passes: those that make passing easier first."""
+    if change_set.protected:
+        yield "### Values that decide what passes"
+        order = ("easier", "other", "harder")
+        urgent_first = sorted(
+            change_set.protected, key=lambda change: order.index(change.direction)
+        )
+        rows = (
+            (code(change.path), f"**{change.direction}**", *was_and_is(change.was, change.is_),
+             codes(change.tasks) or "no task", _permitted(change))
+            for change in urgent_first
+        )  # fmt: skip
+        yield table(("value", "passing is", "was", "is", "tasks", "permitted by"), rows)
+
+
+def _permitted(change: ProtectedChange) -> str:
+    if change.direction != "easier":
+        return "not needed"
+    match change.permitted_by:
+        case None:
+            return "**nothing**" if change.refused else "not needed"
+        case "run":
+            return "their next runs"
+        case waiver:
+            return f"{code(waiver.approved_by)} until {waiver.expires}: {code(waiver.reason)}"
 
 
 def _waivers(change_set: Difference) -> Iterator[str]:
