@@ -98,6 +98,10 @@ class _Comparison:
         self.places = dict(formers(old.tasks, new.tasks, renamed))
         self.before = protected_values(old.models)
         self.after = protected_values(new.models)
+        profile = next(
+            (name for name in (EMBEDDED_PROFILE, *old.profiles) if name in old.profiles), ""
+        )
+        self.graph = stages(old.specs, profile) if profile else {}
         self.waived_before = {waiver.value: waiver for waiver in old.value_waivers}
         self.waived = {waiver.value: waiver for waiver in new.value_waivers}
 
@@ -175,8 +179,7 @@ class _Comparison:
             return
         heads = {former: task for task, former in self.places.items()}
         if not value.file.startswith((PROFILES, "specs/v1/workload")):
-            graph = stages(self.old.specs, EMBEDDED_PROFILE)
-            for stage in graph.values():
+            for stage in self.graph.values():
                 if "spec.common" in stage.keys.get(value.file, ()):
                     yield heads.get(stage.name, stage.name)
             return
@@ -184,9 +187,8 @@ class _Comparison:
         shared = not value.file.startswith(PROFILES)
         executed = [run for run in self.executed if shared or run.profile == profile]
         readers = {run.task for run in executed if self._reads(run, value)}
-        graph = stages(self.old.specs, EMBEDDED_PROFILE)
         for task in dict.fromkeys(run.task for run in executed):
-            if task in graph and upstream(graph, [task]) & readers:
+            if task in self.graph and upstream(self.graph, [task]) & readers:
                 yield heads.get(task, task)
 
     @staticmethod
