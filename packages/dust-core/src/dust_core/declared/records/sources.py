@@ -1,7 +1,7 @@
 """The digests of the sources that compute figures: those that measure, and those that train."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,39 +33,32 @@ def training_code() -> str | None:
     return _of_installed(TRAINING)
 
 
-def sources_digest(root: Path, places: Iterable[str]) -> str:
-    """SHA-256 over the Python sources at or below places of a folder.
+def sources_digest(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the contents of sources by their names, such as `dust_eval/measure/latency.py`.
 
-    It depends on their contents and on their paths from `root`, in the order of the paths. A line
-    that ends in CR LF counts as one that ends in LF, so every checkout of a commit has one digest.
+    It does not depend on the folder of the packages, nor on their order. A line that ends in CR LF
+    counts as one that ends in LF, so every checkout of a commit has one digest.
     """
-    return _digest((place, root / place) for place in places)
-
-
-def _of_installed(places: Iterable[str]) -> str | None:
-    sources = []
-    for place in places:
-        package, _, inside = place.partition("/")
-        # The packages are found, not imported: dust-core may not depend on the others.
-        spec = find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            return None
-        sources.append((place, Path(spec.submodule_search_locations[0]) / inside))
-    return _digest(sources)
-
-
-def _digest(sources: Iterable[tuple[str, Path]]) -> str:
-    files = {name: path for place, path in sources for name, path in _files(place, path)}
     digest = hashlib.sha256()
     for name in sorted(files):
-        content = files[name].read_bytes().replace(b"\r\n", b"\n")
+        content = files[name].replace(b"\r\n", b"\n")
         digest.update(f"{name}\n{len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 
-def _files(place: str, path: Path) -> Iterator[tuple[str, Path]]:
-    """The Python files at a path, each with its name from the root."""
-    if path.is_file():
-        yield place, path
-    for file in path.rglob("*.py"):
-        yield f"{place}/{file.relative_to(path).as_posix()}", file
+def sources_in(root: Path, place: str) -> dict[str, bytes]:
+    """The Python sources at or below a place of a folder of packages, by name."""
+    path = root / place
+    files = [path] if path.is_file() else path.rglob("*.py")
+    return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+
+
+def _of_installed(places: Iterable[str]) -> str | None:
+    files: dict[str, bytes] = {}
+    for place in places:
+        # The packages are found, not imported: dust-core may not depend on the others.
+        spec = find_spec(place.partition("/")[0])
+        if spec is None or not spec.submodule_search_locations:
+            return None
+        files |= sources_in(Path(spec.submodule_search_locations[0]).parent, place)
+    return sources_digest(files)

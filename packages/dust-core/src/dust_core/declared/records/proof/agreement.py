@@ -130,7 +130,7 @@ def _compared(
     runtime = result.provenance.runtime
     exact = alike and runtime is not None and runtime.name in _BUILDS_ALIKE
     tolerance = 0.0 if exact else FP32_AGREEMENT
-    degree = "to the last digit" if exact else f"within {tolerance:.1g} of its value"
+    degree = "to the last digit" if exact else f"within {tolerance:.2g} of its value"
     for metric, values in result.provenance.per_pair.items():
         expected = original.provenance.per_pair.get(metric, ())
         pair = _first_difference(values, expected, tolerance)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from dust_core.declared.records.proof.evidence import Evidence, Unproven
-from dust_core.declared.records.proof.sources import CLOCK_ERROR
+from dust_core.declared.records.proof.figures import CLOCK_ERROR
 from dust_core.declared.records.record import utc_text
 from dust_core.declared.specs.names import parse_exp_id
 from dust_core.errors import DustError

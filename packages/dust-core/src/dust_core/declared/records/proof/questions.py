@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from dust_core.declared.records.proof.agreement import disagreements
 from dust_core.declared.records.proof.evidence import Evidence, Kind, Unproven
+from dust_core.declared.records.proof.figures import figures_without_source
 from dust_core.declared.records.proof.history import other_sizes, second_files, unrecorded
 from dust_core.declared.records.proof.possible import impossible
-from dust_core.declared.records.proof.sources import figures_without_source
 
 QUESTIONS: Mapping[Kind, Callable[[Evidence], Iterator[Unproven]]] = {
     "source": figures_without_source,

@@ -43,10 +43,10 @@ def _pairs(task: "ResolvedTask", stored: Stored, result: Result, at: Loc) -> Ite
             yield stored.unproven("source", here, f"no values of {metric}", "every quality metric")
             return
     pairs = task.profile.workload_pairs
-    for metric, values in scored.items():
+    for name, values in scored.items():
         if len(values) != pairs:
             expected = f"{pairs}, the pairs that {task.profile_name} measures"
-            yield stored.unproven("source", (*here, metric), f"{len(values)} pairs", expected)
+            yield stored.unproven("source", (*here, name), f"{len(values)} pairs", expected)
             return
 
 
