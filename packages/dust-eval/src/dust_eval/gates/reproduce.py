@@ -79,10 +79,13 @@ def _bring_up_to_date(specs: "SpecSet", tasks: Iterable[str], profile: str) -> N
     """Run the stale stages of `tasks`, and fetch the results of the rest."""
     # A clone need not have the intermediate files of stages that are done.
     _dvc("repro", "--pull", "--allow-missing", *_targets(tasks, profile))
-    # `repro` does not fetch the results of a stage that ran elsewhere, but they are judged here.
+    # `repro` does not fetch the results of a stage that ran elsewhere, but they are judged here,
+    # and a baseline is compared with its own task's result.
+    lines = [specs.gate(name) for task in tasks for name in specs.tasks[task].gate]
+    baselines = [line.baseline for line in lines if line.baseline is not None]
     absent = [
         task
-        for task in tasks
+        for task in dict.fromkeys([*tasks, *baselines])
         if not (ARTIFACTS / profile / specs.tasks[task].result_file(task)).is_file()
     ]
     if absent:

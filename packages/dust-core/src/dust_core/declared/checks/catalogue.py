@@ -19,6 +19,7 @@ from dust_core.declared.checks.rules import (
     gates,
     names,
     profiles,
+    proofs,
     protocol,
     provenance,
     records,
@@ -42,6 +43,7 @@ FAMILIES = {
     "DATA": "Frozen data and its splits",
     "REC": "Records",
     "PROV": "Provenance",
+    "PROOF": "Proof of results",
     "EXEC": "Executed specs",
     "VERD": "Verdicts",
     "ART": "Artifacts",
@@ -51,7 +53,7 @@ FAMILIES = {
 
 _MODULES = (
     files, values, protocol, names, references, gates, waivers, profiles, data, records, figures,
-    provenance, verdicts, artifacts, tables,
+    provenance, proofs, verdicts, artifacts, tables,
 )  # fmt: skip
 
 
