@@ -62,9 +62,9 @@ CASES: dict[str, tuple[list[Edit], bool]] = {
 def executed(project):
     """The repository after K-1, K-2 and K-4 were executed, with their results, and merged."""
     tasks = ("K-1", "K-2", "K-4")
-    project.execute(*tasks)
     for task in tasks:
         write_result(task)
+    project.execute(*tasks)
     project.git("checkout", "--quiet", "-B", "main")
     project.commit("executed")
     project.git("checkout", "--quiet", "-B", "work")
@@ -87,8 +87,8 @@ def test_validator_and_diff_agree_on_an_executed_task(executed, case):
 
 
 def test_they_agree_on_the_protocol_where_the_teacher_alone_was_executed(project):
-    project.execute("P0-teacher")
     write_result("P0-teacher")
+    project.execute("P0-teacher")
     project.git("checkout", "--quiet", "-B", "main")
     project.commit("executed")
     project.git("checkout", "--quiet", "-B", "work")

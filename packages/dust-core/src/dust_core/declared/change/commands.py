@@ -3,17 +3,13 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.project import SPECS
 from dust_core.errors import DustError
-
-if TYPE_CHECKING:
-    from dust_core.declared.change.executed import Execution
-    from dust_core.declared.change.snapshot import Snapshot
 
 
 class DiffFormat(StrEnum):
@@ -65,7 +61,7 @@ def diff(
             where=str(specs),
             fix="run this in the project's folder, or use --specs",
         )
-    changes = difference(old, new, _executed(current), datetime.now(UTC).date())
+    changes = difference(old, new, current, datetime.now(UTC).date())
     typer.echo(render(changes) if form is DiffFormat.MARKDOWN else as_json(changes), nl=False)
     if changes.refusals:
         raise typer.Exit(1)
@@ -95,15 +91,3 @@ def _project(specs: Path) -> tuple[Path, str]:
     """The folder of the project, and the name of the folder of the specs in it."""
     whole = specs.resolve()
     return whole.parent, whole.name
-
-
-def _executed(base: "Snapshot") -> "tuple[Execution, ...]":
-    """The executed tasks in the base's locks, without those of profiles that may not be quoted."""
-    from dust_core.declared.change.executed import executions
-
-    return tuple(
-        execution
-        for name, profile in base.profiles.items()
-        if profile.quotable
-        for execution in executions(base.files, name).values()
-    )

@@ -1,11 +1,11 @@
 """What a change of the specs means: the comparison behind `dust diff`, without input or output."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from dust_core.declared.change.executed import Execution
+from dust_core.declared.change.chain import Chain
 from dust_core.declared.change.immutable import Conflict, conflicts
 from dust_core.declared.change.lines import LineChange, WaiverChange, line_changes, waiver_changes
 from dust_core.declared.change.snapshot import Snapshot
@@ -20,6 +20,7 @@ from dust_core.declared.change.values import (
     flatten,
 )
 from dust_core.declared.project import EMBEDDED_PROFILE
+from dust_core.declared.records.ledger import LedgerLine
 from dust_core.declared.specs.models import SpecFile, Task
 from dust_core.errors import DustError
 
@@ -80,6 +81,8 @@ class Difference:
         stale: stages to run because of the change, whatever the profile.
         stale_by_profile: the stages that a change of a profile adds to those, by profile.
         executed: the profiles under which a task was executed, by its id.
+        appended: executions that the change adds to the ledger.
+        broken: why the executions of the head do not continue those of the base, in sentences.
         hours: GPU hours expected of each task of the head.
         unreadable: why the head's specs cannot be read; everything else is empty then.
     """
@@ -94,6 +97,8 @@ class Difference:
     stale: Mapping[str, Stale] = field(default_factory=dict)
     stale_by_profile: Mapping[str, Mapping[str, Stale]] = field(default_factory=dict)
     executed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    appended: tuple[LedgerLine, ...] = ()
+    broken: tuple[str, ...] = ()
     hours: Mapping[str, float] = field(default_factory=dict)
     unreadable: str = ""
 
@@ -103,6 +108,7 @@ class Difference:
         reasons = [self.unreadable] if self.unreadable else []
         reasons += [line.refusal for line in self.lines if line.refused]
         reasons += [conflict.refusal for conflict in self.conflicts]
+        reasons += self.broken
         return tuple(dict.fromkeys(reasons))  # a task executed under two profiles gives one reason
 
     @property
@@ -113,6 +119,8 @@ class Difference:
             or self.lines
             or self.waivers
             or self.conflicts
+            or self.broken
+            or self.appended
             or self.stale
             or self.stale_by_profile
             or any(file.event != "changed" or file.fields for file in self.files)
@@ -132,15 +140,13 @@ class Difference:
         return sum(self.hours[task] for task in tasks)
 
 
-def difference(
-    old: Snapshot, new: Snapshot, executed: Sequence[Execution], today: date
-) -> Difference:
+def difference(old: Snapshot, new: Snapshot, tip: Snapshot, today: date) -> Difference:
     """Compare two snapshots of the specs.
 
     Args:
-        old: the base; it may have no specs yet.
+        old: the commit where the head left the base; it may have no specs yet.
         new: the head.
-        executed: what was executed before, by the locks of quotable profiles.
+        tip: the base as it is now, which may have executed more since.
         today: the day on which waivers are judged.
 
     Raises:
@@ -154,9 +160,11 @@ def difference(
         return Difference(old.name, new.name, unreadable=_said_by(error))
     renamed = dict(_renamed(before, after))
     stale, by_profile = _stale(old, new)
+    chain = Chain(tip, old, new)
+    before_change = chain.before
     profiles: dict[str, list[str]] = {}
-    for execution in executed:
-        profiles.setdefault(execution.task, []).append(execution.profile)
+    for executed in before_change:
+        profiles.setdefault(executed.attempt.task, []).append(executed.profile)
     return Difference(
         base=old.name,
         head=new.name,
@@ -164,10 +172,12 @@ def difference(
         files=tuple(_file_changes(old, new)),
         lines=line_changes(old, new, today, renamed=renamed),
         waivers=waiver_changes(old, new, today),
-        conflicts=tuple(conflicts(old, new, executed, renamed)),
+        conflicts=tuple(conflicts(old, new, before_change, chain.fresh, renamed)),
         stale=stale,
         stale_by_profile=by_profile,
         executed={task: tuple(names) for task, names in profiles.items()},
+        appended=chain.appended,
+        broken=chain.refusals,
         hours={task: spec.expected_gpu_hours for task, spec in after.items()},
     )
 

@@ -1,4 +1,4 @@
-"""The specs and locks of a project, in a revision or in the working tree."""
+"""The specs, locks and ledger of a project, in a revision or in the working tree."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dust_core.declared.change.git import MAX_BYTES, Repository, Revision
+from dust_core.declared.records.ledger import LEDGER, is_ledger
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 WORKING_TREE = "the working tree"
 
 _SPECS = ("v1", "profiles")
-_LOCKS = ("dvc.lock", "pipelines")
+_LOCKS = ("dvc.lock", "pipelines", LEDGER)
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Snapshot:
 
     Attributes:
         name: its name in messages.
-        files: the specs as `specs/v1/...` and `specs/profiles/...`, and the locks of DVC.
+        files: the specs as `specs/v1/...` and `specs/profiles/...`, the locks of DVC, the ledger.
     """
 
     name: str
@@ -99,6 +100,7 @@ def in_working_tree(project: Path, specs: str) -> Snapshot:
         *(path for name in _SPECS for path in sorted((project / specs / name).glob("*.yaml"))),
         *(path for path in (project / "dvc.lock",) if path.is_file()),
         *sorted((project / "pipelines").glob("*/dvc.lock")),
+        *sorted(path for path in (project / LEDGER).rglob("*") if path.is_file()),
     ]
     contents = ((path.relative_to(project).as_posix(), _read(path)) for path in paths)
     return Snapshot(WORKING_TREE, dict(_wanted(contents, specs)))
@@ -110,7 +112,7 @@ def _wanted(files: Iterable[tuple[str, bytes]], specs: str) -> Iterator[tuple[st
         if path.startswith(f"{specs}/"):
             if path.endswith(".yaml"):
                 yield f"specs/{path.removeprefix(f'{specs}/')}", content
-        elif path.endswith("dvc.lock"):
+        elif path.endswith("dvc.lock") or is_ledger(path):
             yield path, content
 
 

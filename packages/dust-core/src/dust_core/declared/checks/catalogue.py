@@ -14,9 +14,11 @@ from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.rules import (
     artifacts,
     data,
+    executed,
     figures,
     files,
     gates,
+    ledger,
     names,
     profiles,
     protocol,
@@ -50,7 +52,7 @@ FAMILIES = {
 
 _MODULES = (
     files, values, protocol, names, references, gates, profiles, data, records, figures,
-    provenance, verdicts, artifacts, tables,
+    provenance, executed, ledger, verdicts, artifacts, tables,
 )  # fmt: skip
 
 
