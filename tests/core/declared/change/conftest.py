@@ -142,6 +142,7 @@ class Project:
             "inputs": {file["path"]: file["md5"] for file in stage["deps"]},
             "outputs": {file["path"]: file["md5"] for file in stage["outs"]},
             "device": "d" * 64,
+            "measuring_code": None,
             "commit": "6" * 40,
             "finished": "2026-11-23T08:15:00Z",
             "verdict": "pass",
@@ -162,10 +163,8 @@ class Project:
         """Write the next run of a task."""
         after = f"    {task}:\n"
         self.edit(file, f"run: {run - 1}", f"run: {run}", after=after)
-        if (
-            f"_run{run - 1}"
-            in (self.root / file).read_text().partition(after)[2].partition("    title")[0]
-        ):
+        rest = (self.root / file).read_text().partition(after)[2]
+        if f"_run{run - 1}\n" in rest.partition("exp_id: ")[2].partition("      ")[0]:
             self.edit(file, f"_run{run - 1}", f"_run{run}", after=after)
 
     def dust(self, *arguments: str) -> Answer:

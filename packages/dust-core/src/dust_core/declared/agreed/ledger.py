@@ -47,6 +47,17 @@ class Discord:
         """The fault in a sentence."""
         return f"{self.task} run {self.run} ({self.profile}) {self.text}"
 
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        match self.kind:
+            case "again":
+                return f"take the next run: {self.run + 1}"
+            case "contradicted":
+                return "restore the one that was edited"
+            case "unrecorded":
+                return "write it with 'dust ledger --append'"
+
 
 def executed_again(files: Sequence[LedgerFile]) -> Iterator[Discord]:
     """Each line that repeats a run of its task, or goes back behind it.
@@ -79,7 +90,7 @@ def disagreements(
         path = ledger_path(profile, task)
         line, number = last.get(task, (None, 0))
         if line is None or line.run < execution.run:
-            text = "is in dvc.lock and not in the ledger: write it with 'dust ledger --append'"
+            text = "is in dvc.lock and not in the ledger"
             yield Discord("unrecorded", profile, task, execution.run, path, number, text)
         elif parts := _differing(execution, line):
             text = f"differs between dvc.lock and the ledger ({parts})"
@@ -124,17 +135,16 @@ def _why_not_next(line: LedgerLine, earlier: Sequence[LedgerLine], written: Writ
     if line.run != last.run:
         return "" if line.run > last.run else f"comes after run {last.run}"
     if (line.spec_digest, line.workload_sha256) != (last.spec_digest, last.workload_sha256):
-        return f"was executed again with another spec: take run {line.run + 1}"
+        return "was executed again with another spec"
     inputs = _without_device(line.inputs)
     if any(line.run == past.run and inputs == _without_device(past.inputs) for past in earlier):
         paths = differing_paths(last.inputs, line.inputs)
         how = "on another device" if any(map(is_device, paths)) else "on the same inputs"
-        return f"was executed again {how}: take run {line.run + 1}"
+        return f"was executed again {how}"
     for path in differing_paths(_without_device(last.inputs), inputs):
         before, after = last.inputs.get(path, ""), line.inputs.get(path)
         if (after or before) not in written.get((line.profile, path), ()):
-            text = f"was executed again with another {path}, which no executed task wrote"
-            return f"{text}: take run {line.run + 1}"
+            return f"was executed again with another {path}, which no executed task wrote"
     return ""
 
 

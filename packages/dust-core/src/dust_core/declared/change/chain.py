@@ -78,6 +78,19 @@ class Chain:
             if (entry.profile, entry.attempt, entry.line) not in known
         )
 
+    @property
+    def kept(self) -> tuple[Executed, ...]:
+        """The executions before the change that the head has unchanged: if the change touches
+        measuring code, their figures are those of the old code.
+        """
+        head = {(entry.profile, entry.attempt.task): entry for entry in self._last(self.head)}
+        return tuple(
+            entry
+            for entry in self.before
+            if (now := head.get((entry.profile, entry.attempt.task))) is None
+            or (now.attempt.run == entry.attempt.run and _same_files(now, entry))
+        )
+
     @cached_property
     def refusals(self) -> tuple[str, ...]:
         """Why the executions of the head must not be merged, in sentences; empty if they may."""
@@ -153,7 +166,14 @@ class Chain:
             path = ledger_path(discord.profile, discord.task)
             touched = judged.changed or self.fork.files.get(path) != self.head.files.get(path)
             if touched and not judged.refused:
-                yield discord.sentence
+                yield f"{discord.sentence}: {discord.advice}"
+
+
+def _same_files(now: Executed, before: Executed) -> bool:
+    """Whether two records of a run tell of the same outputs, as far as both locks have them."""
+    if now.locked is None or before.locked is None:
+        return True
+    return now.locked.outputs == before.locked.outputs
 
 
 def discords(side: "Snapshot", profiles: tuple[str, ...]) -> Iterator[Discord]:

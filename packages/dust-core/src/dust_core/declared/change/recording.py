@@ -108,7 +108,7 @@ def _with(ledger: tuple[LedgerFile, ...], line: LedgerLine) -> tuple[tuple[Ledge
     longer = (*(f for f in ledger if f.path != path), LedgerFile(path, (*present, line)))
     for discord in executed_again(longer):
         if discord.path == path and discord.line == len(present) + 1:
-            return ledger, discord.sentence
+            return ledger, f"{discord.sentence}: {discord.advice}"
     return longer, ""
 
 
@@ -143,6 +143,7 @@ def _line(project: Path, execution: Execution) -> LedgerLine | str:
         inputs=dict(execution.dependencies),
         outputs=dict(execution.outputs),
         device=provenance.device.fingerprint,
+        measuring_code=getattr(provenance, "measuring_code", None),
         commit=provenance.commit,
         finished=provenance.finished,
         verdict=overall(result.verdicts),

@@ -39,6 +39,9 @@ class LedgerLine(Frozen):
     inputs: dict[Text, Md5] = Field(description="MD5 of what the stage read, by path")
     outputs: dict[Text, Md5] = Field(description="MD5 of what the stage wrote, by path")
     device: Sha256 = Field(description="Fingerprint of the device")
+    measuring_code: Sha256 | None = Field(
+        description="Digest of the sources that measured; null where the result has none"
+    )
     commit: str = Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$", description="Git commit")
     finished: Moment
     verdict: Status | None = Field(description="The worst verdict; null where no line was judged")
@@ -114,11 +117,13 @@ def _parsed(path: str, content: bytes) -> LedgerFile:
 
 def _line(path: str, text: bytes) -> LedgerLine | str:
     """A line, or why it cannot be read."""
+    if text.endswith(b"\r"):
+        return "a line that ends in CR LF, expected LF"
     try:
         document = parse_json(text, path)
         line = LedgerLine.model_validate_json(document.text)
     except JsonFault as fault:
-        return fault.text
+        return f"not JSON: {fault.text}"
     except ValidationError as error:
         return fault_text(model_faults(error, document.data, LedgerLine)[0])
     if path != ledger_path(line.profile, line.task):

@@ -134,7 +134,7 @@ class ProfileBound(LedgerRule):
             place = file.place(("spec", "quotable")) if file else Place(subject.path)
             state = "quotable: false" if file else "no such profile"
             yield self.finding(
-                place, f"{profile}: {state}, and {count} executions in the ledger", "quotable: true"
+                place, f"{profile}: {state}; executions in the ledger: {count}", "quotable: true"
             )
 
 
