@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from dust_core.declared.project import DEVICE_FILE
+from dust_core.declared.project import ARTIFACTS, DEVICE_FILE
 from dust_core.declared.records.ledger import LedgerFile, LedgerLine, ledger_path
 
 if TYPE_CHECKING:
     from dust_core.declared.change.executed import Execution
 
-Kind = Literal["again", "contradicted", "unrecorded"]
+Kind = Literal["again", "contradicted", "unrecorded", "unwritten"]
 Written = Mapping[tuple[str, str], frozenset[str]]
 """MD5s of a file that executed tasks wrote, by profile and path."""
 
@@ -25,7 +25,8 @@ class Discord:
 
     Attributes:
         kind: `again`, a run was executed a second time; `contradicted`, lock and ledger differ;
-            `unrecorded`, the ledger lacks an execution of the lock.
+            `unrecorded`, the ledger lacks an execution of the lock; `unwritten`, a file that was
+            read is of no execution of the ledger.
         profile: the profile.
         task: the task.
         run: the run that the fault is about.
@@ -57,6 +58,8 @@ class Discord:
                 return "restore the one that was edited"
             case "unrecorded":
                 return "write it with 'dust ledger --append'"
+            case "unwritten":
+                return "restore the line of the execution that wrote it"
 
 
 def executed_again(files: Sequence[LedgerFile]) -> Iterator[Discord]:
@@ -73,6 +76,20 @@ def executed_again(files: Sequence[LedgerFile]) -> Iterator[Discord]:
             if why:
                 place = (line.profile, line.task, line.run, file.path, index + 1)
                 yield Discord("again", *place, why)
+
+
+def unwritten_inputs(files: Sequence[LedgerFile]) -> Iterator[Discord]:
+    """Each last line that read an artifact of its profile that no line of the ledger wrote."""
+    written = written_by(files)
+    for file in (file for file in files if file.lines):
+        line = file.lines[-1]
+        folder = f"{(ARTIFACTS / line.profile).as_posix()}/"
+        for path, md5 in line.inputs.items():
+            is_made = path.startswith(folder) and not is_device(path)
+            if is_made and md5 not in written.get((line.profile, path), ()):
+                place = (line.profile, line.task, line.run, file.path, len(file.lines))
+                name = path.removeprefix(folder)
+                yield Discord("unwritten", *place, f"read a {name} that no execution wrote")
 
 
 def disagreements(

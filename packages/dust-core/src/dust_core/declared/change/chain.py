@@ -11,7 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dust_core.declared.agreed.executions import Executed, last_executions
-from dust_core.declared.agreed.ledger import Discord, disagreements, executed_again
+from dust_core.declared.agreed.ledger import (
+    Discord,
+    disagreements,
+    executed_again,
+    unwritten_inputs,
+)
 from dust_core.declared.change.executed import executions
 from dust_core.declared.change.replaced import Judged, Replacement
 from dust_core.declared.records.ledger import (
@@ -158,13 +163,22 @@ class Chain:
             for fault in faults.get(path, ())[:1]:
                 yield f"the ledger {path} cannot be read: line {fault.line}: {fault.text}"
 
+    @property
+    def _bound_before(self) -> tuple[str, ...]:
+        """The profiles whose executions bind without the change."""
+        return (*quotable(self.fork), *recorded_profiles(self.fork))
+
     def _discords(self) -> Iterator[str]:
         """Faults of lines and locks that this change brings, except of stages refused before."""
         for discord in discords(self.head, self.profiles):
             stages = self._stages.get(discord.profile)
             judged = stages.of(discord.task) if stages else Judged(changed=False)
             path = ledger_path(discord.profile, discord.task)
-            touched = judged.changed or self.fork.files.get(path) != self.head.files.get(path)
+            touched = (
+                judged.changed
+                or self.fork.files.get(path) != self.head.files.get(path)
+                or discord.profile not in self._bound_before
+            )
             if touched and not judged.refused:
                 yield f"{discord.sentence}: {discord.advice}"
 
@@ -180,6 +194,7 @@ def discords(side: "Snapshot", profiles: tuple[str, ...]) -> Iterator[Discord]:
     """Every fault of the ledger of a side, and between the ledger and the locks of profiles."""
     files = ledger_of(side)
     yield from executed_again(files)
+    yield from unwritten_inputs(files)
     for profile in profiles:
         yield from disagreements(profile, executions(side.files, profile), files)
 

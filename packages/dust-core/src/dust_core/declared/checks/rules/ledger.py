@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dust_core.declared.agreed.ledger import Discord, disagreements, executed_again
+from dust_core.declared.agreed.ledger import (
+    Discord,
+    disagreements,
+    executed_again,
+    unwritten_inputs,
+)
 from dust_core.declared.change.executed import lock_path
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rule import Rule
@@ -138,6 +143,20 @@ class ProfileBound(LedgerRule):
             )
 
 
+class InputUnwritten(LedgerRule):
+    """What a stage read was written by another execution of the same profile. If the ledger has no
+    such execution, its line and its stage in dvc.lock were taken out together.
+    """
+
+    id = "EXEC009"
+    title = "an execution read a file that no execution wrote"
+    fix = "restore the ledger and dvc.lock with git checkout, or record what wrote the file"
+
+    def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
+        for discord in unwritten_inputs(subject.ledger):
+            yield self.discord(subject, discord, "a file of an execution of the ledger")
+
+
 def _discords(subject: ExecutedSpecs) -> Iterator[Discord]:
     for profile in subject.profiles:
         yield from disagreements(profile, subject.locked(profile), subject.ledger)
@@ -150,4 +169,5 @@ RULES = (
     NotInLedger(),
     ResultContradicted(),
     ProfileBound(),
+    InputUnwritten(),
 )
