@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,13 +25,18 @@ EDITS = (
     # The size line is loosened, and nobody is asked.
     ("specs/v1/gates.yaml", "value: 25", "value: 20"),
 )
+LAST_DAY = str(datetime.now(UTC).date() + timedelta(days=180))
+SHOWN_DAY = "2027-03-31"
+"""The example's date, so that it stays what it is; a waiver holds for 180 days at most."""
+
 WAIVER = (
     "specs/v1/gates.yaml",
     "value: 20",
-    "value: 20\n      waiver:\n        reason: this runtime pads channels to multiples of 32\n"
-    '        owner: "@ana"\n        expires: 2099-12-31',
+    "value: 20\n      waiver:\n        from: 25\n        to: 20\n"
+    "        reason: this runtime pads channels to multiples of 32\n"
+    '        owner: "@ana"\n        approved_by: "@dust-project/spec-approvers"\n'
+    f"        expires: {LAST_DAY}",
 )
-"""It expires late, so that the example stays what it is."""
 
 
 def main() -> None:
@@ -54,6 +60,8 @@ def examples() -> dict[str, str]:
         clone = Path(folder)
         for name in ("v1", "profiles"):
             shutil.copytree(ROOT / "specs" / name, clone / "specs" / name)
+        (clone / ".github").mkdir()
+        shutil.copy(ROOT / ".github" / "CODEOWNERS", clone / ".github")
         _git(clone, "init", "--quiet", "--initial-branch", "main")
         _git(clone, "add", ".")
         _git(clone, "commit", "--quiet", "--message", "specs")
@@ -78,6 +86,7 @@ def _diff(clone: Path) -> str:
     if done.returncode > 1:
         sys.exit(done.stderr)
     text = re.sub(r"\([0-9a-f]{10}\)", "(4f0c2a91d7)", done.stdout)  # commits have dates
+    text = text.replace(LAST_DAY, SHOWN_DAY)
     quoted = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
     return f"\n{quoted}\n>\n> (exit code {done.returncode})\n\n"
 

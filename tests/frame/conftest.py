@@ -31,8 +31,12 @@ def forget(task):
     """Write nothing at all."""
 
 def measured(task):
-    """Write outputs, and a result that meets the task's lines, or none that failing.txt names."""
+    """Write outputs, and a result that meets the task's lines, or none that failing.txt names.
+
+    It is that of a clean tree: these tests are about stages, whatever else they change.
+    """
     import datetime as dt
+    from dataclasses import replace
     from dust_core.declared.project import result_path
     from dust_core.declared.records import (
         Execution, Measurement, ResultFile, build_result, environment_fingerprint, write_result_file
@@ -44,17 +48,26 @@ def measured(task):
         for gate in task.gates.values() if gate.baseline is None
     }
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    clean = replace(environment_fingerprint("cpu"), dirty=False)
+    read, written = (
+        {name: hashlib.sha256((result_path(task).parent / name).read_bytes()).hexdigest()
+         for name in names if name != result_path(task).name}
+        for names in (task.task.inputs, task.task.outputs)
+    )
     execution = Execution(
-        task=task, environment=environment_fingerprint("cpu"), runtime=None, inputs={}, started=now
+        task=task, environment=clean, runtime=None, inputs=read, started=now
     )
     result = build_result(
-        execution, None, Measurement(quantities=values), artifacts={}, finished=now
+        execution, None, Measurement(quantities=values), artifacts=written, finished=now
     )
     file = ResultFile(
         apiVersion="dust/v1", kind="Result", task=task.id, results=(result,), verdicts=(), extra={}
     )
     write_result_file(result_path(task), file)
 '''
+
+BEFORE = {f"GIT_{who}_DATE": "2025-12-31T00:00:00Z" for who in ("AUTHOR", "COMMITTER")}
+"""The repository's commit is older than the results that `measured` writes."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -73,7 +86,7 @@ def repository(tmp_path: Path) -> Path:
         ("add", "."),
         ("-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "-m", "specs"),
     ):
-        subprocess.run(["git", *command], cwd=root, check=True)
+        subprocess.run(["git", *command], cwd=root, check=True, env=os.environ | BEFORE)
     (root / ".dvc").mkdir()
     (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
     return root

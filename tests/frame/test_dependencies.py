@@ -52,6 +52,7 @@ NOT_IMPORTED = {
     "tensorrt-cu12-bindings": "imported by name, in a process of its own",
     "pytest-xdist": "a plug-in of pytest: the -n of `nox -s tests`",
     "mypy": "a program",
+    "types-pyyaml": "the types of yaml, which mypy reads",
     "pre-commit": "a program",
     "ruff": "a program",
     "build": "a program",

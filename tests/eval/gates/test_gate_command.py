@@ -11,11 +11,17 @@ import sample_results as sample
 from dust_core.cli import main
 from dust_core.declared.records import Result, read_result_file, write_result_file
 from dust_core.declared.specs import load_specs, resolve
+from dust_core.files import sha256_file
 from dust_eval.gates import with_verdicts
 
 SPECS = Path(__file__).parents[3] / "specs"
 TASKS = {task: resolve(load_specs(SPECS), task, "small") for task in ("P0-2", "P-1", "P-2", "P-3")}
 SIZES = {"P_r010_run1": 35.0, "P_r030_run1": 27.0}
+TEACHER = {"teacher_fp32.pth": "4" * 64}
+PRUNED = {
+    "P_r010_run1": {"pruned_r010.pth": "a" * 64},
+    "P_r030_run1": {"pruned_r030.pth": "b" * 64},
+}
 
 
 def result(exp_id: str, task: str, **changes: Any) -> Result:
@@ -24,27 +30,33 @@ def result(exp_id: str, task: str, **changes: Any) -> Result:
 
 
 def teacher(task: str, **changes: Any) -> Result:
-    artifacts = {"artifacts": {"teacher_fp32.pth": "4" * 64}}
-    return result(sample.TEACHER, task, **artifacts | {"role": "baseline"} | changes)
+    return result(sample.TEACHER, task, **{"artifacts": TEACHER, "role": "baseline"} | changes)
 
 
-def pruned(task: str, exp_id: str, role: str = "candidate", delta1: float = 0.94) -> Result:
+def pruned(
+    task: str, exp_id: str, role: str = "candidate", delta1: float = 0.94, **changes: Any
+) -> Result:
     figures = {"size_MB": SIZES[exp_id]}
-    quality = sample.per_pair(delta1=delta1)
-    return result(exp_id, task, role=role, quality=quality, figures=figures)
+    proof = {"quality": sample.per_pair(delta1=delta1), "artifacts": PRUNED[exp_id], "role": role}
+    return result(exp_id, task, figures=figures, **proof | changes)
 
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which all of P4 was executed and passes; it is the current one."""
     folder = tmp_path / "artifacts" / "small"
+    counts = {"nan_count": 0.0, "missing_fields": 0.0}
+    evaluated = teacher("P0-2", role="candidate", baselines={}, quantities=counts)
+    write_result_file(folder / "teacher_eval.json", sample.result_file(evaluated))
+    read = TEACHER | PRUNED["P_r010_run1"] | PRUNED["P_r030_run1"]
+    read |= {"teacher_eval.json": sha256_file(folder / "teacher_eval.json")}
     files = {
         "P_r010_run1_log": [pruned("P-1", "P_r010_run1"), teacher("P-1")],
         "P_r030_run1_log": [pruned("P-2", "P_r030_run1"), teacher("P-2")],
         "prune_eval": [
-            pruned("P-3", "P_r030_run1"),
-            pruned("P-3", "P_r010_run1", "reference"),
-            teacher("P-3"),
+            pruned("P-3", "P_r030_run1", inputs=read),
+            pruned("P-3", "P_r010_run1", "reference", inputs=read),
+            teacher("P-3", inputs=read),
         ],
     }
     for name, members in files.items():
@@ -92,13 +104,19 @@ def test_a_missed_line_exits_1_and_says_by_how_much(results: Path, gate: Run) ->
     ) in lines
 
 
-def test_a_later_run_that_the_spec_does_not_declare_is_passed_over(
-    results: Path, gate: Run
+@pytest.mark.parametrize("name", ["P_r010_run10_log.json", "A_log.json"])
+def test_a_second_result_of_a_task_decides_nothing_and_neither_does_the_first(
+    results: Path, gate: Run, name: str
 ) -> None:
-    worse = sample.result_file(pruned("P-1", "P_r010_run1", delta1=0.5), teacher("P-1"))
-    write_result_file(results / "P_r010_run10_log.json", worse)
-    write_result_file(results / "A_log.json", worse)
-    assert gate("P4")[0] == 0
+    better = sample.result_file(pruned("P-1", "P_r010_run1", delta1=0.96), teacher("P-1"))
+    write_result_file(results / name, better)
+    code, output, _ = gate("P4")
+    assert code == 1
+    assert (
+        f"P-1 P_r010_run1, quality_pruned: inconclusive: {name}: task: a second result of P-1, and "
+        f"P_r010_run1_log.json alone is expected: remove {name}; another run needs the next run "
+        "number in its spec"
+    ) in output.splitlines()
 
 
 def test_a_task_that_did_not_run_exits_1(results: Path, gate: Run) -> None:

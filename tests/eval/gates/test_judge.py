@@ -1,5 +1,6 @@
 """Verdicts, each with its whole message."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -237,3 +238,58 @@ def test_a_baseline_may_be_named_by_several_tasks() -> None:
         "KQ-1": BaselineRef(exp_id="K_T5B05_run1", sha256="7" * 64),
     }
     assert judge(QUALITY, student(baselines=refs), teacher()).status == "pass"
+
+
+DRAFT = "a draft of K-1 ran: have its specs approved, and run it again without --draft"
+DIRTY = "K-1 ran in a working tree that differs from its commit: commit, run it again"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [({"draft": True}, DRAFT), ({"dirty": True}, DIRTY), ({"draft": True, "dirty": True}, DRAFT)],
+)
+def test_a_draft_or_a_dirty_tree_decides_nothing_where_figures_may_be_quoted(
+    state: dict[str, bool], reason: str
+) -> None:
+    verdict = judge(QUALITY, student(**state), teacher())
+    assert outcome(verdict) == ("inconclusive", reason)
+    assert verdict.value == pytest.approx(0.0) and verdict.other_pictures is None
+    missed = judge(QUALITY, student(quality=sample.per_pair(delta1=0.931), **state), teacher())
+    assert outcome(missed) == ("inconclusive", f"{reason}; 2 % is not <= 1 %")
+    unquotable = replace(QUALITY, quotable=False)
+    assert judge(unquotable, student(**state), teacher()).status == "pass"
+
+
+def test_a_dirty_baseline_decides_nothing_either() -> None:
+    verdict = judge(QUALITY, student(), teacher(task="P0-2", dirty=True))
+    assert outcome(verdict) == ("inconclusive", DIRTY.replace("K-1", "P0-2"))
+    assert judge(NAN, student(), teacher(dirty=True)).status == "pass"
+
+
+def test_what_is_not_proven_never_passes() -> None:
+    verdict = judge(QUALITY, student(), teacher(), ["one fault", "another"])
+    assert outcome(verdict) == ("inconclusive", "one fault; another")
+    assert judge(QUALITY, None, teacher(), ["one fault"]).reason == "K-1 has no result"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        (None, None, None),
+        ("a" * 64, "a" * 64, None),
+        ("a" * 64, "b" * 64, "bbbbbbbbbbbb, not aaaaaaaaaaaa"),
+        ("a" * 64, None, "unknown, not aaaaaaaaaaaa"),
+        (None, "b" * 64, "bbbbbbbbbbbb, not unknown"),
+    ],
+)
+def test_both_sides_are_measured_by_the_same_code(
+    ours: str | None, theirs: str | None, said: str | None
+) -> None:
+    verdict = judge(
+        QUALITY, student(measuring_code=ours), teacher(task="P0-2", measuring_code=theirs)
+    )
+    if said is None:
+        assert outcome(verdict) == ("pass", None)
+    else:
+        reason = f"the baseline was measured by other code ({said}): run P0-2 and K-1 again "
+        assert outcome(verdict) == ("inconclusive", f"{reason}from one commit")

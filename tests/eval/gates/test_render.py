@@ -97,6 +97,7 @@ def test_json_says_the_same_with_every_digit() -> None:
         "profile": "small",
         "quotable": True,
         "passed": False,
+        "waivers": [],
         "tasks": [{"task": "Q-4", "status": "fail", "settled": None}],
     }
     quality = verdicts[0]

@@ -19,13 +19,13 @@ def dust(*arguments: str) -> int:
 
 @pytest.fixture(scope="session")
 def evaluated(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The miniature after P0-1 and P0-2."""
+    """The miniature after P0."""
     root = tmp_path_factory.mktemp("evaluated") / "repository"
     shutil.copytree(miniature, root)
     before = Path.cwd()
     os.chdir(root)
     try:
-        for task in ("P0-1", "P0-2"):
+        for task in ("P0-1", "P0-2", "P0-3"):
             assert dust("run", task, "--profile", "ci") == 0
     finally:
         os.chdir(before)

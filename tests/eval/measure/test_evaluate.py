@@ -70,6 +70,21 @@ def test_the_teacher_has_a_record_in_fp32_and_a_reference_beside_it(evaluated: P
     assert statuses["no_nan"] == "pass"
 
 
+def test_the_teacher_is_held_to_a_line_of_its_own(evaluated: Path) -> None:
+    folder = evaluated / "artifacts" / "ci"
+    (measured,) = read_result_file(folder / "teacher_eval.json").candidates
+    file = read_result_file(folder / "P0-3_log.json")
+    (judged,), (verdict,) = file.results, file.verdicts
+    assert measured.record is not None
+    assert verdict.value == measured.record.delta1
+    assert verdict.margin == pytest.approx(verdict.value - 0.65)
+    assert verdict.status == "fail"  # an untrained network
+    assert (judged.record, verdict.unit) == (None, "fraction")
+    sha256 = sha256_file(folder / "teacher_eval.json")
+    assert judged.provenance.inputs == {"teacher_eval.json": sha256}
+    assert judged.provenance.artifacts == measured.provenance.artifacts
+
+
 def test_the_reference_is_computed_in_the_precision_that_it_claims(evaluated: Path) -> None:
     file = read_result_file(evaluated / "artifacts" / "ci" / "teacher_eval.json")
     wide, narrow = (result.provenance.per_pair["absrel"] for result in file.results)

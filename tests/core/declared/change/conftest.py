@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from dust_core.declared.specs import SpecSet, load_specs, resolve
 from dust_core.files import sha256_file
 
 ROOT = Path(__file__).parents[4]
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def md5(text: str) -> str:
@@ -70,6 +72,19 @@ class Project:
         rest = rest if after else file.read_text()
         assert old in rest, f"{old!r} is not in {path}"
         file.write_text(before + mark + rest.replace(old, new, 1))
+
+    def refusals(self, head: str | None = None) -> list[str]:
+        """Why `dust diff` refuses the pull request."""
+        answer = self.dust("diff", "main", *([head] if head else []), "--format", "json")
+        refusals: list[str] = json.loads(answer.out)["refusals"]
+        assert answer.code == (1 if refusals else 0), answer
+        return refusals
+
+    def invalid(self) -> list[str]:
+        """The rules by which `dust validate` refuses the specs, without those on data."""
+        answer = self.dust("validate", "specs", "--ignore", "DATA", "--format", "json")
+        findings = json.loads(answer.out)["findings"]
+        return sorted({f["rule"] for f in findings if f["severity"] == "error"})
 
     def execute(
         self, *tasks: str, profile: str = "small", salt: str = "", record: bool = True
@@ -191,6 +206,8 @@ def project(
     root = tmp_path / "clone"
     for name in ("v1", "profiles"):
         shutil.copytree(ROOT / "specs" / name, root / "specs" / name)
+    (root / ".github").mkdir()
+    shutil.copy(ROOT / ".github" / "CODEOWNERS", root / ".github")
     for file in (root / "specs" / "v1").glob("*.yaml"):  # every experiment's first run
         first = re.sub(r"\brun: \d+$", "run: 1", file.read_text(), flags=re.MULTILINE)
         file.write_text(re.sub(r"_run\d+$", "_run1", first, flags=re.MULTILINE))

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from written_waivers import waiver
 
-from dust_core.declared.agreed.design import LINES, ON_FAILURE, AgreedLine, agreed_lines
+from dust_core.declared.agreed.design import LINES, ON_FAILURE, TAKES_OVER, AgreedLine, agreed_lines
 from dust_core.declared.agreed.lines import HeldLine, line_differences
 from dust_core.declared.specs import load_specs
 from dust_core.declared.specs.models import METRICS, TASK_KINDS, Gate
@@ -14,8 +15,8 @@ ROOT = Path(__file__).parents[4]
 GATES = "specs/v1/gates.yaml"
 DISTILL = "specs/v1/distill.yaml"
 KQ = "specs/v1/kq.yaml"
-HELD = "waiver: {reason: attention is slower here, owner: '@ana', expires: 2099-12-31}"
-LATE = HELD.replace("2099", "2020")
+HELD = waiver(25, 20)
+LATE = waiver(25, 20, expires="2020-12-31")
 
 CASES: dict[str, tuple[str, str, str, str, bool]] = {
     "at most, laxer": (GATES, "", "value: 1.0", "value: 2.5", True),
@@ -96,7 +97,8 @@ def test_the_design_has_lines_for_every_kind_of_task():
         )
     }
     assert kinds == set(LINES)
-    assert set(ON_FAILURE) <= kinds
+    assert set(ON_FAILURE) == kinds
+    assert {*TAKES_OVER, *TAKES_OVER.values()} <= kinds
     for lines in LINES.values():
         for line in lines:
             assert METRICS[line.metric].relative == bool(line.baselines)

@@ -3,8 +3,8 @@
 import re
 
 import pytest
+from written_waivers import in_days, waiver
 
-WAIVER = 'waiver: {reason: attention is slower in INT8 here, owner: "@ana", expires: EXPIRES}'
 K1 = "    K-1:\n"
 DISTILL = "specs/v1/distill.yaml"
 GATES = "specs/v1/gates.yaml"
@@ -43,13 +43,13 @@ def test_a_tightened_line_needs_no_leave(project):
 
 def test_a_waiver_gives_leave_until_it_expires(project):
     path = project.root / GATES
-    text = path.read_text().replace("      value: 25", f"      value: 20\n      {WAIVER}")
-    path.write_text(text.replace("EXPIRES", "2099-12-31"))
+    text = path.read_text().replace("      value: 25", f"      value: 20\n      {waiver(25, 20)}")
+    path.write_text(text)
     answer = project.dust("diff", "main")
     assert answer.code == 0
-    assert "until 2099-12-31, `@ana`: `attention is slower in INT8 here`" in answer.out
+    assert f"until {in_days(90)}, `@ana`: `attention is slower in INT8 here`" in answer.out
     assert answer.rows("Waivers")[0][1] == "**added**"
-    path.write_text(text.replace("EXPIRES", "2020-01-01"))
+    path.write_text(text.replace(in_days(90), "2020-01-01"))
     answer = project.dust("diff", "main")
     assert answer.code == 1
     assert [row[1] for row in answer.rows("Waivers")] == ["**added**", "**expired**"]

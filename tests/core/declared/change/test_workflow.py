@@ -37,7 +37,7 @@ def test_the_comment_has_difference_and_plan(project, review):
     project.commit()
     done = review("main")
     assert done.returncode == 1
-    assert done.stdout.startswith("<!-- dust review -->\n## What this changes in meaning")
+    assert done.stdout.startswith("<!-- dust review -->\n## Not to be merged as it is: 1 reason")
     assert "the line quality_kept is loosened" in done.stdout
     assert "    specs/v1/gates.yaml" in done.stdout  # the finding of GATE001, as a code block
     assert "## Plan under `small`" in done.stdout

@@ -50,7 +50,7 @@ def test_the_valid_project_has_nothing_to_find(
 ) -> None:
     monkeypatch.chdir(examples.build(None, tmp_path))
     report = validate()
-    assert printed(report) == "0 errors, 0 warnings in 10 files\n"
+    assert printed(report) == "0 errors, 0 warnings in 13 files\n"
     assert not report.findings
     assert not report.skipped
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import check_examples as examples
@@ -34,15 +35,15 @@ def findings_in(*paths: str) -> list[str]:
 @pytest.mark.parametrize(
     ("paths", "files"),
     [
-        ((), 10),
-        ((".",), 10),
+        ((), 13),
+        ((".",), 13),
         (("specs",), 7),
         (("specs/v1",), 6),
         (("specs/profiles",), 1),
         (("specs/v1/distill.yaml",), 1),
         (("specs", "specs/v1/distill.yaml"), 7),
-        (("artifacts",), 3),
-        (("artifacts/mini",), 3),
+        (("artifacts",), 6),
+        (("artifacts/mini",), 6),
         (("artifacts/mini/result_table.csv",), 1),
         (("artifacts/mini/K_T3B05_run1_log.json",), 1),
     ],
@@ -166,8 +167,12 @@ def test_results_that_are_never_quoted_hold_no_task_to_its_spec() -> None:
 @pytest.mark.usefixtures("project")
 def test_a_waiver_lets_a_loosened_line_stand() -> None:
     Path("artifacts").rename("elsewhere")
-    waiver = 'value: 1.5\n      waiver: {reason: INT8 is slow here, owner: "@ann", expires: %s}'
-    replace("specs/v1/gates.yaml", "value: 1.0", waiver % "2999-12-31")
+    last = str(datetime.now(UTC).date() + timedelta(days=90))
+    waiver = (
+        'value: 1.5\n      waiver: {from: 1.0, to: 1.5, reason: INT8 is slow here, owner: "@ann", '
+        'approved_by: "@reviewer", expires: %s}'
+    )
+    replace("specs/v1/gates.yaml", "value: 1.0", waiver % last)
     assert findings_in("specs") == []
-    replace("specs/v1/gates.yaml", "2999-12-31", "2026-11-01")
+    replace("specs/v1/gates.yaml", last, "2026-11-01")
     assert findings_in("specs") == ["GATE002 specs/v1/gates.yaml"]

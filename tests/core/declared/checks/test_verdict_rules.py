@@ -85,3 +85,58 @@ def test_a_quantity_is_the_one_that_was_measured(
     tmp_path: Path, quantities: dict[str, float], verdict: dict[str, Any], complaint: list[str]
 ) -> None:
     assert complaints(tmp_path, quantities, {**COUNT, **verdict}) == complaint
+
+
+@pytest.mark.parametrize(
+    ("state", "complaint"),
+    [
+        ({}, ["inconclusive: 0.4 <= 1 -> pass"]),
+        ({"dirty": True}, []),
+        ({"draft": True}, []),
+    ],
+)
+def test_a_draft_or_a_dirty_tree_may_be_inconclusive_whatever_its_value(
+    tmp_path: Path, state: dict[str, bool], complaint: list[str]
+) -> None:
+    verdict = {"status": "inconclusive", "reason": "not committed"}
+    path = edited(tmp_path, verdict, state)
+    assert told(path, "VERD001") == complaint
+    assert told(path, "VERD003") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "seen"),
+    [
+        ({"dirty": True}, True),
+        ({"draft": True}, True),
+        ({"dirty": True, "measuring_code": None}, False),
+        ({"draft": True, "measuring_code": None}, True),
+        ({}, False),
+    ],
+)
+def test_a_draft_or_a_dirty_tree_does_not_pass_since_code_is_recorded(
+    tmp_path: Path, state: dict[str, Any], *, seen: bool
+) -> None:
+    path = edited(tmp_path, {}, state)
+    assert bool(told(path, "VERD003")) == seen
+    if seen:
+        profile = path.parents[2] / "specs" / "profiles" / "mini.yaml"
+        text = profile.read_text().replace("quotable: true", "quotable: false")
+        profile.write_text(text)
+        assert told(path, "VERD003") == []
+
+
+def edited(folder: Path, verdict: dict[str, Any], state: dict[str, Any]) -> Path:
+    """The example's result with another verdict and another state of its sources."""
+    path = examples.build(None, folder) / "artifacts" / "mini" / "K_T3B05_run1_log.json"
+    file = json.loads(path.read_text())
+    file["verdicts"][0].update(verdict)
+    for result in file["results"]:
+        result["provenance"].update(state)
+    path.write_text(json.dumps(file))
+    return path
+
+
+def told(path: Path, rule: str) -> list[str]:
+    report = validate([path], select=[rule])
+    return [f"{finding.found} -> {finding.expected}" for finding in report.findings]

@@ -23,7 +23,13 @@ from dust_core.declared.specs.names import STANDARD_KEEP, parse_exp_id
 
 SPECS = load_specs(Path(__file__).parents[4] / "specs")
 ENVIRONMENT = Environment(
-    device=sample.CPU, versions={"python": "3.11.7"}, commit="6" * 40, dirty=False
+    device=sample.CPU,
+    versions={"python": "3.11.7"},
+    commit="6" * 40,
+    dirty=False,
+    measuring_code="a" * 64,
+    training_code="b" * 64,
+    draft=False,
 )
 LATENCY = sample.turns(90.0, 200.0)
 FIGURES: dict[str, Any] = {

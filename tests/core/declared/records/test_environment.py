@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dust_core.declared.records import environment_fingerprint, installed_versions
+from dust_core.declared.records.sources import measuring_code, training_code
 from dust_core.errors import DustError
 
 
@@ -31,6 +32,22 @@ def test_the_commit_is_named_and_a_clean_tree_is_clean(repository: Path) -> None
     environment = environment_fingerprint(repository=repository)
     assert environment.commit == git(repository, "rev-parse", "HEAD")
     assert not environment.dirty
+
+
+@pytest.mark.parametrize(("said", "draft"), [("1", True), ("0", False), ("", False)])
+def test_a_draft_is_said_by_the_environment(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, said: str, *, draft: bool
+) -> None:
+    monkeypatch.delenv("DUST_DRAFT", raising=False)
+    assert environment_fingerprint(repository=repository).draft is False
+    monkeypatch.setenv("DUST_DRAFT", said)
+    assert environment_fingerprint(repository=repository).draft is draft
+
+
+def test_the_sources_of_figures_are_named_by_their_digests(repository: Path) -> None:
+    environment = environment_fingerprint(repository=repository)
+    assert environment.measuring_code == measuring_code()
+    assert environment.training_code == training_code()
 
 
 def test_a_changed_or_new_source_is_dirty(repository: Path) -> None:

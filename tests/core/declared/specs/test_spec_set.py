@@ -15,7 +15,7 @@ FILES = {
     for p in (*ROOT.glob("v1/*.yaml"), *ROOT.glob("profiles/*.yaml"))
 }
 TASKS = [
-    *("P0-1", "P0-teacher", "P0-2"),
+    *("P0-1", "P0-teacher", "P0-2", "P0-3"),
     *("K-1", "K-2", "K-3", "K-4"),
     *("Q-1", "Q-2", "Q-3", "Q-4"),
     *("KQ-1", "KQ-2", "KQ-3"),
@@ -161,7 +161,8 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
         lambda: edited(
             "v1/gates",
             "      metric: t_pair",
-            "      waiver: {reason: a, owner: b, expires: 86400}\n      metric: t_pair",
+            "      waiver: {from: 1, to: 2, reason: a, owner: b, approved_by: c, expires: 86400}\n"
+            "      metric: t_pair",
         ),
         r"waiver\.expires: found 86400, expected a date such as 2027-01-31",
     ),

@@ -16,7 +16,13 @@ import typer
 from dust_core.declared.executors import load_executor, require_executors
 from dust_core.declared.locks import only_run
 from dust_core.declared.logs import logging_to
-from dust_core.declared.options import ProfileOption, SpecsOption
+from dust_core.declared.options import (
+    DraftOption,
+    ProfileOption,
+    SpecsOption,
+    is_draft,
+    mark_draft,
+)
 from dust_core.declared.project import (
     LOCK,
     SPECS,
@@ -38,13 +44,22 @@ def run(
     task: Annotated[str, typer.Argument(help="Id of the task, such as K-1.")],
     profile: ProfileOption = "small",
     specs: SpecsOption = SPECS,
+    draft: DraftOption = False,
 ) -> None:
-    """Execute one task and print its verdicts."""
+    """Execute one task and print its verdicts.
+
+    Under a quotable profile its spec must be on the protected branch, which is its approval.
+    """
     from dust_core.declared.specs import load_specs, resolve
 
+    mark_draft(draft=draft)
     resolved = resolve(load_specs(specs), task, profile)
     require_executors({resolved.id: resolved.task.does})
     _require_filled(resolved)
+    if resolved.profile.quotable and not is_draft():
+        from dust_core.declared.change.approval import require_approved
+
+        require_approved(resolved, specs)
     require_inputs(resolved)
     _start_ranks(resolved, specs)
     rank = int(os.environ.get("RANK", "0"))

@@ -6,7 +6,7 @@ from dust_eval.gates.bootstrap import (
     p50_reduction_interval,
     resampling,
 )
-from dust_eval.gates.declared import declared_results, tasks_judged_with
+from dust_eval.gates.declared import declared_results, tasks_judged_with, unproven_results
 from dust_eval.gates.effects import best_by, drop_percent, rank_by, reduction_percent
 from dust_eval.gates.judge import GateLine, judge
 from dust_eval.gates.stage import TaskVerdicts, judge_stage, judge_task, with_verdicts
@@ -27,5 +27,6 @@ __all__ = [
     "reduction_percent",
     "resampling",
     "tasks_judged_with",
+    "unproven_results",
     "with_verdicts",
 ]

@@ -52,17 +52,20 @@ def stage_report(
         DustError: there is no such stage or profile, or a result file is broken.
     """
     from dust_core.declared.specs import resolve
-    from dust_eval.gates.declared import declared_results, tasks_judged_with
+    from dust_eval.gates.declared import declared_results, tasks_judged_with, unproven_results
     from dust_eval.gates.render import StageReport
     from dust_eval.gates.stage import judge_stage
+    from dust_eval.gates.waivers import waivers_that_apply
 
-    tasks = [resolve(specs, task, profile) for task in specs.stage(stage)]
+    resolved = {task: resolve(specs, task, profile) for task in specs.tasks}
+    tasks = [resolved[task] for task in specs.stage(stage)]
     results = declared_results(tasks[0].result_files, artifacts / profile, tasks_judged_with(tasks))
     return StageReport(
         stage=stage,
         profile=profile,
         quotable=specs.profile(profile).quotable,
-        tasks=judge_stage(tasks, results),
+        tasks=judge_stage(tasks, results, unproven_results(resolved, artifacts / profile)),
+        waivers=tuple(waivers_that_apply(specs, tasks, profile)),
     )
 
 
@@ -81,5 +84,5 @@ def show(report: "StageReport") -> None:
 
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_IN_FILES, highlight=False)
     console.print(report_table(report))
-    for line in explanations(report.tasks):
+    for line in (*explanations(report.tasks), *report.waivers):
         console.print(line, markup=False, soft_wrap=True)

@@ -8,8 +8,9 @@ from dust_core.declared.records import Provenance, Result, Runtime
 def differences(candidate: Result, baseline: Result) -> list[str]:
     """Why the two results are not comparable; empty where they are.
 
-    Device, runtime and workload must be the same. The precision differs by design, but only on
-    the candidate's side. The baseline must be in FP32, and some runtimes do not use it by default.
+    Device, runtime, workload and measuring code must be the same. The precision differs by design,
+    but only on the candidate's side. The baseline must be in FP32, and some runtimes do not use it
+    by default.
     """
     return [
         *_other_artifact(candidate, baseline),
@@ -38,6 +39,11 @@ def _differences(ours: Provenance, theirs: Provenance) -> Iterator[str]:
         yield (
             f"the baseline was measured on another device ({_device(theirs)}, not {_device(ours)})"
         )
+    if theirs.measuring_code != ours.measuring_code:
+        yield (
+            f"the baseline was measured by other code ({_code(theirs)}, not {_code(ours)}): "
+            f"run {theirs.task} and {ours.task} again from one commit"
+        )
     if theirs.runtime is None or ours.runtime is None:
         side = "baseline" if theirs.runtime is None else "candidate"
         yield f"the {side} names no runtime"
@@ -52,6 +58,10 @@ def _differences(ours: Provenance, theirs: Provenance) -> Iterator[str]:
 def _device(provenance: Provenance) -> str:
     device = provenance.device
     return f"{device.kind} {device.name} {device.fingerprint[:12]}"
+
+
+def _code(provenance: Provenance) -> str:
+    return (provenance.measuring_code or "unknown")[:12]
 
 
 def _runtime_differences(ours: Runtime, theirs: Runtime) -> Iterator[str]:

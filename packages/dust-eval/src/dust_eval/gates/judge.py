@@ -1,9 +1,10 @@
 """The verdict of a line on a result: pass, fail or inconclusive, a pure function of both."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dust_core.declared.records import Result, Status, Verdict
+from dust_core.declared.records import Result, Status, Verdict, status_of, uncommitted
 from dust_core.declared.specs.models import Gate
 from dust_eval.gates.bootstrap import Resampling
 from dust_eval.gates.comparability import differences
@@ -13,6 +14,8 @@ from dust_eval.gates.measures import (
     measure_absolute,
     measure_relative,
 )
+
+_LONGEST_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class GateLine:
         name: the line's name in gates.yaml.
         gate: the line.
         resampling: how the workload's protocol draws intervals.
+        quotable: whether the profile's figures may be quoted.
     """
 
     task: str
@@ -32,9 +36,15 @@ class GateLine:
     name: str
     gate: Gate
     resampling: Resampling
+    quotable: bool = True
 
 
-def judge(line: GateLine, candidate: Result | None, baseline: Result | None = None) -> Verdict:
+def judge(
+    line: GateLine,
+    candidate: Result | None,
+    baseline: Result | None = None,
+    unproven: Sequence[str] = (),
+) -> Verdict:
     """Judge a candidate by a line.
 
     A line with a baseline binds a drop or a reduction relative to it, in percent. It is
@@ -44,10 +54,14 @@ def judge(line: GateLine, candidate: Result | None, baseline: Result | None = No
     without a baseline binds a quantity that the task measured. A value fails if it was not
     measured, was measured for another version of the spec, or is not a finite number.
 
+    Whatever its value, a result decides nothing where it is not proven. Where figures may be
+    quoted, it decides nothing if a draft or a dirty working tree was measured.
+
     Args:
         line: the requirement.
         candidate: the result that the line binds; None if it does not exist.
         baseline: the result of the line's baseline; None if it does not exist or is not needed.
+        unproven: why the candidate is not proven, each with what to do; empty where it is.
 
     Returns:
         The verdict; the same arguments always give the same one.
@@ -58,6 +72,27 @@ def judge(line: GateLine, candidate: Result | None, baseline: Result | None = No
     if candidate.provenance.spec_digest != line.spec_digest:
         reason = f"the result is of another version of {line.task}: run it again"
         return _verdict(line, candidate, None, "fail", reason)
+    verdict = _by_figures(line, candidate, baseline if gate.baseline else None)
+    doubts = list(unproven)
+    if line.quotable:
+        used = [candidate, *([baseline] if baseline and gate.baseline else [])]
+        doubts += filter(None, (uncommitted(result.provenance) for result in used))
+    if not doubts:
+        return verdict
+    # The figures stay for the reader, and what they would give.
+    reason = "; ".join(dict.fromkeys([*doubts, *([verdict.reason] if verdict.reason else [])]))
+    decided: dict[str, object] = {"status": "inconclusive", "reason": _shortened(reason)}
+    return verdict.model_copy(update=decided | {"other_pictures": None})
+
+
+def _shortened(reason: str) -> str:
+    """A reason of at most 2000 characters, as a verdict holds it."""
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 3]}..."
+
+
+def _by_figures(line: GateLine, candidate: Result, baseline: Result | None) -> Verdict:
+    """The verdict that the figures give."""
+    gate = line.gate
     try:
         if gate.baseline is None:
             bound = measure_absolute(gate, candidate)
@@ -76,13 +111,12 @@ def judge(line: GateLine, candidate: Result | None, baseline: Result | None = No
     if not math.isfinite(bound.value):
         reason = f"{gate.metric} is {bound.value}, which is not a finite number"
         return _verdict(line, candidate, baseline, "fail", reason)
-    if bound.doubt:
-        return _verdict(line, candidate, baseline, "inconclusive", bound.doubt, bound)
-    if gate.met_by(bound.value):
-        return _verdict(line, candidate, baseline, "pass", None, bound)
-    asked = f"{gate.op} {quantity_text(gate.value, gate.unit)}"
-    reason = f"{quantity_text(bound.value, gate.unit)} is not {asked}"
-    return _verdict(line, candidate, baseline, "fail", reason, bound)
+    status = status_of(bound.value, gate.op, gate.value, doubted=bound.doubt is not None)
+    why = bound.doubt
+    if status == "fail":
+        asked = f"{gate.op} {quantity_text(gate.value, gate.unit)}"
+        why = f"{quantity_text(bound.value, gate.unit)} is not {asked}"
+    return _verdict(line, candidate, baseline, status, why, bound)
 
 
 def quantity_text(value: float, unit: str, form: str = ".4g") -> str:

@@ -3,7 +3,14 @@
 import math
 from dataclasses import dataclass
 
-from dust_core.declared.records import QUALITY_METRICS, Effect, Interval, Result, percentile
+from dust_core.declared.records import (
+    QUALITY_METRICS,
+    Effect,
+    Interval,
+    Result,
+    percentile,
+    straddles,
+)
 from dust_core.declared.specs.models import Gate
 from dust_core.declared.specs.models.gates import METRICS
 from dust_eval.gates.bootstrap import Resampling, drop_interval, p50_reduction_interval
@@ -101,7 +108,7 @@ def _other_pictures(
         said = f"{pairs} pairs of one place say nothing of other pictures"
     elif interval is None:
         said = "a place whose baseline is 0 has no drop, so nothing is said of other pictures"
-    elif not _on_one_side(gate, value, interval):
+    elif straddles(interval, value, gate.op, gate.value):
         said = f"{pairs} pairs of {places} places cannot tell this from {line} on other pictures"
     elif interval.confidence < plan.confidence:
         said = (
@@ -133,7 +140,7 @@ def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) 
     doubt = None
     if interval is None:
         doubt = f"{len(turns.candidate_ms)} turn has no interval, which a latency needs"
-    elif not _on_one_side(gate, value, interval):
+    elif straddles(interval, value, gate.op, gate.value):
         doubt = f"the interval of the reduction straddles the line of {gate.value:g} %"
     return BoundValue(value, interval, (effect,), doubt)
 
@@ -148,11 +155,6 @@ def _resources(fields: tuple[str, ...], candidate: Result, baseline: Result) -> 
             Effect(metric=field, candidate=ours, baseline=theirs, change=changes[-1], interval=None)
         )
     return BoundValue(max(changes), beside=tuple(effects))
-
-
-def _on_one_side(gate: Gate, value: float, interval: Interval) -> bool:
-    """Whether the value and both ends of its interval meet the line, or all three miss it."""
-    return len({gate.met_by(figure) for figure in (interval.low, value, interval.high)}) == 1
 
 
 def _drop_or_none(metric: str, candidate: float, baseline: float) -> float | None:

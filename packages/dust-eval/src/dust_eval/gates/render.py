@@ -17,12 +17,16 @@ _NOTHING = "-"
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """The verdicts of a stage under a profile; `quotable`: whether they may be quoted."""
+    """The verdicts of a stage under a profile.
+
+    `quotable` says whether they may be quoted, `waivers` which waivers apply to their lines.
+    """
 
     stage: str
     profile: str
     quotable: bool
     tasks: tuple[TaskVerdicts, ...]
+    waivers: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -39,6 +43,7 @@ def report_json(report: StageReport) -> dict[str, Any]:
         "profile": report.profile,
         "quotable": report.quotable,
         "passed": report.passed,
+        "waivers": list(report.waivers),
         "tasks": [
             {
                 "task": task.task,

@@ -13,7 +13,7 @@ import typer
 from dust_core.declared.change.ledger_command import show_recorded
 from dust_core.declared.change.recording import record_executions
 from dust_core.declared.executors import require_executors
-from dust_core.declared.options import ProfileOption, SpecsOption
+from dust_core.declared.options import DraftOption, ProfileOption, SpecsOption, mark_draft
 from dust_core.declared.pipeline.stages import dvc_yaml
 from dust_core.declared.project import ARTIFACTS, EMBEDDED_PROFILE, SPECS, pipeline_path
 from dust_core.errors import DustError
@@ -30,6 +30,7 @@ def repro(
     ] = None,
     profile: ProfileOption = EMBEDDED_PROFILE,
     specs: SpecsOption = SPECS,
+    draft: DraftOption = False,
 ) -> None:
     """Reproduce stages through DVC and judge them.
 
@@ -41,6 +42,7 @@ def repro(
     from dust_core.declared.specs import load_specs
     from dust_core.declared.specs.names import STAGES
 
+    mark_draft(draft=draft)
     spec_set = load_specs(specs)
     binding = spec_set.profile(profile).quotable
     tasks = {stage: spec_set.stage(stage) for stage in stages or STAGES.values()}
@@ -82,10 +84,13 @@ def _bring_up_to_date(specs: "SpecSet", tasks: Iterable[str], profile: str) -> N
     """Run the stale stages of `tasks`, and fetch the results of the rest."""
     # A clone need not have the intermediate files of stages that are done.
     _dvc("repro", "--pull", "--allow-missing", *_targets(tasks, profile))
-    # `repro` does not fetch the results of a stage that ran elsewhere, but they are judged here.
+    # `repro` does not fetch the results of a stage that ran elsewhere, but they are judged here,
+    # and a baseline is compared with its own task's result.
+    lines = [specs.gate(name) for task in tasks for name in specs.tasks[task].gate]
+    baselines = [line.baseline for line in lines if line.baseline is not None]
     absent = [
         task
-        for task in tasks
+        for task in dict.fromkeys([*tasks, *baselines])
         if not (ARTIFACTS / profile / specs.tasks[task].result_file(task)).is_file()
     ]
     if absent:

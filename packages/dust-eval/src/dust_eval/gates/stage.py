@@ -54,7 +54,9 @@ def with_verdicts(
 
 
 def judge_stage(
-    tasks: Sequence["ResolvedTask"], results: Mapping[str, ResultFile]
+    tasks: Sequence["ResolvedTask"],
+    results: Mapping[str, ResultFile],
+    unproven: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[TaskVerdicts, ...]:
     """The verdicts on the tasks of a stage, in order, escalations settled.
 
@@ -64,8 +66,10 @@ def judge_stage(
     Args:
         tasks: the tasks of the stage.
         results: result files by task, of the runs that the specs declare (`declared_results`).
+        unproven: why a task's result is not proven, by task (`unproven_results`).
     """
-    judged = {task.id: judge_task(task, results) for task in tasks}
+    faults = unproven or {}
+    judged = {task.id: judge_task(task, results, faults.get(task.id, ())) for task in tasks}
     heirs = {
         task.id: task.task.on_failure.escalate
         for task in tasks
@@ -74,19 +78,25 @@ def judge_stage(
     return tuple(_settle(verdicts, judged, heirs, results) for verdicts in judged.values())
 
 
-def judge_task(task: "ResolvedTask", results: Mapping[str, ResultFile]) -> TaskVerdicts:
-    """Judge every candidate of a task by every line of it; `results` as in `judge_stage`."""
+def judge_task(
+    task: "ResolvedTask", results: Mapping[str, ResultFile], unproven: Sequence[str] = ()
+) -> TaskVerdicts:
+    """Judge every candidate of a task by every line of it; `results` as in `judge_stage`.
+
+    Args:
+        unproven: why the task's own result is not proven.
+    """
     plan = resampling(task.workload)
     file = results.get(task.id)
     candidates: Sequence[Result | None] = file.candidates if file else [None]
     verdicts = []
     for name, gate in task.gates.items():
-        line = GateLine(task.id, task.digest, name, gate, plan)
+        line = GateLine(task.id, task.digest, name, gate, plan, task.profile.quotable)
         for candidate in candidates:
             baseline = None
             if candidate is not None and file is not None and gate.baseline is not None:
                 baseline = _baseline(gate.baseline, candidate, file, results)
-            verdicts.append(judge(line, candidate, baseline))
+            verdicts.append(judge(line, candidate, baseline, unproven))
     return TaskVerdicts(task.id, tuple(verdicts))
 
 

@@ -1,11 +1,11 @@
-"""The executors `freeze-workload` (P0-1) and `evaluate-teacher` (P0-2)."""
+"""The executors `freeze-workload` (P0-1), `evaluate-teacher` (P0-2), `judge-teacher` (P0-3)."""
 
 import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dust_core.declared.project import ARTIFACTS
+from dust_core.declared.project import ARTIFACTS, result_of, result_path
 from dust_core.declared.records import (
     MEASURED_FIELDS,
     Measurement,
@@ -96,6 +96,34 @@ def evaluate_teacher(task: ResolvedTask) -> None:
         for role, evaluation in zip(roles, evaluations.values(), strict=True)
     )
     write_results(task, results, {"again": agreement(task, first.measured, again.measured)})
+
+
+def judge_teacher(task: ResolvedTask) -> None:
+    """State the teacher's own primary metric, as its evaluation measured it on the workload.
+
+    Every other line of quality is relative to the teacher, so none of them shows a poor teacher.
+
+    Raises:
+        DustError: the teacher was not evaluated, or the evaluation has no record of it.
+    """
+    execution = begin(task)
+    (evaluation,) = task.task.needs
+    (measured,) = result_of(task, evaluation).candidates
+    primary = task.workload.quality.primary
+    value = getattr(measured.record, primary, None)
+    if value is None:
+        raise DustError(
+            f"{evaluation} has no {primary} of the teacher",
+            where=str(result_path(task, evaluation)),
+            fix=f"run {evaluation} again",
+        )
+    result = build_result(
+        execution,
+        None,
+        Measurement(quantities={primary: value}),
+        artifacts=dict(measured.provenance.artifacts),
+    )
+    write_results(task, (result,), {"teacher": measured.exp_id})
 
 
 def agreement(task: ResolvedTask, first: Measurement, again: Measurement) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The content of the report as values, from specs and result files alone."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from dust_core.declared.records import (
 from dust_core.declared.specs import ResolvedTask, SpecSet, resolve
 from dust_core.declared.specs.names import STAGES
 from dust_core.errors import DustError
-from dust_eval.gates import TaskVerdicts, declared_results, judge_stage
+from dust_eval.gates import TaskVerdicts, declared_results, judge_stage, unproven_results
 from dust_eval.report.comparison import Comparison, compared
 
 NOT_RUN = "not run"
@@ -159,7 +159,8 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
             where=str(folder),
             fix=f"run a stage first: dust repro P0 --profile {profile}",
         )
-    stages = tuple(_stage(specs, stage, resolved, results) for stage in STAGES)
+    unproven = unproven_results(resolved, folder)
+    stages = tuple(_stage(specs, stage, resolved, results, unproven) for stage in STAGES)
     verdicts = {view.id: view.judged.verdicts for stage in stages for view in stage.tasks}
     turns = map(_turns, results.values())
     titles = {
@@ -196,11 +197,12 @@ def _stage(
     stage: str,
     resolved: Mapping[str, ResolvedTask],
     results: Mapping[str, ResultFile],
+    unproven: Mapping[str, Sequence[str]],
 ) -> StageView:
     tasks = [resolved[task] for task in specs.stage(STAGES[stage])]
     views = tuple(
         _view(task, judged, results.get(task.id))
-        for task, judged in zip(tasks, judge_stage(tasks, results), strict=True)
+        for task, judged in zip(tasks, judge_stage(tasks, results, unproven), strict=True)
     )
     title = specs.task_files[tasks[0].id].metadata.title
     return StageView(STAGES[stage], title.removeprefix(STAGES[stage]).lstrip(":, "), views)

@@ -6,9 +6,9 @@ They are repeated here because gates.yaml cannot be checked against itself: docs
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from dust_core.declared.specs.models import METRICS
+from dust_core.declared.specs.models import METRICS, Escalate
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,10 @@ class AgreedLine:
     metric: str
     value: float
     baselines: tuple[str, ...] = ()
+
+    @property
+    def departures(self) -> None:
+        """Not listed: a waiver may depart from any value that is at least as strict."""
 
     @property
     def name(self) -> str:
@@ -48,6 +52,7 @@ LINES: dict[str, tuple[AgreedLine, ...]] = {
     "freeze-workload": (AgreedLine("missing_pairs", 0.0),),
     "train-teacher": (_FINITE,),
     "evaluate-teacher": (_FINITE, AgreedLine("missing_fields", 0.0)),
+    "judge-teacher": (AgreedLine("delta1", 0.65),),
     "distill": (_KEPT,),
     "select-student": (_KEPT,),
     "ptq": (_KEPT,),
@@ -65,8 +70,36 @@ LINES: dict[str, tuple[AgreedLine, ...]] = {
 }
 """The agreed lines by executor (`does`), so that a new task has the lines of its kind."""
 
-ON_FAILURE: dict[str, str] = {"distill": "stop", "ptq": "escalate: Q-2", "prune": "stop"}
-"""The agreed `on_failure` by executor (`does`), where the design fixes it."""
+Action = Literal["stop", "escalate", "record"]
+"""What a missed line leads to."""
+
+STRICTNESS: tuple[Action, ...] = ("record", "escalate", "stop")
+"""The actions from the laxest to the strictest."""
+
+ON_FAILURE: dict[str, Action] = {
+    "freeze-workload": "stop",
+    "train-teacher": "stop",
+    "evaluate-teacher": "stop",
+    "judge-teacher": "record",
+    "distill": "stop",
+    "select-student": "stop",
+    "ptq": "escalate",
+    "qat": "stop",
+    "build-engine": "stop",
+    "evaluate-quant": "record",
+    "choose-student": "stop",
+    "qat-student": "stop",
+    "evaluate-kq": "record",
+    "prune": "stop",
+    "evaluate-pruned": "record",
+    "ablate-keep": "record",
+    "ablate-calibration": "record",
+    "ablate-loss": "record",
+}
+"""The agreed `on_failure` by executor (`does`). A task may have a stricter action."""
+
+TAKES_OVER: dict[str, str] = {"ptq": "qat"}
+"""Which kind of task may take over from which: executor -> executor of the task in its place."""
 
 SCHEDULED = "K-3"
 """The student with a schedule for which the design requires only a stable curve. K-4 judges its
@@ -86,11 +119,26 @@ def agreed_lines(task_id: str, task: Mapping[str, Any]) -> tuple[AgreedLine, ...
     return (_STABLE,) if task_id == SCHEDULED else (*lines, _STABLE)
 
 
-def agreed_failure(task_id: str, task: Mapping[str, Any]) -> str | None:
-    """The agreed `on_failure` of a task; None where the task may choose."""
+def agreed_failure(task_id: str, task: Mapping[str, Any]) -> Action | None:
+    """The agreed `on_failure` of a task; None where nothing was agreed for its executor."""
     if task_id == SCHEDULED and _has_schedule(task):
-        return None
+        return "record"
     return ON_FAILURE.get(str(task.get("does")))
+
+
+def action_of(on_failure: Any) -> Action | None:
+    """The action of an `on_failure`, as it is written or as a model; None where it has none."""
+    if isinstance(on_failure, Escalate) or (
+        isinstance(on_failure, Mapping) and "escalate" in on_failure
+    ):
+        return "escalate"
+    return next((action for action in STRICTNESS if action == on_failure), None)
+
+
+def is_weaker(on_failure: Any, agreed: Any) -> bool:
+    """Whether an action is laxer than another: `record` than `escalate`, and this than `stop`."""
+    is_, was = action_of(on_failure), action_of(agreed)
+    return is_ is not None and was is not None and STRICTNESS.index(is_) < STRICTNESS.index(was)
 
 
 def _has_schedule(task: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ gate or none. So lines are compared task by task, whatever their names.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Generic, Literal, Protocol, TypeVar
 
 from dust_core.declared.specs.models import METRICS, Gate, Waiver
@@ -19,9 +19,15 @@ LETS_MORE_THROUGH: frozenset[Direction] = frozenset({"loosened", "moved", "dropp
 can be compared. A line against another baseline is a different line, however strict its number. A
 dropped line has no value."""
 
+LONGEST = timedelta(days=180)
+"""How far ahead a waiver may expire."""
+
 
 class Bound(Protocol):
-    """What a line requires: a value of a metric, against one of some baselines."""
+    """What a line requires: a value of a metric, against one of some baselines.
+
+    `departures` are the values that a waiver may name as `from`; None for a line as it was agreed.
+    """
 
     @property
     def metric(self) -> str: ...
@@ -29,6 +35,8 @@ class Bound(Protocol):
     def value(self) -> float: ...
     @property
     def baselines(self) -> tuple[str, ...]: ...
+    @property
+    def departures(self) -> frozenset[float] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,14 @@ class HeldLine:
         against = f" against {gate.baseline}" if gate.baseline else ""
         return f"{gate.metric} {gate.op} {gate.value:g} {gate.unit}{against}"
 
-    def waiver_on(self, day: date) -> Waiver | None:
-        """The line's waiver, if it is valid on that day."""
+    @property
+    def departures(self) -> frozenset[float]:
+        """The values that a waiver of a looser line may name as `from`.
+
+        They are the line's value and, while a waiver permits it, the value from before that.
+        """
         waiver = self.gate.waiver
-        return waiver if waiver is not None and waiver.expires >= day else None
+        return frozenset({self.value} if waiver is None else {self.value, waiver.from_})
 
 
 B = TypeVar("B", bound=Bound)
@@ -78,9 +90,14 @@ class LineDifference(Generic[B]):
     new: HeldLine | None
 
     def waiver_on(self, day: date) -> Waiver | None:
-        """The waiver that permits the difference on that day."""
-        loosened = self.direction == "loosened" and self.new is not None
-        return self.new.waiver_on(day) if loosened and self.new else None
+        """The waiver that permits the difference on that day: it is neither expired nor of another
+        scope.
+        """
+        if self.direction != "loosened" or self.new is None or self.old is None:
+            return None
+        waiver = self.new.gate.waiver
+        valid = waiver is not None and day <= waiver.expires <= day + LONGEST
+        return waiver if waiver and valid and in_scope(self.old, self.new) else None
 
     def refused_on(self, day: date) -> bool:
         """Whether the new line lets more through and no waiver permits it."""
@@ -121,6 +138,31 @@ def line_differences(old: Sequence[B], new: Sequence[HeldLine]) -> Iterator[Line
             yield LineDifference("added", None, held)
 
 
+def in_scope(old: Bound, new: HeldLine) -> bool:
+    """Whether the waiver of a loosened line permits this loosening: from this value to that.
+
+    A waiver departs from the value at the base. Without a base it departs from the agreed value, or
+    from a stricter value that the project has had since.
+    """
+    waiver = new.gate.waiver
+    if waiver is None or is_looser(new.metric, waiver.to, new.value):
+        return False
+    if old.departures is None:
+        return not is_looser(new.metric, old.value, waiver.from_)
+    return waiver.from_ in old.departures
+
+
+def is_looser(metric: str, old: float, new: float) -> bool:
+    """Whether a value of a metric lets more through than another; for `==` any other value does."""
+    match METRICS[metric].op:
+        case "<=":
+            return new > old
+        case ">=":
+            return new < old
+        case "==":
+            return new != old
+
+
 def _on_one_baseline(line: Bound, held: HeldLine) -> bool:
     if not line.baselines or not held.baselines:
         return line.baselines == held.baselines
@@ -147,11 +189,4 @@ def _direction(old: Bound, new: Bound) -> Direction | None:
     """Whether `new` lets more or less through than `old`, on the same metric and baseline."""
     if new.value == old.value:
         return None
-    match METRICS[old.metric].op:
-        case "<=":
-            return "loosened" if new.value > old.value else "tightened"
-        case ">=":
-            return "loosened" if new.value < old.value else "tightened"
-        case "==":
-            # A different exact value accepts what the old value refuses.
-            return "loosened"
+    return "loosened" if is_looser(old.metric, old.value, new.value) else "tightened"

@@ -3,13 +3,17 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.project import SPECS
 from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.agreed.owners import Approvers
+    from dust_core.declared.change.git import Repository, Revision
 
 
 class DiffFormat(StrEnum):
@@ -61,7 +65,8 @@ def diff(
             where=str(specs),
             fix="run this in the project's folder, or use --specs",
         )
-    changes = difference(old, new, current, datetime.now(UTC).date())
+    approvers = _approvers(repository, target, fork, tip, folder, with_user=head is None)
+    changes = difference(old, new, current, datetime.now(UTC).date(), approvers)
     typer.echo(render(changes) if form is DiffFormat.MARKDOWN else as_json(changes), nl=False)
     if changes.refusals:
         raise typer.Exit(1)
@@ -91,3 +96,25 @@ def _project(specs: Path) -> tuple[Path, str]:
     """The folder of the project, and the name of the folder of the specs in it."""
     whole = specs.resolve()
     return whole.parent, whole.name
+
+
+def _approvers(
+    repository: "Repository",
+    target: "Revision",
+    fork: "Revision",
+    tip: "Revision",
+    specs: str,
+    *,
+    with_user: bool,
+) -> "Approvers":
+    """Who may approve a waiver by the base, and who may not because he changes the specs.
+
+    Args:
+        with_user: whether changes that are not committed yet are under review too.
+    """
+    from dust_core.declared.agreed.owners import CODEOWNERS, Approvers, authors_of, owners_of
+
+    owners = repository.files(target, CODEOWNERS).get(CODEOWNERS, b"").decode("utf-8", "replace")
+    persons = repository.authors(fork, tip, specs)
+    persons += repository.user() if with_user else []
+    return Approvers(owners_of(owners), authors_of(persons))

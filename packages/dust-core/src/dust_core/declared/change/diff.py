@@ -5,27 +5,31 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from dust_core.declared.agreed.owners import Approvers
 from dust_core.declared.change.chain import Chain
+from dust_core.declared.change.files import FileChange, file_changes
+from dust_core.declared.change.heirs import renamed as renamed_tasks
 from dust_core.declared.change.immutable import Conflict, conflicts
-from dust_core.declared.change.lines import LineChange, WaiverChange, line_changes, waiver_changes
+from dust_core.declared.change.lines import LineChange, line_changes
+from dust_core.declared.change.protected import ProtectedChange, protected_changes
 from dust_core.declared.change.snapshot import Snapshot
 from dust_core.declared.change.stages import stages
 from dust_core.declared.change.stale import PROFILES, Stale, stale_stages
 from dust_core.declared.change.values import (
     ABSENT,
     FieldChange,
-    Values,
     compare,
-    differences,
-    flatten,
 )
+from dust_core.declared.change.waivers import WaiverChange, waiver_changes
+from dust_core.declared.checks.finding import Finding
+from dust_core.declared.checks.of_specs import invalid_specs
 from dust_core.declared.project import EMBEDDED_PROFILE
 from dust_core.declared.records.ledger import LedgerLine
-from dust_core.declared.specs.models import SpecFile, Task
+from dust_core.declared.specs.models import Task
 from dust_core.errors import DustError
 
-_IDENTITY = ("run", "exp_id", "outputs")
-"""Fields that a renamed task may have changed with its id."""
+_DANGLING = ("REF001", "REF002", "REF004", "REF008", "REF009")
+"""The rules on names of tasks and lines that are not there, or that lead in a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +54,6 @@ class TaskChange:
 
 
 @dataclass(frozen=True, slots=True)
-class FileChange:
-    """What changed in a spec file apart from its tasks and lines.
-
-    Attributes:
-        path: the file.
-        event: added, removed or changed.
-        fields: what decides and changed; empty for an added or removed file.
-        prose: what only describes and changed.
-    """
-
-    path: str
-    event: str
-    fields: tuple[FieldChange, ...]
-    prose: tuple[FieldChange, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """Everything that the report shows a reviewer.
 
@@ -77,6 +64,8 @@ class Difference:
         files: what changed in spec files apart from tasks and lines.
         lines: success lines that changed.
         waivers: what became of waivers.
+        protected: values that are no lines, decide what passes, and changed.
+        invalid: what the rules of the validator refuse about the head's specs by themselves.
         conflicts: executed tasks that the change rewrites.
         stale: stages to run because of the change, whatever the profile.
         stale_by_profile: the stages that a change of a profile adds to those, by profile.
@@ -84,6 +73,7 @@ class Difference:
         appended: executions that the change adds to the ledger.
         broken: why the executions of the head do not continue those of the base, in sentences.
         hours: GPU hours expected of each task of the head.
+        gpu_profiles: the profiles of the head that run on a GPU; the hours are estimates for them.
         unreadable: why the head's specs cannot be read; everything else is empty then.
     """
 
@@ -93,6 +83,8 @@ class Difference:
     files: tuple[FileChange, ...] = ()
     lines: tuple[LineChange, ...] = ()
     waivers: tuple[WaiverChange, ...] = ()
+    protected: tuple[ProtectedChange, ...] = ()
+    invalid: tuple[Finding, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     stale: Mapping[str, Stale] = field(default_factory=dict)
     stale_by_profile: Mapping[str, Mapping[str, Stale]] = field(default_factory=dict)
@@ -100,6 +92,7 @@ class Difference:
     appended: tuple[LedgerLine, ...] = ()
     broken: tuple[str, ...] = ()
     hours: Mapping[str, float] = field(default_factory=dict)
+    gpu_profiles: tuple[str, ...] = ()
     unreadable: str = ""
 
     @property
@@ -107,9 +100,28 @@ class Difference:
         """Why this must not be merged as it is; empty if it may be merged."""
         reasons = [self.unreadable] if self.unreadable else []
         reasons += [line.refusal for line in self.lines if line.refused]
+        reasons += [waiver.refusal for waiver in self.waivers if waiver.refusal]
+        reasons += [change.refusal for change in self.protected if change.refused]
         reasons += [conflict.refusal for conflict in self.conflicts]
         reasons += self.broken
+        reasons += [finding.sentence for finding in self.invalid if not self._says(finding)]
         return tuple(dict.fromkeys(reasons))  # a task executed under two profiles gives one reason
+
+    def _says(self, finding: Finding) -> bool:
+        """Whether a refused line gives the same reason as a finding of the validator."""
+        subject = finding.found.partition(":")[0]
+        refused = [line for line in self.lines if line.refused]
+        match finding.rule:
+            case "GATE001":
+                return any(line.new is not None and line.new.name == subject for line in refused)
+            case "GATE005":
+                return any(subject in line.tasks for line in refused)
+            case "GATE007":
+                return any(line.direction == "moved" for line in refused)
+            case "GATE014":
+                return any(waiver.refusal for waiver in self.waivers)
+            case _:
+                return False
 
     @property
     def means_something(self) -> bool:
@@ -118,6 +130,7 @@ class Difference:
             self.unreadable
             or self.lines
             or self.waivers
+            or self.invalid
             or self.conflicts
             or self.broken
             or self.appended
@@ -134,13 +147,25 @@ class Difference:
         return sum(task.hours[1] - task.hours[0] for task in self.tasks)
 
     @property
+    def stages_to_run(self) -> tuple[str, ...]:
+        """The stages that have to run because of the change, under any profile."""
+        added = (task for stages in self.stale_by_profile.values() for task in stages)
+        return tuple(dict.fromkeys((*self.stale, *added)))
+
+    @property
     def hours_to_run(self) -> float:
         """GPU hours of the stages that have to run because of the change."""
-        tasks = {*self.stale, *(task for group in self.stale_by_profile.values() for task in group)}
-        return sum(self.hours[task] for task in tasks)
+        on_gpu = (self.stale_by_profile.get(profile, {}) for profile in self.gpu_profiles)
+        return sum(self.hours[task] for stages in (self.stale, *on_gpu) for task in stages)
 
 
-def difference(old: Snapshot, new: Snapshot, tip: Snapshot, today: date) -> Difference:
+def difference(
+    old: Snapshot,
+    new: Snapshot,
+    tip: Snapshot,
+    today: date,
+    approvers: Approvers = Approvers(),  # noqa: B008 - frozen
+) -> Difference:
     """Compare two snapshots of the specs.
 
     Args:
@@ -148,6 +173,7 @@ def difference(old: Snapshot, new: Snapshot, tip: Snapshot, today: date) -> Diff
         new: the head.
         tip: the base as it is now, which may have executed more since.
         today: the day on which waivers are judged.
+        approvers: who may approve a waiver, by the base and the commits under review.
 
     Raises:
         DustError: the specs of the base cannot be read.
@@ -158,10 +184,14 @@ def difference(old: Snapshot, new: Snapshot, tip: Snapshot, today: date) -> Diff
         new.gates, new.profiles  # noqa: B018 - read here, so that a fault is reported for the head
     except DustError as error:
         return Difference(old.name, new.name, unreadable=_said_by(error))
-    renamed = dict(_renamed(before, after))
-    stale, by_profile = _stale(old, new)
+    renamed = renamed_tasks(before, after)
+    invalid = invalid_specs(new.specs, approvers.owners) if new.has_specs else ()
+    # A task that names what is not there has no stage and no digest.
+    is_whole = not any(finding.rule in _DANGLING for finding in invalid)
+    stale, by_profile = _stale(old, new) if is_whole else ({}, {})
     chain = Chain(tip, old, new)
     before_change = chain.before
+    locked = [entry.locked for entry in before_change if entry.locked is not None]
     profiles: dict[str, list[str]] = {}
     for executed in before_change:
         profiles.setdefault(executed.attempt.task, []).append(executed.profile)
@@ -169,35 +199,28 @@ def difference(old: Snapshot, new: Snapshot, tip: Snapshot, today: date) -> Diff
         base=old.name,
         head=new.name,
         tasks=tuple(_task_changes(before, after, renamed)),
-        files=tuple(_file_changes(old, new)),
+        files=tuple(file_changes(old, new)),
         lines=line_changes(old, new, today, renamed=renamed),
-        waivers=waiver_changes(old, new, today),
-        conflicts=tuple(conflicts(old, new, before_change, chain.fresh, renamed)),
+        waivers=waiver_changes(old, new, today, approvers),
+        protected=protected_changes(old, new, locked, today, renamed),
+        invalid=invalid,
+        conflicts=tuple(conflicts(old, new, before_change, chain.fresh, renamed))
+        if is_whole
+        else (),
         stale=stale,
         stale_by_profile=by_profile,
         executed={task: tuple(names) for task, names in profiles.items()},
         appended=chain.appended,
         broken=chain.refusals,
         hours={task: spec.expected_gpu_hours for task, spec in after.items()},
+        gpu_profiles=tuple(
+            name for name, profile in new.profiles.items() if profile.device.kind == "cuda"
+        ),
     )
 
 
 def _said_by(error: DustError) -> str:
     return f"{error.where}: {error.what}" if error.where else error.what
-
-
-def _renamed(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[tuple[str, str]]:
-    """Tasks of which only the id and what follows from it changed: new id -> old id."""
-    gone = [task for task in before if task not in after]
-    for task in after:
-        if task in before:
-            continue
-        for former in gone:
-            fields = compare(before[former], after[task])
-            if all(change.field in _IDENTITY for change in fields):
-                gone.remove(former)
-                yield task, former
-                break
 
 
 def _task_changes(
@@ -219,31 +242,6 @@ def _task_changes(
         if fields or prose or event != "changed":
             hours = tuple(side.expected_gpu_hours if side else 0.0 for side in (was, is_))
             yield TaskChange(task, event, former, fields, prose, (hours[0], hours[1]))
-
-
-def _file_changes(old: Snapshot, new: Snapshot) -> Iterator[FileChange]:
-    before, after = old.models, new.models
-    for path in dict.fromkeys((*after, *before)):
-        if path not in before:
-            yield FileChange(path, "added", (), ())
-        elif path not in after:
-            yield FileChange(path, "removed", (), ())
-        else:
-            fields, prose = (
-                differences(_beside_tasks(before[path], is_), _beside_tasks(after[path], is_))
-                for is_ in (False, True)
-            )
-            if fields or prose:
-                yield FileChange(path, "changed", fields, prose)
-
-
-def _beside_tasks(file: SpecFile, prose: bool) -> Values:
-    """A spec file's values without its tasks and lines, which are compared one by one."""
-    return {
-        path.removeprefix("spec."): value
-        for path, value in flatten(file, prose=prose).items()
-        if not path.startswith(("spec.tasks.", "spec.gates."))
-    }
 
 
 def _stale(old: Snapshot, new: Snapshot) -> tuple[dict[str, Stale], dict[str, dict[str, Stale]]]:

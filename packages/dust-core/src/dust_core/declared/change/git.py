@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,10 +110,35 @@ class Repository:
                 where=f"{revision}: {', '.join(folders_or_files)}",
                 fix="keep data out of the folder of the specs",
             )
-        return {
-            path: self._checked("cat-file", "blob", blob)
-            for path, blob in (self._entry(revision, entry) for entry in entries)
-        }
+        blobs = dict(self._entry(revision, entry) for entry in entries)
+        return dict(zip(blobs, self._contents(blobs.values()), strict=True))
+
+    def _contents(self, blobs: Iterable[str]) -> Iterator[bytes]:
+        """The contents of blobs, in order, read by one process."""
+        answer = self._checked("cat-file", "--batch", asked="".join(f"{blob}\n" for blob in blobs))
+        start = 0
+        while start < len(answer):
+            begin = answer.index(b"\n", start) + 1  # after a line of id, type and size
+            end = begin + int(answer[start:begin].split()[-1])
+            yield answer[begin:end]
+            start = end + 1  # each content ends with a newline of its own
+
+    def authors(self, base: Revision, head: Revision, *paths: str) -> list[str]:
+        """Everybody who wrote, committed or co-wrote what touches paths since `base`, as
+        `name<TAB>email`.
+        """
+        form = "%an%x09%ae%n%cn%x09%ce%n%(trailers:key=Co-authored-by,valueonly)"
+        log = self._checked(
+            "log", "--full-history", f"--format={form}", f"{base.commit}..{head.commit}", "--",
+            *(self.prefix + path for path in paths),
+        )  # fmt: skip
+        return [_person(line) for line in log.decode("utf-8", "replace").splitlines() if line]
+
+    def user(self) -> list[str]:
+        """Who would write the next commit, as `authors` has it; empty where git knows nobody."""
+        ident = self._run("var", "GIT_AUTHOR_IDENT")
+        text = ident.stdout.decode("utf-8", "replace").rpartition(">")[0]
+        return [] if ident.returncode else [_person(f"{text}>")]
 
     def changed_files(self, base: Revision, head: Revision | None) -> list[tuple[str, str]]:
         """The status and path, from `prefix`, of each file that differs between two commits.
@@ -173,8 +199,8 @@ class Repository:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return _git(self.root, *arguments)
 
-    def _checked(self, *arguments: str) -> bytes:
-        done = self._run(*arguments)
+    def _checked(self, *arguments: str, asked: str = "") -> bytes:
+        done = _git(self.root, *arguments, asked=asked)
         if done.returncode:
             raise DustError(
                 f"'git {arguments[0]}' failed: {_first_line(done.stderr)}",
@@ -184,7 +210,13 @@ class Repository:
         return done.stdout
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _person(text: str) -> str:
+    """`Name <email>` as `Name<TAB>email`; other text as it is."""
+    name, mark, email = text.strip().partition("<")
+    return f"{name.strip()}\t{email.rstrip('>')}" if mark else text
+
+
+def _git(folder: Path, *arguments: str, asked: str = "") -> subprocess.CompletedProcess[bytes]:
     # Paths are literal, and git writes nothing to the repository, not even its index.
     environment = {
         **os.environ, "GIT_LITERAL_PATHSPECS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C",
@@ -195,7 +227,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
             cwd=folder,
             env=environment,
             capture_output=True,
-            stdin=subprocess.DEVNULL,
+            input=asked.encode("ascii"),
             timeout=TIMEOUT_S,
             check=False,
         )

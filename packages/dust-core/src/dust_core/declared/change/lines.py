@@ -1,9 +1,13 @@
-"""Success lines that a change loosens or tightens, each with its tasks."""
+"""Success lines that a change loosens or tightens, each with its tasks.
+
+Lines belong to stage and kind, not to ids: the task in another's place has at least its lines, and
+a new task those of its kind.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from dust_core.declared.agreed.design import AgreedLine, agreed_lines
 from dust_core.declared.agreed.lines import (
@@ -14,10 +18,13 @@ from dust_core.declared.agreed.lines import (
     held_to,
     line_differences,
 )
-from dust_core.declared.specs.models import Gate, Task, Waiver
+from dust_core.declared.change.heirs import formers, kind_of
+from dust_core.declared.specs.models import Task, Waiver
 
 if TYPE_CHECKING:
     from dust_core.declared.change.snapshot import Snapshot
+
+_Difference = LineDifference[HeldLine | AgreedLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +59,6 @@ class LineChange:
         return f"the line {name} is {self.direction}{held}, which no waiver permits"
 
 
-@dataclass(frozen=True, slots=True)
-class WaiverChange:
-    """A waiver that was added, removed or changed, or that has expired."""
-
-    line: str
-    event: Literal["added", "changed", "removed", "expired"]
-    waiver: Waiver
-
-
 def line_changes(
     old: "Snapshot", new: "Snapshot", today: date, *, renamed: Mapping[str, str]
 ) -> tuple[LineChange, ...]:
@@ -70,29 +68,14 @@ def line_changes(
         old: the specs at the base.
         new: the specs at the head.
         today: the day on which waivers are judged.
-        renamed: tasks that only have another id: the new one -> the old one.
+        renamed: tasks that are in the place of another: the new one -> the old one.
     """
-    concerned: dict[LineDifference[HeldLine | AgreedLine], list[str]] = {}
-    for task_id, task in new.tasks.items():
-        former = old.tasks.get(renamed.get(task_id, task_id))
-        after = held_to(new.gates, task.gate)
-        for difference in line_differences(_before(old, former, task_id, task), after):
-            # For a new task only the agreed lines that it lacks or loosens are reported.
-            if former is not None or difference.direction in LETS_MORE_THROUGH:
-                concerned.setdefault(difference, []).append(task_id)
-    seen = {
-        line.name
-        for difference in concerned
-        for line in (difference.old, difference.new)
-        if line is not None
-    }
-    for name in new.gates:
-        if name in old.gates and name not in seen:
-            # No task on either side has this line yet, but a later task may name it.
-            unused: list[HeldLine | AgreedLine] = [HeldLine(name, old.gates[name])]
-            for difference in line_differences(unused, held_to(new.gates, [name])):
-                concerned.setdefault(difference, [])
-    return tuple(
+    concerned: dict[_Difference, list[str]] = {}
+    for difference, task in (*_of_tasks(old, new, renamed), *_of_unused_lines(old, new)):
+        tasks = concerned.setdefault(difference, [])
+        if task:
+            tasks.append(task)
+    changes = [
         LineChange(
             difference.direction,
             difference.old,
@@ -102,35 +85,81 @@ def line_changes(
             difference.refused_on(today),
         )
         for difference, tasks in concerned.items()
-    )
+    ]
+    return (*changes, *_of_removed_tasks(old, new, renamed))
 
 
-def _before(
-    old: "Snapshot", former: Task | None, task_id: str, task: Task
-) -> list[HeldLine | AgreedLine]:
-    """The lines to compare a task's with: those of the base or, for a new task, of its kind."""
-    if former is not None:
-        return [*held_to(old.gates, former.gate)]
-    return [*(agreed_lines(task_id, task.model_dump()) or ())]
+def _of_tasks(
+    old: "Snapshot", new: "Snapshot", renamed: Mapping[str, str]
+) -> Iterator[tuple[_Difference, str]]:
+    """How the lines of each task differ from those of the task in whose place it is.
+
+    For a new task only the lines of its kind that it lacks or loosens are reported.
+    """
+    places = dict(formers(old.tasks, new.tasks, renamed))
+    for task_id, task in new.tasks.items():
+        former = places.get(task_id)
+        before: list[HeldLine | AgreedLine]
+        if former is not None:
+            before = [*held_to(old.gates, old.tasks[former].gate)]
+        else:
+            before = _of_kind(old, task_id, task)
+        for difference in line_differences(before, held_to(new.gates, task.gate)):
+            if former is not None or difference.direction in LETS_MORE_THROUGH:
+                yield difference, task_id
 
 
-def waiver_changes(old: "Snapshot", new: "Snapshot", today: date) -> tuple[WaiverChange, ...]:
-    """The changes of waivers, line by line; expired waivers are reported however old they are."""
-    return tuple(
-        change
-        for name in dict.fromkeys((*new.gates, *old.gates))
-        for change in _waiver_events(name, old.gates.get(name), new.gates.get(name), today)
-    )
+def _of_kind(old: "Snapshot", task_id: str, task: Task) -> list[HeldLine | AgreedLine]:
+    """The lines of a new task: those agreed for its kind, or as the base has tightened them."""
+    lines: list[HeldLine | AgreedLine] = [*(agreed_lines(task_id, task.model_dump()) or ())]
+    siblings = [
+        held
+        for name, sibling in old.tasks.items()
+        if kind_of(name, sibling) == kind_of(task_id, task)
+        for held in held_to(old.gates, sibling.gate)
+    ]
+    for place in range(len(lines)):
+        for held in siblings:
+            if any(d.direction == "tightened" for d in line_differences([lines[place]], [held])):
+                lines[place] = held
+    return lines
 
 
-def _waiver_events(
-    name: str, old: Gate | None, new: Gate | None, today: date
-) -> Iterator[WaiverChange]:
-    before = old.waiver if old else None
-    after = new.waiver if new else None
-    if before and not after:
-        yield WaiverChange(name, "removed", before)
-    if after and after != before:
-        yield WaiverChange(name, "changed" if before else "added", after)
-    if after and after.expires < today:
-        yield WaiverChange(name, "expired", after)
+def _of_unused_lines(old: "Snapshot", new: "Snapshot") -> Iterator[tuple[_Difference, str]]:
+    """How lines differ that no task has on either side; a later task may name them."""
+    used = {name for side in (old, new) for task in side.tasks.values() for name in task.gate}
+    for name in new.gates:
+        if name in old.gates and name not in used:
+            unused: list[HeldLine | AgreedLine] = [HeldLine(name, old.gates[name])]
+            for difference in line_differences(unused, held_to(new.gates, [name])):
+                yield difference, ""
+
+
+def _of_removed_tasks(
+    old: "Snapshot", new: "Snapshot", renamed: Mapping[str, str]
+) -> Iterator[LineChange]:
+    """The lines of tasks in whose place no task is.
+
+    Another task of the same stage and kind may hold them still: then fewer tasks hold the line,
+    which is reported. Without such a task nothing holds it any more, which is refused.
+    """
+    kept = {former for _, former in formers(old.tasks, new.tasks, renamed)}
+    dropped: dict[tuple[HeldLine, bool], list[str]] = {}
+    for former, task in old.tasks.items():
+        if former in kept:
+            continue
+        heirs = [
+            held_to(new.gates, heir.gate)
+            for name, heir in new.tasks.items()
+            if kind_of(name, heir) == kind_of(former, task)
+        ]
+        for line in held_to(old.gates, task.gate):
+            is_held = any(_holds(held, line) for held in heirs)
+            dropped.setdefault((line, not is_held), []).append(former)
+    for (line, refused), tasks in dropped.items():
+        yield LineChange("dropped", line, None, tuple(tasks), None, refused)
+
+
+def _holds(held: list[HeldLine], line: HeldLine) -> bool:
+    """Whether lines require at least what a line does."""
+    return not any(d.direction in LETS_MORE_THROUGH for d in line_differences([line], held))

@@ -1,44 +1,69 @@
-"""A difference as the Markdown that a reviewer reads."""
+"""A difference as the Markdown that a reviewer reads: the decision first, then its grounds."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from dust_core.declared.agreed.design import AgreedLine
 from dust_core.declared.agreed.lines import LETS_MORE_THROUGH, HeldLine
-from dust_core.declared.change.diff import Difference, FileChange, TaskChange
+from dust_core.declared.change.details import details
+from dust_core.declared.change.diff import Difference
 from dust_core.declared.change.lines import LineChange
-from dust_core.declared.change.stale import Stale
-from dust_core.declared.change.text import code, codes, counted, hours, signed, table
-from dust_core.declared.change.values import FieldChange
+from dust_core.declared.change.protected import ProtectedChange
+from dust_core.declared.change.text import (
+    code,
+    codes,
+    counted,
+    hours,
+    signed,
+    table,
+    was_and_is,
+)
+
+NAMED = 6
+"""How many stages the decision names."""
 
 
 def render(change_set: Difference) -> str:
     """The whole report, the most urgent part first; empty sections are left out."""
     parts = [
-        "## What this changes in meaning",
+        *_decision(change_set),
         f"{code(change_set.head)} compared with {code(change_set.base)}.",
-        *_refusals(change_set),
         *_summary(change_set),
         *_lines(change_set),
-        *_tasks(change_set),
-        *_files(change_set),
-        *_stale(change_set),
+        *_protected(change_set),
         *_waivers(change_set),
-        *_prose(change_set),
+        *details(change_set),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _refusals(change_set: Difference) -> Iterator[str]:
-    if change_set.refusals:
-        items = "\n".join(f"- {code(reason)}" for reason in change_set.refusals)
-        yield f"**Not to be merged as it is:**\n\n{items}"
-
-
-def _summary(change_set: Difference) -> Iterator[str]:
+def _decision(change_set: Difference) -> Iterator[str]:
+    """Whether this may be merged, why not, and what approving it approves."""
+    reasons = change_set.refusals
+    if reasons:
+        yield f"## Not to be merged as it is: {counted(len(reasons), 'reason')}"
+        yield "\n".join(f"- {code(reason)}" for reason in reasons)
+    else:
+        yield "## May be merged"
     if change_set.unreadable:
         return
     if not change_set.means_something:
         yield "**No change in meaning.** Approving this approves no experiment."
+    elif not reasons:
+        yield f"**Approving this approves {_approved(change_set)}.**"
+
+
+def _approved(change_set: Difference) -> str:
+    stages = change_set.stages_to_run
+    if not stages:
+        return "no experiment: no stage has to run"
+    spent = hours(change_set.hours_to_run)
+    more = f" and {len(stages) - NAMED} more" if len(stages) > NAMED else ""
+    named = f"{codes(stages[:NAMED])}{more}"
+    return f"{counted(len(stages), 'stage')} to run and {spent} GPU hours ({named})"
+
+
+def _summary(change_set: Difference) -> Iterator[str]:
+    if change_set.unreadable or not change_set.means_something:
         return
     events = [task.event for task in change_set.tasks if task.event != "changed" or task.fields]
     tasks = ", ".join(
@@ -46,23 +71,19 @@ def _summary(change_set: Difference) -> Iterator[str]:
         for event in ("added", "removed", "renamed", "changed")
         if event in events
     )
-    loosened = sum(line.direction in LETS_MORE_THROUGH for line in change_set.lines)
-    rows = [
-        ("tasks", tasks or "none"),
-        ("success lines", _counts(len(change_set.lines) - loosened, loosened)),
-        ("stages to run", str(len(change_set.stale)) if change_set.stale else "none"),
-        ("GPU hours of all tasks", signed(change_set.hours_added)),
-        ("GPU hours to run", hours(change_set.hours_to_run)),
-    ]
-    yield table(("what changes", "how much"), rows)
-    yield (
-        "GPU hours are the specs' estimates for the full profile. Approving this approves "
-        f"{hours(change_set.hours_to_run)} of them."
-    )
+    worse = sum(line.direction in LETS_MORE_THROUGH for line in change_set.lines)
+    cells = {
+        "success lines": _counts(len(change_set.lines) - worse, worse),
+        "tasks": tasks or "none",
+        "stages to run": str(len(change_set.stages_to_run) or "none"),
+        "GPU hours to run": hours(change_set.hours_to_run),
+        "GPU hours of all tasks": signed(change_set.hours_added),
+    }
+    yield table(tuple(cells), [tuple(cells.values())])
 
 
 def _counts(unloosened: int, loosened: int) -> str:
-    words = [f"{loosened} loosened"] if loosened else []
+    words = [f"**{loosened} loosened or dropped**"] if loosened else []
     words += [f"{unloosened} tightened or added"] if unloosened else []
     return ", ".join(words) or "none"
 
@@ -70,10 +91,13 @@ def _counts(unloosened: int, loosened: int) -> str:
 def _lines(change_set: Difference) -> Iterator[str]:
     if change_set.lines:
         yield "### Success lines"
+        urgent_first = sorted(
+            change_set.lines, key=lambda line: line.direction not in LETS_MORE_THROUGH
+        )
         rows = (
             (_name(line), f"**{line.direction}**", _text(line.old), _text(line.new),
              codes(line.tasks) or "no task", _permission(line))
-            for line in change_set.lines
+            for line in urgent_first
         )  # fmt: skip
         yield table(("line", "direction", "was", "is", "held to it", "waiver"), rows)
 
@@ -95,72 +119,32 @@ def _permission(line: LineChange) -> str:
     return "**missing**" if line.direction == "loosened" else "**not possible**"
 
 
-def _tasks(change_set: Difference) -> Iterator[str]:
-    shown = [task for task in change_set.tasks if task.event != "changed" or task.fields]
-    if not shown:
-        return
-    yield "### Tasks"
-    for change in shown:
-        yield _heading(change, change_set)
-        if change.event == "added":
-            yield table(("field", "value"), ((code(f.field), code(f.new)) for f in change.fields))
-        elif change.event != "removed" and change.fields:
-            yield _fields(change.fields)
-
-
-def _heading(change: TaskChange, change_set: Difference) -> str:
-    was, is_ = change.hours
-    text = f"**{change.task}** {change.event}"
-    if change.event == "renamed":
-        text = f"**{change.former}** renamed to **{change.task}**"
-    if was != is_:
-        text += f", {signed(is_ - was)} GPU hours"
-    if profiles := change_set.executed.get(change.former):
-        text += f"; executed under {codes(profiles)}"
-    return text
-
-
-def _fields(fields: Iterable[FieldChange]) -> str:
-    rows = ((code(field.field), code(field.old), code(field.new)) for field in fields)
-    return table(("field", "was", "is"), rows)
-
-
-def _files(change_set: Difference) -> Iterator[str]:
-    shown = [file for file in change_set.files if file.event != "changed" or file.fields]
-    if shown:
-        yield "### Workload, profiles, and what tasks share"
-    for change in shown:
-        yield f"{code(change.path)} {change.event}"
-        if change.fields:
-            yield _fields(change.fields)
-
-
-def _stale(change_set: Difference) -> Iterator[str]:
-    if change_set.stale:
-        yield "### Stages to run"
-        yield _stale_table(change_set, change_set.stale.values())
-    for profile, stages in change_set.stale_by_profile.items():
-        more = "also, " if change_set.stale else ""
-        yield f"### Stages to run, {more}under {code(profile)}"
-        yield _stale_table(change_set, stages.values())
-
-
-def _stale_table(change_set: Difference, stages: Iterable[Stale]) -> str:
-    rows = (
-        (
-            code(stale.task),
-            "; ".join(
-                [
-                    *(code(reason) for reason in stale.reasons),
-                    *([f"builds on {codes(stale.after)}"] if stale.after else []),
-                ]
-            ),
-            codes(change_set.executed.get(stale.task, ())) or "never",
-            hours(change_set.hours[stale.task]),
+def _protected(change_set: Difference) -> Iterator[str]:
+    """Values that are no lines and decide what passes: those that make passing easier first."""
+    if change_set.protected:
+        yield "### Values that decide what passes"
+        order = ("easier", "other", "harder")
+        urgent_first = sorted(
+            change_set.protected, key=lambda change: order.index(change.direction)
         )
-        for stale in stages
-    )
-    return table(("stage", "because of", "executed under", "GPU hours"), rows)
+        rows = (
+            (code(change.path), f"**{change.direction}**", *was_and_is(change.was, change.is_),
+             codes(change.tasks) or "no task", _permitted(change))
+            for change in urgent_first
+        )  # fmt: skip
+        yield table(("value", "passing is", "was", "is", "tasks", "permitted by"), rows)
+
+
+def _permitted(change: ProtectedChange) -> str:
+    if change.direction != "easier":
+        return "not needed"
+    match change.permitted_by:
+        case None:
+            return "**nothing**" if change.refused else "not needed"
+        case "run":
+            return "their next runs"
+        case waiver:
+            return f"{code(waiver.approved_by)} until {waiver.expires}: {code(waiver.reason)}"
 
 
 def _waivers(change_set: Difference) -> Iterator[str]:
@@ -172,18 +156,3 @@ def _waivers(change_set: Difference) -> Iterator[str]:
             for change in change_set.waivers
         )  # fmt: skip
         yield table(("line", "event", "holds until", "owner", "reason"), rows)
-
-
-def _prose(change_set: Difference) -> Iterator[str]:
-    tasks = ((task.task, task) for task in change_set.tasks if task.event in ("changed", "renamed"))
-    files = ((file.path, file) for file in change_set.files if file.event == "changed")
-    named: tuple[tuple[str, TaskChange | FileChange], ...] = (*tasks, *files)
-    changes = [(name, change) for name, source in named for change in source.prose]
-    if changes:
-        rows = (
-            (code(name), code(field.field), code(field.old), code(field.new))
-            for name, field in changes
-        )
-        content = table(("where", "field", "was", "is"), rows)
-        title = f"Wording and estimates, which decide nothing: {counted(len(changes), 'change')}"
-        yield f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"

@@ -12,11 +12,13 @@ from dust_core.errors import DustError
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
-    from dust_core.declared.specs.models import Gate, ProfileSpec, SpecFile, Task
+    from dust_core.declared.specs.models import Gate, ProfileSpec, SpecFile, Task, ValueWaiver
 
 WORKING_TREE = "the working tree"
 
-_SPECS = ("v1", "profiles")
+_SPECS = ("", "v1/", "profiles/")
+"""The folders of specs below that of the specs; others hold no specs."""
+
 _LOCKS = ("dvc.lock", "pipelines", LEDGER)
 
 
@@ -61,6 +63,11 @@ class Snapshot:
         return self.specs.gates if self.has_specs else {}
 
     @property
+    def value_waivers(self) -> "tuple[ValueWaiver, ...]":
+        """The waivers of protected values; none where there are no specs."""
+        return self.specs.value_waivers if self.has_specs else ()
+
+    @property
     def profiles(self) -> "Mapping[str, ProfileSpec]":
         """The profiles by name; none where there are no specs."""
         return self.specs.profiles if self.has_specs else {}
@@ -86,7 +93,7 @@ def at_revision(repository: Repository, revision: Revision, specs: str) -> Snaps
         revision: the commit.
         specs: the name of the folder of the specs in the project.
     """
-    contents = repository.files(revision, *(f"{specs}/{name}" for name in _SPECS), *_LOCKS)
+    contents = repository.files(revision, specs, *_LOCKS)
     return Snapshot(str(revision), dict(_wanted(contents.items(), specs)))
 
 
@@ -97,7 +104,7 @@ def in_working_tree(project: Path, specs: str) -> Snapshot:
         DustError: a file cannot be read, or is larger than 4 MB.
     """
     paths = [
-        *(path for name in _SPECS for path in sorted((project / specs / name).glob("*.yaml"))),
+        *(path for name in _SPECS for path in sorted((project / specs).glob(f"{name}*.yaml"))),
         *(path for path in (project / "dvc.lock",) if path.is_file()),
         *sorted((project / "pipelines").glob("*/dvc.lock")),
         *sorted(path for path in (project / LEDGER).rglob("*") if path.is_file()),
@@ -110,8 +117,10 @@ def _wanted(files: Iterable[tuple[str, bytes]], specs: str) -> Iterator[tuple[st
     """The specs and locks among files, the folder of the specs under its usual name."""
     for path, content in files:
         if path.startswith(f"{specs}/"):
-            if path.endswith(".yaml"):
-                yield f"specs/{path.removeprefix(f'{specs}/')}", content
+            below = path.removeprefix(f"{specs}/")
+            folder = below[: below.rfind("/") + 1]
+            if below.endswith(".yaml") and folder in _SPECS:
+                yield f"specs/{below}", content
         elif path.endswith("dvc.lock") or is_ledger(path):
             yield path, content
 

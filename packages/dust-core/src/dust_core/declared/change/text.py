@@ -6,30 +6,80 @@ from typing import Any
 
 from dust_core.declared.change.values import ABSENT
 
-MAX_SHOWN = 160
+CONTEXT = 40
+"""Characters of equal text that are shown on each side of a difference."""
 
 
 def code(value: Any) -> str:
     """A value as one code span: no Markdown, mention or HTML in it takes effect.
 
-    Text is shown as it is, on one line, cut at 160 characters. Other values are shown as JSON.
+    Text is shown in full, on one line. Other values are shown as JSON.
     """
     if value is ABSENT:
         return "—"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # as a spec's author writes it
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    shown = " ".join(shown.split())
-    if len(shown) > MAX_SHOWN:
-        shown = f"{shown[: MAX_SHOWN - 1]}…"
-    # In a table a bar ends the cell even inside a code span, and a backtick ends the span.
-    shown = shown.replace("`", "'").replace("|", "\\|")
-    return f"`{shown}`" if shown else "` `"
+    return _span(_plain(value))
 
 
 def codes(values: Iterable[Any]) -> str:
     """Values as code spans, separated by commas."""
     return ", ".join(code(value) for value in values)
+
+
+def was_and_is(old: Any, new: Any) -> tuple[str, str]:
+    """Two values as cells that show every difference in full.
+
+    Of two lists the members that only one side has are shown, of two texts what lies between their
+    equal beginning and their equal end.
+    """
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        return _lists(old, new)
+    if old is ABSENT or new is ABSENT:
+        return code(old), code(new)
+    before, after = _plain(old), _plain(new)
+    start = _shared(before, after)
+    shorter = min(len(before), len(after)) - start
+    end = min(_shared(before[::-1], after[::-1]), shorter)
+    return _window(before, start, end), _window(after, start, end)
+
+
+def _lists(old: Sequence[Any], new: Sequence[Any]) -> tuple[str, str]:
+    before, after = list(map(_plain, old)), list(map(_plain, new))
+    removed = [member for member in before if member not in after]
+    added = [member for member in after if member not in before]
+    if not removed and not added:  # another order, or another number of equal members
+        return code(list(old)), code(list(new))
+    kept = len(before) - len(removed)
+    also = f" and {counted(kept, 'other')}" if kept else ""
+    gone = f"removed: {', '.join(map(_span, removed))}" if removed else "nothing removed"
+    come = f"added: {', '.join(map(_span, added))}" if added else "nothing added"
+    return f"{gone}{also}", f"{come}{also}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as a spec's author writes it
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return " ".join(shown.split())
+
+
+def _span(text: str) -> str:
+    # In a table a bar ends the cell even inside a code span, and a backtick ends the span.
+    shown = text.replace("`", "'").replace("|", "\\|")
+    return f"`{shown}`" if shown else "` `"
+
+
+def _window(text: str, start: int, end: int) -> str:
+    """The text without what is equal on both sides, but for some context."""
+    first = start - CONTEXT if start > 2 * CONTEXT else 0
+    last = len(text) - end + CONTEXT if end > 2 * CONTEXT else len(text)
+    return _span(f"{'…' if first else ''}{text[first:last]}{'…' if last < len(text) else ''}")
+
+
+def _shared(left: str, right: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    pairs = zip(left, right, strict=False)
+    different = (index for index, (ours, theirs) in enumerate(pairs) if ours != theirs)
+    return next(different, min(len(left), len(right)))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -21,6 +21,7 @@ from dust_core.declared.checks.rules import (
     ledger,
     names,
     profiles,
+    proofs,
     protocol,
     provenance,
     records,
@@ -28,6 +29,7 @@ from dust_core.declared.checks.rules import (
     tables,
     values,
     verdicts,
+    waivers,
 )
 from dust_core.errors import DustError
 
@@ -43,6 +45,7 @@ FAMILIES = {
     "DATA": "Frozen data and its splits",
     "REC": "Records",
     "PROV": "Provenance",
+    "PROOF": "Proof of results",
     "EXEC": "Executed specs",
     "VERD": "Verdicts",
     "ART": "Artifacts",
@@ -51,8 +54,8 @@ FAMILIES = {
 }
 
 _MODULES = (
-    files, values, protocol, names, references, gates, profiles, data, records, figures,
-    provenance, executed, ledger, verdicts, artifacts, tables,
+    files, values, protocol, names, references, gates, waivers, profiles, data, records, figures,
+    provenance, executed, ledger, proofs, verdicts, artifacts, tables,
 )  # fmt: skip
 
 

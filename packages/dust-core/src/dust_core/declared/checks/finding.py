@@ -31,3 +31,9 @@ class Finding:
     fix: str
     did_you_mean: str = ""
     severity: Severity = "error"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, in one line that begins with its place."""
+        wrong = f"found {self.found}, expected {self.expected}"
+        return f"{self.place}: {self.rule} {self.title}: {wrong}"

@@ -45,7 +45,16 @@ from dust_core.declared.records.storage import (
     write_result_file,
 )
 from dust_core.declared.records.table import read_table, table_csv, table_records
-from dust_core.declared.records.verdict import Effect, Interval, Status, Verdict, overall
+from dust_core.declared.records.verdict import (
+    Effect,
+    Interval,
+    Status,
+    Verdict,
+    overall,
+    status_of,
+    straddles,
+    uncommitted,
+)
 
 __all__ = [
     "HIGHER_IS_BETTER",
@@ -95,8 +104,11 @@ __all__ = [
     "sheet_csv",
     "sheet_markdown",
     "sheet_rows",
+    "status_of",
+    "straddles",
     "table_csv",
     "table_records",
     "task_parameters",
+    "uncommitted",
     "write_result_file",
 ]

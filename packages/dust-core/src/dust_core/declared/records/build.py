@@ -118,6 +118,9 @@ def build_result(
             started=execution.started,
             finished=ended,
             reasons=dict(measured.reasons),
+            measuring_code=execution.environment.measuring_code,
+            training_code=execution.environment.training_code,
+            draft=execution.environment.draft,
         ),
     )
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from dust_core.declared.project import EMBEDDED_PROFILE, pipeline_path
 from dust_core.declared.records.ledger import LEDGER
 from dust_core.declared.records.provenance import MeasuredDevice
+from dust_core.declared.records.sources import measuring_code, training_code
 from dust_core.errors import DustError
 
 RECORDED_PACKAGES = (
@@ -33,6 +34,9 @@ RECORDED_PACKAGES = (
 )
 """Distributions whose versions can affect a figure; the installed versions are recorded."""
 
+DRAFT = "DUST_DRAFT"
+"""The environment variable that is 1 while a draft is executed."""
+
 # Instruction sets that decide how fast matrix products run; the other flags have no effect on it.
 _FAST_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "asimd")
 
@@ -46,12 +50,15 @@ class Environment:
     versions: dict[str, str]
     commit: str
     dirty: bool
+    measuring_code: str | None
+    training_code: str | None
+    draft: bool
 
 
 def environment_fingerprint(
     device: Literal["cpu", "cuda"] = "cpu", *, repository: Path | None = None
 ) -> Environment:
-    """Describe the machine, the installed versions and the commit.
+    """Describe the machine, the installed versions and sources, and the commit.
 
     Args:
         device: what the networks run on; `cuda` is the first visible GPU.
@@ -69,6 +76,9 @@ def environment_fingerprint(
         },
         commit=_git(folder, "rev-parse", "HEAD"),
         dirty=_is_dirty(folder),
+        measuring_code=measuring_code(),
+        training_code=training_code(),
+        draft=os.environ.get(DRAFT) == "1",
     )
 
 

@@ -114,6 +114,18 @@ class Provenance(Frozen):
     reasons: dict[str, Text] = Field(
         description="Record field -> why it is null, for every measured field that is null"
     )
+    measuring_code: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the sources that measure; null where it was not recorded yet",
+    )
+    training_code: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the sources that train; null where it was not recorded yet",
+    )
+    draft: bool = Field(
+        default=False,
+        description="Whether a draft was executed: specs that no protected branch has",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -6,9 +6,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from dust_core.declared.records.base import Frozen, Text
-from dust_core.declared.specs.models.gates import Op
+from dust_core.declared.records.provenance import Provenance
+from dust_core.declared.specs.models.gates import Op, meets
 
 Status = Literal["pass", "fail", "inconclusive"]
+
+SAMPLED = frozenset({"t_pair_p50_down"})
+"""Metrics that are sampled: value and interval must be on one side of the line."""
 
 
 class Interval(Frozen):
@@ -79,6 +83,38 @@ class Verdict(Frozen):
         if self.status == "pass" and self.value is None:
             raise ValueError("pass without a value")
         return self
+
+
+def status_of(value: float, op: Op, line: float, *, doubted: bool) -> Status:
+    """The status of a verdict: the only place where it is decided.
+
+    Args:
+        value, op, line: what the line binds, and the line.
+        doubted: whether there is a reason for the value to decide nothing.
+    """
+    if doubted:
+        return "inconclusive"
+    return "pass" if meets(value, op, line) else "fail"
+
+
+def straddles(interval: Interval | None, value: float, op: Op, line: float) -> bool:
+    """Whether a sampled value and both ends of its interval are not all on one side of a line."""
+    if interval is None:
+        return True
+    return len({meets(figure, op, line) for figure in (interval.low, value, interval.high)}) > 1
+
+
+def uncommitted(provenance: Provenance) -> str | None:
+    """Why figures that may be quoted do not decide, and what to do; None where they do.
+
+    What ran is known only from a commit, and approved only where a protected branch has it.
+    """
+    task = provenance.task
+    if provenance.draft:
+        return f"a draft of {task} ran: have its specs approved, and run it again without --draft"
+    if provenance.dirty:
+        return f"{task} ran in a working tree that differs from its commit: commit, run it again"
+    return None
 
 
 def overall(verdicts: Iterable[Verdict]) -> Status | None:

@@ -8,6 +8,7 @@ model may decide in another. docs/adr/018 says why a new field must not change a
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -96,6 +97,7 @@ def _decides(model: BaseModel, name: str) -> bool:
     return bool(decisive(getattr(model, name)) != decisive(default))
 
 
+@cache
 def _declared(model: type[BaseModel], attribute: str) -> frozenset[str]:
     """The fields that a model and its base classes declare under `attribute`."""
     return frozenset().union(*(vars(base).get(attribute, ()) for base in model.__mro__))

@@ -1,8 +1,8 @@
 """All specs of a folder, or of a revision, as one value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from dust_core.declared.specs.models import (
     SpecFile,
     Task,
     TaskFile,
+    ValueWaiver,
     WorkloadSpec,
 )
 from dust_core.declared.specs.names import STAGES, stage_of
@@ -59,6 +60,12 @@ class SpecSet:
     def gates(self) -> dict[str, Gate]:
         """The lines by name."""
         return dict(self._only("Gates").spec.gates)
+
+    @cached_property
+    def value_waivers(self) -> tuple[ValueWaiver, ...]:
+        """The waivers of protected values."""
+        waivers: tuple[ValueWaiver, ...] = self._only("Gates").spec.waivers
+        return waivers
 
     @cached_property
     def workload(self) -> WorkloadSpec:
@@ -149,7 +156,8 @@ def load_specs(folder: Path) -> SpecSet:
         raise DustError(
             "there are no specs", where=str(folder), fix="run in the repository, or use --specs"
         )
-    return _spec_set({path.as_posix(): load_yaml(path) for path in paths})
+    documents = [load_yaml(path) for path in paths]
+    return _spec_set([(document, _model(document)) for document in documents])
 
 
 def read_specs(files: Mapping[str, bytes]) -> SpecSet:
@@ -159,11 +167,19 @@ def read_specs(files: Mapping[str, bytes]) -> SpecSet:
         DustError: a file has a fault; the message names its place.
     """
     contents = {path: files[path] for path in sorted(files) if path.endswith(".yaml")}
-    return _spec_set({path: parse_yaml(content, path) for path, content in contents.items()})
+    return _spec_set([_read(content, path) for path, content in contents.items()])
 
 
-def _spec_set(documents: dict[str, Document]) -> SpecSet:
-    files = {path: _model(document) for path, document in documents.items()}
+@lru_cache(maxsize=64)
+def _read(content: bytes, path: str) -> tuple[Document, SpecFile]:
+    """A file as document and model; two revisions share the files that are equal in both."""
+    document = parse_yaml(content, path)
+    return document, _model(document)
+
+
+def _spec_set(read: Sequence[tuple[Document, SpecFile]]) -> SpecSet:
+    documents = {document.path: document for document, _ in read}
+    files = {document.path: model for document, model in read}
     _require_one_of_each(documents, files)
     return SpecSet(documents, files)
 

@@ -7,8 +7,9 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from dust_core.declared.checks.finding import Finding
-from dust_core.declared.checks.rules.base import FileRule, ModelRule
-from dust_core.declared.checks.subjects import YamlFile
+from dust_core.declared.checks.rules.base import FileRule, ModelRule, TreeRule
+from dust_core.declared.checks.subjects import SpecTree, YamlFile
+from dust_core.declared.project import EMBEDDED_PROFILE
 from dust_core.declared.reading.faults import ModelFault
 from dust_core.declared.reading.wording import one_of
 from dust_core.declared.specs.models import KINDS, Profile, ProfileSpec
@@ -107,6 +108,30 @@ class NothingToFill(FileRule):
             )
 
 
+class EasierProfile(TreeRule):
+    """Figures of every quotable profile are quoted beside those of the embedded profile. So its
+    training is stopped, and its students are chosen, by at least as many validation pairs.
+    """
+
+    id = "PROF007"
+    title = "a quotable profile measures less than the embedded profile"
+    fix = "write at least as many pairs, or quotable: false"
+
+    def check(self, subject: SpecTree) -> Iterator[Finding]:
+        files = {
+            file.model.metadata.name: file for file in subject.of_kind("Profile") if file.model
+        }
+        if EMBEDDED_PROFILE not in files:
+            return
+        least = files[EMBEDDED_PROFILE].model.spec.validation_pairs
+        for file in files.values():
+            spec: ProfileSpec = file.model.spec
+            if spec.quotable and spec.validation_pairs < least:
+                place = file.place(("spec", "validation_pairs"))
+                expected = f"at least {least}, as in {EMBEDDED_PROFILE}"
+                yield self.finding(place, spec.validation_pairs, expected)
+
+
 @cache
 def _experiment_keys() -> frozenset[str]:
     keys: set[str] = {"gates", "tasks", "metrics", "lines", "waiver"}
@@ -133,4 +158,5 @@ RULES = (
     NetworkShape(),
     NothingToFill(),
     PatchesGrow(),
+    EasierProfile(),
 )

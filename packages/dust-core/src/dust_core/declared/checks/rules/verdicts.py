@@ -5,18 +5,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dust_core.declared.checks.finding import Finding
-from dust_core.declared.checks.rules.base import ResultRule, of_verdict
+from dust_core.declared.checks.rules.base import WHOLE_RESULT, ArtifactsRule, ResultRule, of_verdict
+from dust_core.declared.checks.rules.proofs import unable_to_prove
 from dust_core.declared.checks.rules.provenance import ProvenanceRule
-from dust_core.declared.checks.subjects import ResultJson
+from dust_core.declared.checks.subjects import Artifacts, ResultJson
 from dust_core.declared.reading.faults import expectation
 from dust_core.declared.specs.models import METRICS
 from dust_core.declared.specs.models.gates import meets
 
 if TYPE_CHECKING:
-    from dust_core.declared.records import Result, ResultFile, Verdict
-
-SAMPLED = frozenset({"t_pair_p50_down"})
-"""Metrics that are sampled: their interval must be on one side of the line."""
+    from dust_core.declared.records import Result, ResultFile, Status, Verdict
 
 _CLOSE = {"rel_tol": 1e-9, "abs_tol": 1e-12}
 _Contradiction = tuple[str, str, str]
@@ -27,8 +25,8 @@ class VerdictAgainstValue(ResultRule):
     """A verdict follows from its own numbers. Lines can bind its metric, and its unit and operator
     are those of the metric. It passes if its value meets the line and fails if not. Its margin is
     the distance between value and line. A latency is inconclusive if its interval contains the line
-    or is absent. A quantity that the task measured itself equals the one in the result's
-    provenance.
+    or is absent. A result of a draft or of a dirty working tree may be inconclusive whatever its
+    value. A quantity that the task measured itself equals the one in the result's provenance.
     """
 
     id = "VERD001"
@@ -68,23 +66,38 @@ def _contradictions(verdict: "Verdict", file: "ResultFile | None") -> Iterator[_
             yield "margin", f"{verdict.margin:g}", "null, as the value is"
         return
     met = meets(verdict.value, verdict.op, verdict.line)
-    if (right := _status(verdict, met=met)) != verdict.status:
+    right = _statuses(verdict, file)
+    if verdict.status not in right:
         says = f"{verdict.value:g} {verdict.op} {verdict.line:g}"
-        if verdict.metric in SAMPLED:
+        if _sampled(verdict):
             interval = verdict.interval
             says += f", interval {interval.low:g} to {interval.high:g}" if interval else ", once"
-        yield "status", f"{verdict.status}: {says}", right
+        yield "status", f"{verdict.status}: {says}", right[0]
     yield from _margin(verdict, met=met)
 
 
-def _status(verdict: "Verdict", *, met: bool) -> str:
-    """The status that follows from value, line and interval."""
-    interval = verdict.interval
-    if verdict.metric in SAMPLED and (
-        interval is None or interval.low < verdict.line <= interval.high
-    ):
-        return "inconclusive"
-    return "pass" if met else "fail"
+def _statuses(verdict: "Verdict", file: "ResultFile | None") -> "tuple[Status, ...]":
+    """The status that value, line and interval give, then others that the result permits."""
+    from dust_core.declared.records import status_of, straddles, uncommitted
+
+    value, op, line = verdict.value or 0.0, verdict.op, verdict.line
+    doubted = _sampled(verdict) and straddles(verdict.interval, value, op, line)
+    candidate = None if file is None else _candidate(verdict, file)
+    permitted = candidate is not None and uncommitted(candidate.provenance)
+    status = status_of(value, op, line, doubted=doubted)
+    return (status, "inconclusive") if permitted else (status,)
+
+
+def _sampled(verdict: "Verdict") -> bool:
+    from dust_core.declared.records.verdict import SAMPLED
+
+    return verdict.metric in SAMPLED
+
+
+def _candidate(verdict: "Verdict", file: "ResultFile") -> "Result | None":
+    """The result that a verdict is on."""
+    same = (result for result in file.candidates if result.exp_id == verdict.exp_id)
+    return next(same, None)
 
 
 def _margin(verdict: "Verdict", *, met: bool) -> Iterator[_Contradiction]:
@@ -100,9 +113,7 @@ def _against_results(
 ) -> Iterator[_Contradiction]:
     if verdict.task != file.task:
         yield "task", verdict.task, f"{file.task}, whose result this is"
-    candidate: Result | None = next(
-        (result for result in file.candidates if result.exp_id == verdict.exp_id), None
-    )
+    candidate = _candidate(verdict, file)
     if candidate is None:
         ids = ", ".join(str(result.exp_id) for result in file.candidates)
         yield "exp_id", str(verdict.exp_id), f"the experiment of a candidate: {ids}"
@@ -139,4 +150,42 @@ class VerdictAgainstLine(ProvenanceRule):
                 )
 
 
-RULES = (VerdictAgainstValue(), VerdictAgainstLine())
+class VerdictWithoutProof(ArtifactsRule):
+    """A verdict passes only a result that decides. Where figures may be quoted, the result of a
+    draft or of a dirty working tree does not, and neither does a result that is not proven, which
+    PROOF reports. Results that do not name their measuring code were judged before this rule
+    existed. PROV005 warns of them where their working tree was dirty, and `dust gate` judges them
+    anew.
+    """
+
+    id = "VERD003"
+    title = "a verdict passes a result that decides nothing"
+    fix = "run the task again from an approved commit: its verdict is then computed anew"
+    requires = (*WHOLE_RESULT, "PROOF")
+
+    def unable(self, subject: Artifacts) -> str:
+        return unable_to_prove(subject)
+
+    def check(self, subject: Artifacts) -> Iterator[Finding]:
+        for result in subject.results:
+            for index, verdict in enumerate(result.model.verdicts if result.model else ()):
+                why = _uncommitted(subject, result, verdict)
+                if verdict.status == "pass" and why:
+                    place = result.place(("verdicts", index, "status"))
+                    yield self.finding(place, "pass", f"inconclusive: {why}")
+
+
+def _uncommitted(subject: Artifacts, result: ResultJson, verdict: "Verdict") -> str | None:
+    """Why a result that may be quoted does not decide; None where it does."""
+    from dust_core.declared.records import uncommitted
+
+    candidate = _candidate(verdict, result.model) if result.model else None
+    specs = subject.specs.spec_set if subject.specs else None
+    if candidate is None or specs is None or not specs.profiles[subject.folder.name].quotable:
+        return None
+    if candidate.provenance.measuring_code is None and not candidate.provenance.draft:
+        return None
+    return uncommitted(candidate.provenance)
+
+
+RULES = (VerdictAgainstValue(), VerdictAgainstLine(), VerdictWithoutProof())

@@ -5,10 +5,16 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dust_core.declared.checks.subjects.results import ResultJson
 from dust_core.declared.checks.subjects.specs import SpecTree
 from dust_core.declared.reading.place import Place
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.records.proof import Unproven
+    from dust_core.declared.specs import ResolvedTask
 
 MAX_TABLE_BYTES = 16_000_000
 
@@ -107,6 +113,31 @@ class Artifacts:
     def parts(self) -> tuple[ResultJson, ...]:
         """Its result files."""
         return self.results
+
+    @property
+    def tasks(self) -> "dict[str, ResolvedTask]":
+        """The tasks under the folder's profile; empty without specs or where no profile has its
+        name."""
+        from dust_core.declared.specs import resolve
+
+        specs = self.specs.spec_set if self.specs else None
+        tasks = {}
+        if specs is not None and self.folder.name in specs.profiles:
+            for task in specs.tasks:
+                try:
+                    tasks[task] = resolve(specs, task, self.folder.name)
+                except (DustError, RecursionError):  # as in the rules of provenance, REF reports it
+                    continue
+        return tasks
+
+    @cached_property
+    def unproven(self) -> "tuple[Unproven, ...]":
+        """What contradicts its results. What is merely absent contradicts nothing."""
+        from dust_core.declared.records.proof import evidence_of, unproven
+
+        files = {result.file.name: result.model for result in self.results if result.model}
+        evidence = evidence_of(self.folder, self.path, files, self.tasks)
+        return tuple(fault for fault in unproven(evidence) if not fault.absent)
 
 
 @dataclass(frozen=True, eq=False)

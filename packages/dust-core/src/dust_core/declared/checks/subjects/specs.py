@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from dust_core.declared.agreed.owners import CODEOWNERS, owners_of
 from dust_core.declared.reading.faults import Loc, ModelFault, model_faults
 from dust_core.declared.reading.place import Place
 from dust_core.declared.reading.yaml_text import (
@@ -30,17 +31,19 @@ class YamlFile:
     Attributes:
         path: its name in messages.
         file: where it is.
+        known: the document, where it was read from a revision; None to read `file`.
     """
 
     path: str
     file: Path
+    known: Document | None = None
     parts: tuple[()] = ()
 
     @cached_property
     def source(self) -> Document | SpecSyntaxError:
         """The document, or why there is none."""
         try:
-            return load_yaml(self.file)
+            return self.known or load_yaml(self.file)
         except SpecSyntaxError as error:
             return error
 
@@ -147,11 +150,13 @@ class SpecTree:
         path: the folder's name in messages.
         folder: the folder that holds `v1` and `profiles`, or the files themselves.
         parts: its files, in reading order.
+        known_owners: who may approve a waiver; None to read it from the CODEOWNERS of the project.
     """
 
     path: str
     folder: Path
     parts: tuple[YamlFile, ...]
+    known_owners: frozenset[str] | None = None
 
     def of_kind(self, kind: str) -> tuple[YamlFile, ...]:
         """The files of a kind."""
@@ -191,6 +196,14 @@ class SpecTree:
             if file.model
             for name, gate in file.model.spec.gates.items()
         }
+
+    @cached_property
+    def owners(self) -> frozenset[str]:
+        """Who may approve a waiver; nobody where the project has no CODEOWNERS."""
+        if self.known_owners is not None:
+            return self.known_owners
+        path = self.folder.parent / CODEOWNERS
+        return owners_of(path.read_text(encoding="utf-8")) if path.is_file() else frozenset()
 
     @property
     def workload(self) -> tuple[YamlFile, WorkloadSpec] | None:

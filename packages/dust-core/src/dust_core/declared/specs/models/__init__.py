@@ -6,11 +6,12 @@ from dust_core.declared.specs.models.ablation import Ablation, AblationTask
 from dust_core.declared.specs.models.base import Escalate, Metadata, SpecFile, SpecModel, Task
 from dust_core.declared.specs.models.baseline import Baseline
 from dust_core.declared.specs.models.distill import Distill
-from dust_core.declared.specs.models.gates import METRICS, Gate, GateMetric, Gates, Waiver
+from dust_core.declared.specs.models.gates import METRICS, Gate, GateMetric, Gates
 from dust_core.declared.specs.models.kq import KQ
 from dust_core.declared.specs.models.profile import Profile, ProfileSpec
 from dust_core.declared.specs.models.prune import Prune
 from dust_core.declared.specs.models.quant import Policy, Quant
+from dust_core.declared.specs.models.waivers import Permission, ValueWaiver, Waiver
 from dust_core.declared.specs.models.workload import DataSplit, DataSplits, Workload, WorkloadSpec
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "GateMetric",
     "Gates",
     "Metadata",
+    "Permission",
     "Policy",
     "Profile",
     "ProfileSpec",
@@ -38,6 +40,7 @@ __all__ = [
     "SpecModel",
     "Task",
     "TaskFile",
+    "ValueWaiver",
     "Waiver",
     "Workload",
     "WorkloadSpec",

@@ -76,9 +76,15 @@ class EvaluateTeacher(Task):
         return BaselineName(what="FP32", run=self.run)
 
 
+class JudgeTeacher(Task):
+    """Hold the teacher's own quality, as it was measured, to a line."""
+
+    does: Literal["judge-teacher"] = Field(description="Executor.", examples=["judge-teacher"])
+
+
 BaselineTaskId = Annotated[str, StringConstraints(pattern=r"^P0-[0-9a-z][0-9a-z-]*$")]
 BaselineTask = Annotated[
-    FreezeWorkload | TrainTeacher | EvaluateTeacher, Field(discriminator="does")
+    FreezeWorkload | TrainTeacher | EvaluateTeacher | JudgeTeacher, Field(discriminator="does")
 ]
 
 

@@ -1,13 +1,13 @@
 """The success lines, by name."""
 
 from dataclasses import dataclass
-from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from dust_core.declared.specs.models.base import SpecFile, SpecModel
 from dust_core.declared.specs.models.constraints import Name, Number, TaskId, Text, refuse
+from dust_core.declared.specs.models.waivers import ValueWaiver, Waiver
 
 Op = Literal["<=", ">=", "=="]
 
@@ -59,33 +59,12 @@ METRICS: dict[str, GateMetric] = {
     "engine_built": GateMetric(
         "bool", "==", "1 if the engine compiles and, where its device is present, runs finite"
     ),
+    "delta1": GateMetric(
+        "fraction", ">=", "share of pixels whose depth is within a factor of 1.25 of the truth"
+    ),
     "quality_rank": GateMetric("rank", "==", "place of the chosen student by the primary metric"),
 }
 """Every quantity that a line can bind."""
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, str | date):
-        return value
-    # By default pydantic reads a number as seconds since 1970.
-    raise refuse(
-        "date_type",
-        "{found} is not {expected}",
-        found=str(value),
-        expected="a date such as 2027-01-31",
-    )
-
-
-class Waiver(SpecModel):
-    """Permission to loosen a line until a date."""
-
-    reason: Text = Field(
-        description="Why the line is loosened.", examples=["INT8 kernels miss on this device"]
-    )
-    owner: Text = Field(description="The person or team responsible.", examples=["@reviewer"])
-    expires: Annotated[date, BeforeValidator(_text)] = Field(
-        description="Last day on which it holds (ISO date).", examples=["2027-01-31"]
-    )
 
 
 class Gate(SpecModel):
@@ -104,7 +83,7 @@ class Gate(SpecModel):
     op: Op = Field(description="How the quantity compares with the value.", examples=["<="])
     value: Number = Field(description="The line, in the metric's unit.", examples=[1.0])
     unit: Text = Field(
-        description="Unit of the value, which is the metric's: %, count, bool or rank.",
+        description="Unit of the value, which is the metric's: %, count, fraction, bool or rank.",
         examples=["%"],
     )
     baseline: TaskId | None = Field(
@@ -168,7 +147,12 @@ def meets(value: float, op: Op, line: float) -> bool:
 class GatesSpec(SpecModel):
     """The lines by name."""
 
+    PROSE = frozenset({"waivers"})
+
     gates: dict[Name, Gate] = Field(description="The lines, by the names that tasks use.")
+    waivers: tuple[ValueWaiver, ...] = Field(
+        default=(), description="Permissions to change protected values, which are no lines."
+    )
 
 
 class Gates(SpecFile):

@@ -1,0 +1,144 @@
+"""Gather what results are checked against: the folder, dvc.lock and git."""
+
+import datetime as dt
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from dust_core.declared.project import ARTIFACTS, DEVICE_FILE, pipeline_path
+from dust_core.declared.reading.yaml_text import parse_yaml
+from dust_core.declared.records.proof.evidence import Evidence, Stored, Written
+from dust_core.declared.records.result import ResultFile
+
+if TYPE_CHECKING:
+    from dust_core.declared.specs import ResolvedTask
+
+_OUTPUTS = re.compile(rb"^  \S.*:\n|^    outs:\n(?:    (?:- |  ).*\n)*", re.MULTILINE)
+"""The name of each stage of a lock, and its outputs."""
+
+
+def gathered(folder: Path, tasks: "Mapping[str, ResolvedTask]") -> Evidence:
+    """The evidence on the result files of a profile's folder.
+
+    A file that is not a result is passed over: no result can refer to it.
+    """
+    files = {}
+    for path in sorted(folder.glob("*.json")):
+        content = path.read_bytes()
+        try:
+            files[path.name] = ResultFile.model_validate_json(content)
+        except ValidationError:
+            continue
+    return evidence_of(folder, str(folder), files, tasks)
+
+
+def evidence_of(
+    folder: Path,
+    name: str,
+    files: Mapping[str, ResultFile],
+    tasks: "Mapping[str, ResolvedTask]",
+) -> Evidence:
+    """The evidence on results that were read already.
+
+    Args:
+        folder: the profile's folder, two levels below the project.
+        name: the folder, as messages name it.
+        files: its result files by name.
+        tasks: every task under the profile, by id.
+    """
+    stored = {}
+    for file_name, file in files.items():
+        content = (folder / file_name).read_bytes()
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()  # DVC's
+        sha256 = hashlib.sha256(content).hexdigest()
+        stored[file_name] = Stored(name=file_name, md5=md5, sha256=sha256, file=file)
+    project = folder.parent.parent
+    lock = pipeline_path(folder.name).with_suffix(".lock")
+    commits = {
+        result.provenance.commit for entry in stored.values() for result in entry.file.results
+    }
+    return Evidence(
+        folder=name,
+        tasks=tasks,
+        files=stored,
+        lock=lock.as_posix(),
+        outputs=_recorded_outputs(project / lock, folder.name),
+        sizes=_sizes(folder),
+        commits=_history(project, commits),
+        device=_device(folder / DEVICE_FILE),
+    )
+
+
+def _recorded_outputs(lock: Path, profile: str) -> dict[str, Written]:
+    """The outputs in a lock, by name in the profile's folder; empty where there is no lock.
+
+    Only the outputs are parsed: a lock is large, and most of it are parameters.
+
+    Raises:
+        DustError: the outputs are not those of a lock that DVC wrote.
+    """
+    if not lock.is_file():
+        return {}
+    excerpt = b"stages:\n" + b"".join(_OUTPUTS.findall(lock.read_bytes()))
+    stages = parse_yaml(excerpt, str(lock)).data["stages"] or {}
+    folder = f"{(ARTIFACTS / profile).as_posix()}/"
+    return {
+        str(output["path"]).removeprefix(folder): Written(
+            md5=str(output.get("md5")), size=int(output.get("size", 0))
+        )
+        for stage in stages.values()
+        for output in (stage or {}).get("outs") or ()
+        if str(output["path"]).startswith(folder)
+    }
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The sizes of the artifacts, each with its external data."""
+    sizes: dict[str, int] = {}
+    for file in folder.iterdir():
+        if file.is_file():
+            name = file.name.removesuffix(".data")
+            sizes[name] = sizes.get(name, 0) + file.stat().st_size
+    return sizes
+
+
+def _device(file: Path) -> str | None:
+    try:
+        return str(json.loads(file.read_bytes())["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _history(project: Path, commits: Iterable[str]) -> dict[str, dt.datetime] | None:
+    """The commits up to the present one with their times.
+
+    None where there is no repository, or where a shallow clone lacks one of `commits`.
+    """
+    listed = _git(project, "log", "--format=%H %ct", "HEAD")
+    if listed is None:
+        return None
+    history = {
+        commit: dt.datetime.fromtimestamp(int(seconds), dt.UTC)
+        for commit, seconds in (line.split() for line in listed.splitlines())
+    }
+    if not history.keys() >= set(commits):
+        shallow = _git(project, "rev-parse", "--is-shallow-repository")
+        return None if shallow is None or shallow.strip() == "true" else history
+    return history
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """The output of git; None where it is not installed or refuses."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout
