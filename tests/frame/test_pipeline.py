@@ -152,6 +152,10 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     assert done.returncode == 1
     assert "P0: P0-2 missed a line and on_failure is stop: nothing after P0 ran" in done.stderr
     assert set(executed(repository)) == {"P0-1", "P0-teacher", "P0-2"}
+    recorded = repository / "executions" / "small"
+    assert {path.stem for path in recorded.iterdir()} == {"P0-1", "P0-teacher", "P0-2"}
+    line = json.loads((recorded / "P0-2.jsonl").read_text())
+    assert (line["run"], line["result"]) == (1, "artifacts/small/teacher_eval.json")
 
     # The result counts until the task is run again: nothing is stale, and the line is still missed.
     (repository / "failing.txt").write_text("")
@@ -168,8 +172,11 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
 
     baseline = repository / "specs" / "v1" / "baseline.yaml"
     edit(baseline, "P0-2", r"on_failure: \w+", "on_failure: record")
-    assert run("dust", "repro", "P0").returncode == 0
+    repeated = run("dust", "repro", "P0")
+    assert repeated.returncode == 0
     assert executed(repository) == ["P0-2"]
+    assert "not in the ledger: P0-2 run 1 (small) was executed again with" in repeated.stderr
+    assert json.loads((recorded / "P0-2.jsonl").read_text()) == line
 
 
 @pytest.mark.slow

@@ -54,17 +54,18 @@ CASES: dict[str, tuple[list[Edit], bool]] = {
         ],
         False,
     ),
-    "a task that was not executed": ([(DISTILL, "K-3:", "patience: 3", "patience: 5")], False),
+    "a task that was not executed": (
+        [("specs/v1/prune.yaml", "P-1:", "on_failure: stop", "on_failure: record")], False,
+    ),
 }  # fmt: skip
 
 
 @pytest.fixture
 def executed(project):
-    """The repository after K-1, K-2 and K-4 were executed, with their results, and merged."""
-    tasks = ("K-1", "K-2", "K-4")
-    project.execute(*tasks)
-    for task in tasks:
+    """The repository after P1 was executed, with the results of three tasks, and merged."""
+    for task in ("K-1", "K-2", "K-4"):
         write_result(task)
+    project.execute("P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4")
     project.git("checkout", "--quiet", "-B", "main")
     project.commit("executed")
     project.git("checkout", "--quiet", "-B", "work")
@@ -87,8 +88,8 @@ def test_validator_and_diff_agree_on_an_executed_task(executed, case):
 
 
 def test_they_agree_on_the_protocol_where_the_teacher_alone_was_executed(project):
-    project.execute("P0-teacher")
     write_result("P0-teacher")
+    project.execute("P0-1", "P0-teacher")
     project.git("checkout", "--quiet", "-B", "main")
     project.commit("executed")
     project.git("checkout", "--quiet", "-B", "work")

@@ -65,6 +65,9 @@ def test_a_changed_or_new_source_is_dirty(repository: Path) -> None:
         ("dvc.lock", False),
         ("pipelines/full/dvc.lock", False),
         ("pipelines/my-own/dvc.lock", False),
+        ("executions/small/K-1.jsonl", False),
+        ("executions/small/K-1.py", True),
+        ("executions/K-1.jsonl", True),
         ("pipelines/full/dvc.yaml", True),
         ("pipelines/full/old/dvc.lock", True),
         ("pipelines/dvc.lock", True),
@@ -72,7 +75,7 @@ def test_a_changed_or_new_source_is_dirty(repository: Path) -> None:
         ("data/workload/dvc.lock.dvc", True),
     ],
 )
-def test_only_the_locks_that_running_stages_write_are_no_change(
+def test_only_what_running_stages_write_is_no_change(
     repository: Path, lock: str, *, dirty: bool, tracked: bool
 ) -> None:
     path = repository / lock

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dust_core.declared.change.ledger_command import show_recorded
+from dust_core.declared.change.recording import record_executions
 from dust_core.declared.executors import require_executors
 from dust_core.declared.options import DraftOption, ProfileOption, SpecsOption, mark_draft
 from dust_core.declared.pipeline.stages import dvc_yaml
@@ -35,6 +37,7 @@ def repro(
     A stage whose inputs have not changed is taken from the cache. The run ends after the first
     stage in which a task with `on_failure: stop` misses a line. The exit code is 1 unless all tasks
     pass. Lines bind nothing where figures are not to be quoted: every task needs only to have run.
+    What ran under a quotable profile is appended to the ledger of executions.
     """
     from dust_core.declared.specs import load_specs
     from dust_core.declared.specs.names import STAGES
@@ -51,6 +54,8 @@ def repro(
     for stage, members in tasks.items():
         _bring_up_to_date(spec_set, members, profile)
         failed = [task for task in _judge(spec_set, stage, profile) if binding]
+        if binding:
+            show_recorded(record_executions(specs.resolve().parent, spec_set, profile, members))
         missed = missed or bool(failed)
         stopping = [task for task in failed if spec_set.tasks[task].on_failure == "stop"]
         if stopping and stage != list(tasks)[-1]:

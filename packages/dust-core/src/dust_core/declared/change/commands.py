@@ -13,9 +13,7 @@ from dust_core.errors import DustError
 
 if TYPE_CHECKING:
     from dust_core.declared.agreed.owners import Approvers
-    from dust_core.declared.change.executed import Execution
     from dust_core.declared.change.git import Repository, Revision
-    from dust_core.declared.change.snapshot import Snapshot
 
 
 class DiffFormat(StrEnum):
@@ -68,7 +66,7 @@ def diff(
             fix="run this in the project's folder, or use --specs",
         )
     approvers = _approvers(repository, target, fork, tip, folder, with_user=head is None)
-    changes = difference(old, new, _executed(current), datetime.now(UTC).date(), approvers)
+    changes = difference(old, new, current, datetime.now(UTC).date(), approvers)
     typer.echo(render(changes) if form is DiffFormat.MARKDOWN else as_json(changes), nl=False)
     if changes.refusals:
         raise typer.Exit(1)
@@ -120,15 +118,3 @@ def _approvers(
     persons = repository.authors(fork, tip, specs)
     persons += repository.user() if with_user else []
     return Approvers(owners_of(owners), authors_of(persons))
-
-
-def _executed(base: "Snapshot") -> "tuple[Execution, ...]":
-    """The executed tasks in the base's locks, without those of profiles that may not be quoted."""
-    from dust_core.declared.change.executed import executions
-
-    return tuple(
-        execution
-        for name, profile in base.profiles.items()
-        if profile.quotable
-        for execution in executions(base.files, name).values()
-    )

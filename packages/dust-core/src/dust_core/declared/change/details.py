@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from dust_core.declared.change.diff import Difference, FileChange, TaskChange
+from dust_core.declared.change.diff import Difference, TaskChange
+from dust_core.declared.change.files import FileChange
 from dust_core.declared.change.stale import Stale
 from dust_core.declared.change.text import (
     code,

@@ -1,12 +1,13 @@
 """What a change of the specs means: the comparison behind `dust diff`, without input or output."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from dust_core.declared.agreed.owners import Approvers
-from dust_core.declared.change.executed import Execution
+from dust_core.declared.change.chain import Chain
+from dust_core.declared.change.files import FileChange, file_changes
 from dust_core.declared.change.heirs import renamed as renamed_tasks
 from dust_core.declared.change.immutable import Conflict, conflicts
 from dust_core.declared.change.lines import LineChange, line_changes
@@ -17,16 +18,14 @@ from dust_core.declared.change.stale import PROFILES, Stale, stale_stages
 from dust_core.declared.change.values import (
     ABSENT,
     FieldChange,
-    Values,
     compare,
-    differences,
-    flatten,
 )
 from dust_core.declared.change.waivers import WaiverChange, waiver_changes
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.of_specs import invalid_specs
 from dust_core.declared.project import EMBEDDED_PROFILE
-from dust_core.declared.specs.models import SpecFile, Task
+from dust_core.declared.records.ledger import LedgerLine
+from dust_core.declared.specs.models import Task
 from dust_core.errors import DustError
 
 _DANGLING = ("REF001", "REF002", "REF004", "REF008", "REF009")
@@ -55,23 +54,6 @@ class TaskChange:
 
 
 @dataclass(frozen=True, slots=True)
-class FileChange:
-    """What changed in a spec file apart from its tasks and lines.
-
-    Attributes:
-        path: the file.
-        event: added, removed or changed.
-        fields: what decides and changed; for an added file everything that decides.
-        prose: what only describes and changed.
-    """
-
-    path: str
-    event: str
-    fields: tuple[FieldChange, ...]
-    prose: tuple[FieldChange, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """Everything that the report shows a reviewer.
 
@@ -88,6 +70,8 @@ class Difference:
         stale: stages to run because of the change, whatever the profile.
         stale_by_profile: the stages that a change of a profile adds to those, by profile.
         executed: the profiles under which a task was executed, by its id.
+        appended: executions that the change adds to the ledger.
+        broken: why the executions of the head do not continue those of the base, in sentences.
         hours: GPU hours expected of each task of the head.
         gpu_profiles: the profiles of the head that run on a GPU; the hours are estimates for them.
         unreadable: why the head's specs cannot be read; everything else is empty then.
@@ -105,6 +89,8 @@ class Difference:
     stale: Mapping[str, Stale] = field(default_factory=dict)
     stale_by_profile: Mapping[str, Mapping[str, Stale]] = field(default_factory=dict)
     executed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    appended: tuple[LedgerLine, ...] = ()
+    broken: tuple[str, ...] = ()
     hours: Mapping[str, float] = field(default_factory=dict)
     gpu_profiles: tuple[str, ...] = ()
     unreadable: str = ""
@@ -117,6 +103,7 @@ class Difference:
         reasons += [waiver.refusal for waiver in self.waivers if waiver.refusal]
         reasons += [change.refusal for change in self.protected if change.refused]
         reasons += [conflict.refusal for conflict in self.conflicts]
+        reasons += self.broken
         reasons += [finding.sentence for finding in self.invalid if not self._says(finding)]
         return tuple(dict.fromkeys(reasons))  # a task executed under two profiles gives one reason
 
@@ -145,6 +132,8 @@ class Difference:
             or self.waivers
             or self.invalid
             or self.conflicts
+            or self.broken
+            or self.appended
             or self.stale
             or self.stale_by_profile
             or any(file.event != "changed" or file.fields for file in self.files)
@@ -173,16 +162,16 @@ class Difference:
 def difference(
     old: Snapshot,
     new: Snapshot,
-    executed: Sequence[Execution],
+    tip: Snapshot,
     today: date,
     approvers: Approvers = Approvers(),  # noqa: B008 - frozen
 ) -> Difference:
     """Compare two snapshots of the specs.
 
     Args:
-        old: the base; it may have no specs yet.
+        old: the commit where the head left the base; it may have no specs yet.
         new: the head.
-        executed: what was executed before, by the locks of quotable profiles.
+        tip: the base as it is now, which may have executed more since.
         today: the day on which waivers are judged.
         approvers: who may approve a waiver, by the base and the commits under review.
 
@@ -200,22 +189,29 @@ def difference(
     # A task that names what is not there has no stage and no digest.
     is_whole = not any(finding.rule in _DANGLING for finding in invalid)
     stale, by_profile = _stale(old, new) if is_whole else ({}, {})
+    chain = Chain(tip, old, new)
+    before_change = chain.before
+    locked = [entry.locked for entry in before_change if entry.locked is not None]
     profiles: dict[str, list[str]] = {}
-    for execution in executed:
-        profiles.setdefault(execution.task, []).append(execution.profile)
+    for executed in before_change:
+        profiles.setdefault(executed.attempt.task, []).append(executed.profile)
     return Difference(
         base=old.name,
         head=new.name,
         tasks=tuple(_task_changes(before, after, renamed)),
-        files=tuple(_file_changes(old, new)),
+        files=tuple(file_changes(old, new)),
         lines=line_changes(old, new, today, renamed=renamed),
         waivers=waiver_changes(old, new, today, approvers),
-        protected=protected_changes(old, new, executed, today, renamed),
+        protected=protected_changes(old, new, locked, today, renamed),
         invalid=invalid,
-        conflicts=tuple(conflicts(old, new, executed, renamed)) if is_whole else (),
+        conflicts=tuple(conflicts(old, new, before_change, chain.fresh, renamed))
+        if is_whole
+        else (),
         stale=stale,
         stale_by_profile=by_profile,
         executed={task: tuple(names) for task, names in profiles.items()},
+        appended=chain.appended,
+        broken=chain.refusals,
         hours={task: spec.expected_gpu_hours for task, spec in after.items()},
         gpu_profiles=tuple(
             name for name, profile in new.profiles.items() if profile.device.kind == "cuda"
@@ -246,31 +242,6 @@ def _task_changes(
         if fields or prose or event != "changed":
             hours = tuple(side.expected_gpu_hours if side else 0.0 for side in (was, is_))
             yield TaskChange(task, event, former, fields, prose, (hours[0], hours[1]))
-
-
-def _file_changes(old: Snapshot, new: Snapshot) -> Iterator[FileChange]:
-    before, after = old.models, new.models
-    for path in dict.fromkeys((*after, *before)):
-        if path not in before:
-            yield FileChange(path, "added", differences({}, _beside_tasks(after[path], False)), ())
-        elif path not in after:
-            yield FileChange(path, "removed", (), ())
-        else:
-            fields, prose = (
-                differences(_beside_tasks(before[path], is_), _beside_tasks(after[path], is_))
-                for is_ in (False, True)
-            )
-            if fields or prose:
-                yield FileChange(path, "changed", fields, prose)
-
-
-def _beside_tasks(file: SpecFile, prose: bool) -> Values:
-    """A spec file's values without its tasks and lines, which are compared one by one."""
-    return {
-        path.removeprefix("spec."): value
-        for path, value in flatten(file, prose=prose).items()
-        if not path.startswith(("spec.tasks.", "spec.gates.", "spec.waivers"))
-    }
 
 
 def _stale(old: Snapshot, new: Snapshot) -> tuple[dict[str, Stale], dict[str, dict[str, Stale]]]:

@@ -2,14 +2,14 @@
 
 DVC writes a stage into its lock when the stage has succeeded, with the values of the specs that it
 ran on. The lock is committed, because `dvc pull` needs it. So a clone without any artifact shows
-what was executed. docs/adr/ says why there is no second ledger.
+what was executed last. A lock can be edited: `chain.py` compares it with the base and the ledger.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from dust_core.declared.agreed.executions import Attempt
 from dust_core.declared.project import pipeline_path
 from dust_core.declared.reading.yaml_text import parse_yaml
 from dust_core.errors import DustError
@@ -37,18 +37,13 @@ class Execution:
     dependencies: Mapping[str, str]
     outputs: Mapping[str, str]
 
-    @property
-    def attempt(self) -> Attempt:
-        """Which run of which task it is."""
-        return Attempt(self.task, self.run, (self.exp_id,) if self.exp_id else ())
-
 
 def lock_path(profile: str) -> str:
     """Where the lock of a profile's pipeline is, relative to the project."""
     return pipeline_path(profile).with_suffix(".lock").as_posix()
 
 
-def executions(files: Mapping[str, bytes], profile: str) -> dict[str, Execution]:
+def executions(files: Mapping[str, bytes], profile: str) -> Mapping[str, Execution]:
     """The executed tasks of one profile, by id.
 
     Args:
@@ -59,9 +54,12 @@ def executions(files: Mapping[str, bytes], profile: str) -> dict[str, Execution]
         DustError: the file is not a lock that DVC wrote.
     """
     path = lock_path(profile)
-    if path not in files:
-        return {}
-    data = parse_yaml(files[path], path).data
+    return _parsed(files[path], path, profile) if path in files else {}
+
+
+@lru_cache(maxsize=16)  # the sides of a change have the same lock more often than not
+def _parsed(content: bytes, path: str, profile: str) -> Mapping[str, Execution]:
+    data = parse_yaml(content, path).data
     stages = data.get("stages") if isinstance(data, dict) else None
     if not isinstance(stages, dict):
         raise _damaged(path, "it has no stages")

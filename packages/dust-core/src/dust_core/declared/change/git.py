@@ -140,6 +140,33 @@ class Repository:
         text = ident.stdout.decode("utf-8", "replace").rpartition(">")[0]
         return [] if ident.returncode else [_person(f"{text}>")]
 
+    def changed_files(self, base: Revision, head: Revision | None) -> list[tuple[str, str]]:
+        """The status and path, from `prefix`, of each file that differs between two commits.
+
+        A renamed file is a deleted and an added one. Files outside of `prefix` are left out.
+
+        Args:
+            base: the earlier commit.
+            head: the later commit; None for the working tree, with untracked files as added.
+        """
+        sides = [base.commit, *([head.commit] if head else [])]
+        listed = self._checked(
+            "diff", "--name-status", "--no-renames", "--ignore-submodules=none", "-z", *sides, "--"
+        )
+        words = listed.decode("utf-8", "surrogateescape").split("\0")
+        changed = list(zip(words[:-1:2], words[1::2], strict=True))
+        if head is None:
+            untracked = self._checked(
+                "ls-files", "--others", "--exclude-standard", "--full-name", "-z"
+            )
+            names = untracked.decode("utf-8", "surrogateescape").split("\0")
+            changed += [("A", name) for name in names if name]
+        return [
+            (status, path.removeprefix(self.prefix))
+            for status, path in changed
+            if path.startswith(self.prefix)
+        ]
+
     def _entry(self, revision: Revision, entry: bytes) -> tuple[str, str]:
         """The path and blob of one line of `ls-tree -l`."""
         about, _, name = entry.partition(b"\t")

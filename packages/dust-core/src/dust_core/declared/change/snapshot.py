@@ -1,4 +1,4 @@
-"""The specs and locks of a project, in a revision or in the working tree."""
+"""The specs, locks and ledger of a project, in a revision or in the working tree."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dust_core.declared.change.git import MAX_BYTES, Repository, Revision
+from dust_core.declared.records.ledger import LEDGER, is_ledger
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ WORKING_TREE = "the working tree"
 _SPECS = ("", "v1/", "profiles/")
 """The folders of specs below that of the specs; others hold no specs."""
 
-_LOCKS = ("dvc.lock", "pipelines")
+_LOCKS = ("dvc.lock", "pipelines", LEDGER)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Snapshot:
 
     Attributes:
         name: its name in messages.
-        files: the specs as `specs/v1/...` and `specs/profiles/...`, and the locks of DVC.
+        files: the specs as `specs/v1/...` and `specs/profiles/...`, the locks of DVC, the ledger.
     """
 
     name: str
@@ -106,6 +107,7 @@ def in_working_tree(project: Path, specs: str) -> Snapshot:
         *(path for name in _SPECS for path in sorted((project / specs).glob(f"{name}*.yaml"))),
         *(path for path in (project / "dvc.lock",) if path.is_file()),
         *sorted((project / "pipelines").glob("*/dvc.lock")),
+        *sorted(path for path in (project / LEDGER).rglob("*") if path.is_file()),
     ]
     contents = ((path.relative_to(project).as_posix(), _read(path)) for path in paths)
     return Snapshot(WORKING_TREE, dict(_wanted(contents, specs)))
@@ -119,7 +121,7 @@ def _wanted(files: Iterable[tuple[str, bytes]], specs: str) -> Iterator[tuple[st
             folder = below[: below.rfind("/") + 1]
             if below.endswith(".yaml") and folder in _SPECS:
                 yield f"specs/{below}", content
-        elif path.endswith("dvc.lock"):
+        elif path.endswith("dvc.lock") or is_ledger(path):
             yield path, content
 
 

@@ -14,9 +14,11 @@ from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.rules import (
     artifacts,
     data,
+    executed,
     figures,
     files,
     gates,
+    ledger,
     names,
     profiles,
     proofs,
@@ -53,7 +55,7 @@ FAMILIES = {
 
 _MODULES = (
     files, values, protocol, names, references, gates, waivers, profiles, data, records, figures,
-    provenance, proofs, verdicts, artifacts, tables,
+    provenance, executed, ledger, proofs, verdicts, artifacts, tables,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from dust_core.declared.checks.subjects import (
     Table,
     YamlFile,
 )
+from dust_core.declared.records.ledger import LEDGER
 from dust_core.errors import DustError
 
 SPEC_FOLDERS = ("v1", "profiles")
@@ -98,9 +99,10 @@ class _Discovery:
                     "file",
                 )
         for tree in self._trees.values():
-            results = tuple(_results(tree.folder.parent / "artifacts"))
-            executed = [ExecutedSpecs(tree, results)] if results else []
+            executed = _executed(tree)
             self._project.subjects += [*tree.parts, tree, *executed]
+            if tree.path in self._project.asked:
+                self._project.asked |= {name for part in executed for name in part.names.values()}
         for artifacts in self._artifacts.values():
             self._project.subjects += [*artifacts.parts, artifacts]
         self._project.subjects += self._single.values()
@@ -206,6 +208,25 @@ def _spec_files(folder: Path) -> list[Path]:
     return sorted(
         files, key=lambda file: (_ORDER.index(file.stem) if file.stem in _ORDER else 99, file.name)
     )
+
+
+def _executed(tree: SpecTree) -> list[ExecutedSpecs]:
+    """The specs with their locks, ledger and results; empty where nothing was executed."""
+    project = tree.folder.parent
+    results = tuple(_results(project / "artifacts"))
+    paths = [project / "dvc.lock", *sorted(project.glob("pipelines/*/dvc.lock"))]
+    paths += sorted((project / LEDGER).rglob("*"))
+    files = {path.relative_to(project).as_posix(): path for path in paths if path.is_file()}
+    if not (results or files):
+        return []
+    return [
+        ExecutedSpecs(
+            tree,
+            results,
+            {name: path.read_bytes() for name, path in files.items()},
+            {name: shown(path) for name, path in files.items()},
+        )
+    ]
 
 
 def _results(folder: Path) -> Iterator[ResultJson]:

@@ -7,6 +7,16 @@ from dust_core.declared.records.environment import (
     environment_fingerprint,
     installed_versions,
 )
+from dust_core.declared.records.ledger import (
+    LEDGER,
+    LedgerFault,
+    LedgerFile,
+    LedgerLine,
+    is_ledger,
+    ledger_path,
+    ledger_text,
+    read_ledger,
+)
 from dust_core.declared.records.parameters import Parameters, record_parameters, task_parameters
 from dust_core.declared.records.provenance import (
     BaselineRef,
@@ -48,6 +58,7 @@ from dust_core.declared.records.verdict import (
 
 __all__ = [
     "HIGHER_IS_BETTER",
+    "LEDGER",
     "MEASURED_FIELDS",
     "QUALITY_METRICS",
     "RECORD_FIELDS",
@@ -58,6 +69,9 @@ __all__ = [
     "Fault",
     "Interval",
     "Latency",
+    "LedgerFault",
+    "LedgerFile",
+    "LedgerLine",
     "MeasuredDevice",
     "Measurement",
     "Parameters",
@@ -74,10 +88,14 @@ __all__ = [
     "build_result",
     "environment_fingerprint",
     "installed_versions",
+    "is_ledger",
+    "ledger_path",
+    "ledger_text",
     "mean",
     "overall",
     "parse_result_file",
     "percentile",
+    "read_ledger",
     "read_result_file",
     "read_result_folder",
     "read_table",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dust_core.declared.project import EMBEDDED_PROFILE, pipeline_path
+from dust_core.declared.records.ledger import LEDGER
 from dust_core.declared.records.provenance import MeasuredDevice
 from dust_core.declared.records.sources import measuring_code, training_code
 from dust_core.errors import DustError
@@ -93,9 +94,11 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _is_dirty(folder: Path) -> bool:
-    # DVC writes the lock beside a pipeline while its stages run, which changes no source.
+    # While stages run, DVC writes the lock beside a pipeline and `dust repro` appends to the
+    # ledger, which changes no source.
     locks = {pipeline_path(profile).with_name("dvc.lock") for profile in (EMBEDDED_PROFILE, "*")}
-    without = (f":(top,glob,exclude){lock.as_posix()}" for lock in sorted(locks))
+    written = [*sorted(lock.as_posix() for lock in locks), f"{LEDGER}/*/*.jsonl"]
+    without = (f":(top,glob,exclude){path}" for path in written)
     return bool(
         _git(folder, "status", "--porcelain", "--untracked-files=all", "--", ":/", *without)
     )

@@ -1,0 +1,112 @@
+"""Files outside of the specs that decide results, and which of them a change touches.
+
+The list of patterns is here only. .github/CODEOWNERS has an owner for each of them, and a test
+compares the two.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from dust_core.declared.change.git import Repository, Revision
+
+_CORE = "/packages/dust-core/src/dust_core"
+_EVAL = "/packages/dust-eval/src/dust_eval"
+
+DECIDING: dict[str, tuple[str, ...]] = {
+    "measuring code": (
+        f"{_EVAL}/arrays.py",
+        f"{_EVAL}/measure/",
+        f"{_EVAL}/quality/",
+        f"{_EVAL}/runtimes/",
+        f"{_EVAL}/scene/",
+        f"{_CORE}/declared/records/aggregate.py",
+        f"{_CORE}/declared/records/build.py",
+        f"{_CORE}/network/",
+        f"{_CORE}/pairs/",
+    ),
+    "training code": ("/packages/dust-compress/src/",),
+    "judging code": ("/packages/dust-core/src/", "/packages/dust-eval/src/"),
+    "environment": (
+        "/requirements.lock",
+        "/pyproject.toml",
+        "/packages/*/pyproject.toml",
+        "/noxfile.py",
+        "/containers/",
+    ),
+    "data and store": ("/data/*.dvc", "/.dvc/", "/.dvcignore", "/store/", "/tools/levels/"),
+    "review": (
+        "/.github/",
+        "/.ci/",
+        "/CODEOWNERS",
+        "/docs/CODEOWNERS",
+        "/.gitattributes",
+        "/.gitmodules",
+    ),
+}
+"""Patterns by what the files decide, as CODEOWNERS has them; a file is in the first group that has
+it. `/` at the end means everything below, `*` is a part of one name."""
+
+MEASURING = "measuring code"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A file that a change touches: its path from the project, and A, M, D or T as git says."""
+
+    path: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecidingFiles:
+    """The files of a group that a change touches."""
+
+    group: str
+    files: tuple[ChangedFile, ...]
+
+
+def deciding_files(
+    repository: Repository, fork: Revision, tip: Revision | None
+) -> tuple[DecidingFiles, ...]:
+    """The files outside of the specs that decide results and that a change touches, by group.
+
+    Args:
+        repository: the repository around the project.
+        fork: the commit where the change left its base.
+        tip: the last commit of the change; None for the working tree with its untracked files.
+
+    Raises:
+        DustError: git cannot list the files.
+    """
+    return group_files(
+        ChangedFile(path, status) for status, path in repository.changed_files(fork, tip)
+    )
+
+
+def group_files(files: Iterable[ChangedFile]) -> tuple[DecidingFiles, ...]:
+    """Files by the group that has them, in the order of `DECIDING`; other files are left out."""
+    members: dict[str, list[ChangedFile]] = {}
+    for file in sorted(files, key=lambda file: file.path):
+        if group := group_of(file.path):
+            members.setdefault(group, []).append(file)
+    return tuple(
+        DecidingFiles(group, tuple(members[group])) for group in DECIDING if group in members
+    )
+
+
+def group_of(path: str) -> str:
+    """What a file decides, a key of `DECIDING`; empty where it decides nothing by itself."""
+    groups = (name for name, patterns in DECIDING.items() if any(_matches(patterns, path)))
+    return next(groups, "")
+
+
+def _matches(patterns: tuple[str, ...], path: str) -> Iterator[bool]:
+    return (_regex(pattern).match(f"/{path}") is not None for pattern in patterns)
+
+
+@cache
+def _regex(pattern: str) -> re.Pattern[str]:
+    text = re.escape(pattern).replace(r"\*", "[^/]*")
+    return re.compile(text if pattern.endswith("/") else f"{text}$")

@@ -1,0 +1,55 @@
+"""The verb `dust ledger`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dust_core.declared.options import ProfileOption, SpecsOption
+from dust_core.declared.project import SPECS
+
+if TYPE_CHECKING:
+    from dust_core.declared.change.recording import Recorded
+    from dust_core.declared.records.ledger import LedgerLine
+
+
+def ledger(
+    profile: ProfileOption = "small",
+    append: Annotated[
+        bool, typer.Option("--append", help="Append what dvc.lock says was executed since.")
+    ] = False,
+    specs: SpecsOption = SPECS,
+) -> None:
+    """Show what was executed; exit 1 if --append has to leave an execution out."""
+    from dust_core.declared.change.recording import record_executions
+    from dust_core.declared.change.snapshot import in_working_tree
+    from dust_core.declared.records.ledger import read_ledger
+    from dust_core.declared.specs import load_specs
+
+    folder = specs.resolve()
+    if append:
+        recorded = record_executions(folder.parent, load_specs(specs), profile)
+        show_recorded(recorded)
+        if recorded.left_out:
+            raise typer.Exit(1)
+        return
+    files = read_ledger(in_working_tree(folder.parent, folder.name).files)
+    lines = [line for file in files for line in file.lines if line.profile == profile]
+    for line in sorted(lines, key=lambda line: line.finished):
+        typer.echo(_row(line))
+    plural = "" if len(lines) == 1 else "s"
+    typer.echo(f"{len(lines)} execution{plural} under {profile}")
+
+
+def show_recorded(recorded: "Recorded") -> None:
+    """Print what was appended to the ledger, and on standard error what was not and why."""
+    for line in recorded.lines:
+        typer.echo(f"ledger: {line.task} run {line.run} is appended")
+    for reason in recorded.left_out:
+        typer.echo(f"not in the ledger: {reason}", err=True)
+
+
+def _row(line: "LedgerLine") -> str:
+    verdict = line.verdict or "not judged"
+    when = f"{line.finished:%Y-%m-%d %H:%M}"
+    place = f"device {line.device[:8]}  commit {line.commit[:10]}"
+    return f"{when}  {line.task:<10}  {line.name:<24}  {verdict:<12}  {place}"
