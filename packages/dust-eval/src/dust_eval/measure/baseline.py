@@ -121,7 +121,7 @@ def judge_teacher(task: ResolvedTask) -> None:
         execution,
         None,
         Measurement(quantities={primary: value}),
-        artifacts=dict(measured.provenance.artifacts),
+        artifacts=dict(execution.inputs),
     )
     write_results(task, (result,), {"teacher": measured.exp_id})
 
