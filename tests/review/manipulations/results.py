@@ -1,0 +1,272 @@
+"""Results that are edited, chosen or borrowed."""
+
+import hashlib
+import statistics
+from typing import Any
+
+from manipulations.case import case
+from manipulations.clone import Clone, of_role, scale_quality
+
+RESULTS = "Results"
+GATE = "gate KQ"
+RECORDS = "validate artifacts/small --ignore ART"
+
+
+@case(RESULTS, "The student's delta1 is multiplied by 1.19, pair by pair, and the mean with it.",
+      GATE, "inconclusive")  # fmt: skip
+def values_edited(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        scale_quality(of_role(values, "candidate"), 1.19)
+
+
+@case(RESULTS, "The same, and the lock holds the edited file's digest.",
+      "diff main", "KQ-3")  # fmt: skip
+def values_edited_and_locked(clone: Clone) -> None:
+    values_edited(clone)
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The same in every file that measured the student, all of them in the lock.",
+      "diff main", "K-1")  # fmt: skip
+def values_edited_everywhere(clone: Clone) -> None:
+    for name in (
+        "kq_eval.json",
+        "KQ_INT8_run2_log.json",
+        "K_T3B05_run2_log.json",
+        "distill_log.json",
+    ):
+        with clone.result(name) as values:
+            for result in values["results"]:
+                if result["record"] and result["record"]["exp_id"].startswith("K"):
+                    scale_quality(result, 1.19)
+        clone.consistent(name)
+
+
+@case(RESULTS, "Only the mean is edited.", RECORDS, "the mean of per_pair")
+def mean_edited(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        of_role(values, "candidate")["record"]["delta1"] = 0.55
+
+
+@case(RESULTS, "The copy of the teacher beside the student is lowered.", GATE, "inconclusive")
+def teacher_lowered(clone: Clone) -> None:
+    for name in ("kq_eval.json", "KQ_INT8_run2_log.json"):
+        with clone.result(name) as values:
+            scale_quality(of_role(values, "baseline", "P0_FP32_run1"), 0.84)
+        clone.consistent(name)
+
+
+@case(RESULTS, "Of twenty pairs the best five are kept.", GATE, "inconclusive")
+def best_pairs(clone: Clone) -> None:
+    for name in ("kq_eval.json", "KQ_INT8_run2_log.json"):
+        with clone.result(name) as values:
+            for result in values["results"]:
+                _keep(result, 5)
+        clone.consistent(name)
+
+
+def _keep(result: dict[str, Any], count: int) -> None:
+    per_pair = result["provenance"]["per_pair"]
+    order = sorted(range(20), key=per_pair["delta1"].__getitem__, reverse=True)[:count]
+    for metric, values in per_pair.items():
+        per_pair[metric] = [values[index] for index in order]
+        result["record"][metric] = statistics.fmean(per_pair[metric])
+
+
+@case(RESULTS, "The baseline's latencies beside the candidate's are multiplied by 1.5.",
+      GATE, "inconclusive")  # fmt: skip
+def baseline_slowed(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        latency = of_role(values, "candidate")["provenance"]["latency"]
+        latency["baseline_ms"] = [1.5 * sample for sample in latency["baseline_ms"]]
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "Of fifty turns the ten slowest are left out.", GATE, "inconclusive")
+def turns_left_out(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        result = of_role(values, "candidate")
+        latency = result["provenance"]["latency"]
+        for side in ("candidate_ms", "baseline_ms"):
+            latency[side] = sorted(latency[side])[:40]
+        _percentiles(result)
+    clone.consistent("kq_eval.json")
+
+
+def _percentiles(result: dict[str, Any]) -> None:
+    samples = result["provenance"]["latency"]["candidate_ms"]
+    cuts = statistics.quantiles(samples, n=100, method="inclusive")
+    record = result["record"]
+    record["t_pair_p50_ms"], record["t_pair_p95_ms"] = statistics.median(samples), cuts[94]
+    record["pairs_per_sec"] = 1000 / record["t_pair_p50_ms"]
+
+
+@case(RESULTS, "The candidate's own latencies are halved, and their percentiles with them.",
+      "diff main", "KQ-3")  # fmt: skip
+def candidate_faster(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        result = of_role(values, "candidate")
+        latency = result["provenance"]["latency"]
+        latency["candidate_ms"] = [sample / 2 for sample in latency["candidate_ms"]]
+        _percentiles(result)
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "A second, later file claims to be the result of the same task.",
+      RECORDS, "second.json")  # fmt: skip
+def second_file(clone: Clone) -> None:
+    text = clone.path("artifacts/small/kq_eval.json").read_text()
+    clone.path("artifacts/small/second.json").write_text(
+        text.replace('"finished": "2026-11-24', '"finished": "2026-11-25')
+    )
+
+
+@case(RESULTS, "The teacher is measured in the place of the student.", GATE, "inconclusive")
+def teacher_as_candidate(clone: Clone) -> None:
+    for name in ("kq_eval.json", "KQ_INT8_run2_log.json"):
+        with clone.result(name) as values:
+            teacher = of_role(values, "baseline", "P0_FP32_run1")
+            candidate = of_role(values, "candidate")
+            for field in ("absrel", "rmse", "delta1", "chamfer"):
+                candidate["record"][field] = teacher["record"][field]
+            candidate["provenance"]["per_pair"] = teacher["provenance"]["per_pair"]
+            candidate["provenance"]["artifacts"] = teacher["provenance"]["artifacts"]
+        clone.consistent(name)
+
+
+@case(RESULTS, "The teacher's file is measured under the student's name.", GATE, "inconclusive")
+def teachers_file_renamed(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        teacher = of_role(values, "baseline", "P0_FP32_run1")
+        candidate = of_role(values, "candidate")
+        digest = next(iter(teacher["provenance"]["artifacts"].values()))
+        candidate["provenance"]["artifacts"]["student_int8.onnx"] = digest
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "A float network is measured, and the record says eight bits.", GATE, "inconclusive")
+def float_as_int8(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        of_role(values, "candidate")["provenance"]["runtime"]["precision"] = "bf16"
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The candidate is measured on a faster machine than its baseline.",
+      GATE, "inconclusive")  # fmt: skip
+def other_machine(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        device = of_role(values, "candidate")["provenance"]["device"]
+        device["fingerprint"] = hashlib.sha256(b"faster").hexdigest()
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The candidate is measured by another release of the runtime.", GATE, "inconclusive")
+def other_runtime(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        of_role(values, "candidate")["provenance"]["runtime"]["versions"] = {"openvino": "2027.1"}
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "Candidate and baseline are measured by different code.", GATE, "inconclusive")
+def other_code(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        of_role(values, "candidate")["provenance"]["measuring_code"] = "1" * 64
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The record has another seed.", RECORDS, "seed")
+def other_seed(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        of_role(values, "candidate")["record"]["seed"] = 7
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The network's file is said to be smaller than it is.", RECORDS, "size_MB")
+def other_size(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        of_role(values, "candidate")["record"]["size_MB"] = 3.9
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The record is dated after its measurement.", RECORDS, "datetime")
+def other_date(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        of_role(values, "candidate")["record"]["datetime"] = "2026-11-25T12:00:00Z"
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The result names a commit that is not in the history.", RECORDS, "commit")
+def other_commit(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        of_role(values, "candidate")["provenance"]["commit"] = "ab" * 20
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The result was measured from files with uncommitted changes.", GATE, "inconclusive")
+def dirty_tree(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        for result in values["results"]:
+            result["provenance"]["dirty"] = True
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The result is that of a draft.", GATE, "inconclusive")
+def draft(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        for result in values["results"]:
+            result["provenance"]["draft"] = True
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "The result was measured on another input than the task before it wrote.",
+      GATE, "inconclusive")  # fmt: skip
+def other_input(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        for result in values["results"]:
+            result["provenance"]["inputs"]["student_int8.onnx"] = "2" * 64
+            if "student_int8.onnx" in result["provenance"]["artifacts"]:
+                result["provenance"]["artifacts"]["student_int8.onnx"] = "2" * 64
+    clone.consistent("kq_eval.json")
+
+
+@case(RESULTS, "A stored verdict is set to pass.", RECORDS, "VERD001")
+def verdict_edited(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        for verdict in values["verdicts"]:
+            verdict["status"] = "pass"
+            verdict["reason"] = None
+    clone.relock("kq_eval.json")
+
+
+@case(RESULTS, "A verdict is edited together with its value.", RECORDS, "VERD")
+def verdict_and_value_edited(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        for verdict in values["verdicts"]:
+            if verdict["metric"] == "delta1_drop":
+                verdict.update(status="pass", value=0.4, margin=0.6, reason=None)
+    clone.relock("kq_eval.json")
+
+
+@case(RESULTS, "A metric is left out of the record, with a reason.", GATE, "inconclusive")
+def metric_left_out(clone: Clone) -> None:
+    with clone.result("kq_eval.json") as values:
+        for result in values["results"]:
+            for metric in ("rmse", "chamfer"):
+                result["record"][metric] = None
+                del result["provenance"]["per_pair"][metric]
+                result["provenance"]["reasons"][metric] = "it was not asked for"
+        for verdict in values["verdicts"]:
+            verdict["beside"] = []
+    clone.relock("kq_eval.json")
+
+
+@case(RESULTS, "The result of another task is copied to the declared file.",
+      GATE, "this is the result file of KQ-3", code=2)  # fmt: skip
+def other_tasks_result(clone: Clone) -> None:
+    text = clone.path("artifacts/small/quant_eval.json").read_text()
+    clone.path("artifacts/small/kq_eval.json").write_text(text)
+
+
+@case(RESULTS, "The result is removed, so that nothing fails.", GATE, "KQ-3 has no result")
+def result_removed(clone: Clone) -> None:
+    clone.path("artifacts/small/kq_eval.json").unlink()
