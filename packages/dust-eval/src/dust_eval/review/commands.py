@@ -25,7 +25,9 @@ def verdicts(
     profile: Annotated[
         str | None,
         typer.Option(
-            "--profile", "-p", help="Only this; by default each that may be quoted.",
+            "--profile",
+            "-p",
+            help="Only this; by default each that may be quoted.",
             show_default=False,
         ),
     ] = None,

@@ -18,7 +18,7 @@ from dust_eval.review.stored import Contents, Store, fetch
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
 
-_FOLDERS = ("specs", "dvc.lock", "pipelines", ".github/CODEOWNERS", "ledger")
+_FOLDERS = ("specs", "dvc.lock", "pipelines", ".github/CODEOWNERS", "executions")
 _CONFIG = ".dvc/config"
 
 
@@ -80,13 +80,14 @@ class Committed:
         """The profiles whose figures may be quoted."""
         return [name for name, profile in self.specs.profiles.items() if profile.quotable]
 
-    def executions(self, profile: str) -> dict[str, Execution]:
-        """What the profile's lock says was executed, by task."""
-        return executions(self.files, profile)
+    @cached_property
+    def executed(self) -> dict[str, dict[str, Execution]]:
+        """What the lock of each profile says was executed, by task."""
+        return {profile: executions(self.files, profile) for profile in self.specs.profiles}
 
     def listed(self, profile: str) -> Iterator[Listed]:
         """The result of each task of which the declared run was executed."""
-        for task, execution in self.executions(profile).items():
+        for task, execution in self.executed[profile].items():
             spec = self.specs.tasks.get(task)
             if spec is not None and spec.run == execution.run:
                 path = (ARTIFACTS / profile / spec.result_file(task)).as_posix()
