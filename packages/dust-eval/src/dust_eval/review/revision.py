@@ -95,24 +95,14 @@ class Committed:
 
 
 def store_of(repository: Repository, project: Path, base: Revision) -> Store:
-    """Where contents come from, by the configuration of the base.
-
-    Raises:
-        DustError: the base has no configuration of DVC.
-    """
-    files = repository.files(base, _CONFIG)
-    if _CONFIG not in files:
-        raise DustError(
-            "there is no configuration of DVC, so results cannot be fetched",
-            where=f"{base}: {_CONFIG}",
-            fix="add a remote with `dvc remote add --default` and commit the file",
-        )
-    return Store(project, files[_CONFIG].decode("utf-8", "replace"))
+    """Where contents come from, by the configuration of the base; the cache if it has none."""
+    config = repository.files(base, _CONFIG).get(_CONFIG, b"")
+    return Store(project, config.decode("utf-8", "replace"))
 
 
-def fetch_all(store: Store, sides: Iterable[Committed], profiles: Iterable[str], folder: Path) -> (
-    Contents
-):  # fmt: skip
+def fetch_all(
+    store: Store, sides: Iterable[Committed], profiles: Iterable[str], folder: Path
+) -> Contents:
     """Fetch the results of several revisions at once."""
     members = list(profiles)
     digests = [

@@ -1,0 +1,149 @@
+"""A repository with executed tasks: made-up results in a store, named by the lock."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dust_core.cli import main
+from dust_core.declared.records import ResultFile, mean, result_file_text
+from dust_core.declared.specs import load_specs, resolve
+
+ROOT = Path(__file__).parents[3]
+sys.path[:0] = [str(ROOT / "tests" / "core" / "declared" / "change")]
+
+CONFIG = """[core]
+    remote = store
+['remote "store"']
+    url = ../store
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    def rows(self) -> list[list[str]]:
+        """The cells of the table of verdicts."""
+        lines = [line for line in self.out.splitlines() if line.startswith("| ")]
+        return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A clone in which results are committed as DVC and people do it."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str = "change") -> str:
+        self.git("add", "--all", "--force")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def store(self, content: bytes) -> str:
+        """Put content where `dvc push` would, and say its MD5."""
+        md5 = hashlib.md5(content).hexdigest()
+        path = self.root / "store" / "files" / "md5" / md5[:2] / md5[2:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return md5
+
+    def lock(self, stages: Mapping[str, Mapping[str, bytes]], profile: str = "small") -> None:
+        """Write the lock of tasks that were executed: their outputs by name."""
+        specs = load_specs(Path("specs"))
+        text = "schema: '2.0'\nstages:\n"
+        for task, outputs in stages.items():
+            spec = specs.tasks[task]
+            exp_id = resolve(specs, task, profile).exp_id or "null"
+            text += (
+                f"  {task}:\n    cmd: dust run {task} --profile {profile}\n    params:\n"
+                f"      specs/v1/some.yaml:\n        spec.tasks.{task}.run: {spec.run}\n"
+                f"        spec.tasks.{task}.exp_id: {exp_id}\n    outs:\n"
+            )
+            for name, content in outputs.items():
+                md5 = self.store(content)
+                text += f"    - path: artifacts/{profile}/{name}\n      hash: md5\n"
+                text += f"      md5: {md5}\n      size: {len(content)}\n"
+        path = self.root / ("dvc.lock" if profile == "small" else f"pipelines/{profile}/dvc.lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def executed(self, **files: ResultFile) -> None:
+        """Write the lock of tasks with these results; `K_1` is K-1."""
+        specs = load_specs(Path("specs"))
+        self.lock(
+            {
+                file.task: {
+                    specs.tasks[file.task].result_file(file.task): result_file_text(file).encode()
+                }
+                for file in files.values()
+            }
+        )
+
+    def made_up(self, task: str, delta1: float = 0.95) -> ResultFile:
+        """A result of a task as the specs have it, all its pairs with one delta1."""
+        from executed_results import result_of
+
+        file = result_of(resolve(load_specs(Path("specs")), task, "small"))
+        commit = self.git("rev-list", "--max-parents=0", "HEAD")
+        (result,) = file.results
+        pairs = {**result.provenance.per_pair, "delta1": (delta1,) * 20}
+        changed = result.model_copy(
+            update={
+                "record": result.record.model_copy(update={"delta1": mean(pairs["delta1"])}),
+                "provenance": result.provenance.model_copy(
+                    update={"per_pair": pairs, "commit": commit}
+                ),
+            }
+        )
+        return file.model_copy(update={"results": (changed,)})
+
+    def dust(self, *arguments: str) -> Answer:
+        code = 0
+        try:
+            main(arguments)
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        said = self.capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+
+@pytest.fixture
+def repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Repository:
+    """P0-2 and K-1 are executed on `main`, and K-1 misses its line; the branch is `work`."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "A Reviewer")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "reviewer@example.org")
+    root = tmp_path / "clone"
+    for name in ("v1", "profiles"):
+        shutil.copytree(ROOT / "specs" / name, root / "specs" / name)
+    (root / ".dvc").mkdir()
+    (root / ".dvc" / "config").write_text(CONFIG)
+    made = Repository(root, capsys)
+    monkeypatch.chdir(root)
+    made.git("init", "--quiet", "--initial-branch", "main")
+    made.commit("specs")
+    made.executed(P0_2=made.made_up("P0-2"), K_1=made.made_up("K-1", 0.8))
+    made.commit("results")
+    made.git("checkout", "--quiet", "-b", "work")
+    return made
