@@ -137,6 +137,9 @@ def repository(
     root = tmp_path / "clone"
     for name in ("v1", "profiles"):
         shutil.copytree(ROOT / "specs" / name, root / "specs" / name)
+    for file in (ROOT / "data").glob("*.dvc"):
+        (root / "data").mkdir(exist_ok=True)
+        shutil.copy(file, root / "data")
     (root / ".dvc").mkdir()
     (root / ".dvc" / "config").write_text(CONFIG)
     made = Repository(root, capsys)

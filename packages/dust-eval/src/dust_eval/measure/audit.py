@@ -135,7 +135,9 @@ class Auditor:
         )
         remark = _remark(provenance, loaded, bound)
         if not differences:
-            remark = f"{len(loaded.quality.pairs)} pairs were measured, not as many recorded"
+            pairs = {len(values) for values in provenance.per_pair.values()}
+            counts = " or ".join(map(str, sorted(pairs)))
+            remark = f"{len(loaded.quality.pairs)} pairs were measured, and the record has {counts}"
         verdict: Verdict = "reproduced" if agrees else "differs"
         return Audit(result, verdict, differences, loaded.quality.per_pair, bound, remark)
 
