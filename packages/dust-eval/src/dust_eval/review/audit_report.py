@@ -40,11 +40,11 @@ def surviving_verdicts(
 
     recorded = {**laid.others, **laid.files}
     measured = dict(recorded)
-    for task, group in audits.items():
+    for name, group in audits.items():
         by_result = {id(audit.result): replaced(audit) for audit in group}
-        file = recorded[task]
+        file = recorded[name]
         results = tuple(by_result.get(id(result), result) for result in file.results)
-        measured[task] = file.model_copy(update={"results": results})
+        measured[name] = file.model_copy(update={"results": results})
     survivors = []
     for name in audits:
         task = laid.task(name, profile)

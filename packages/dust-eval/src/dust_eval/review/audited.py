@@ -43,6 +43,15 @@ class Laid:
         return resolve(self.side.specs, task, profile)
 
 
+def audited_profiles(project: Path, against: str | None) -> list[str]:
+    """The profiles of HEAD whose figures may be quoted, there or at the revision `against`."""
+    repository = Repository.around(project)
+    names = [name for name in ("HEAD", against) if name is not None]
+    sides = [Committed.at(repository, repository.revision(name)) for name in names]
+    quotable = {name for side in sides for name in side.quotable}
+    return [name for name in sides[0].specs.profiles if name in quotable]
+
+
 def lay_out_for_audit(
     project: Path,
     profile: str,

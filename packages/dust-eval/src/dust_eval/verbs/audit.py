@@ -2,13 +2,11 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from dust_core.declared.options import ProfileOption
 
 if TYPE_CHECKING:
     from dust_eval.measure.audit import Audit, Auditor
@@ -20,7 +18,15 @@ def audit(
         list[str] | None,
         typer.Argument(metavar="[TASK]...", help="By default all.", show_default=False),
     ] = None,
-    profile: ProfileOption = "small",
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            help="Only this; by default each that may be quoted.",
+            show_default=False,
+        ),
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(
@@ -34,25 +40,35 @@ def audit(
 
     Latency cannot be measured again elsewhere, so it is not audited.
     """
+    from dust_eval.review.audited import audited_profiles
+
+    here = Path.cwd()
+    profiles = [profile] if profile else audited_profiles(here, against)
+    agreed = [_audit_profile(here, name, tasks or (), against) for name in profiles]
+    if not all(agreed):
+        raise typer.Exit(1)
+
+
+def _audit_profile(project: Path, profile: str, tasks: Sequence[str], against: str | None) -> bool:
+    """Audit and report the results of a profile; whether all of them agree."""
     from dust_core.declared.records import environment_fingerprint
     from dust_eval.measure.audit import Auditor
     from dust_eval.review.audit_report import render, surviving_verdicts
     from dust_eval.review.audited import lay_out_for_audit
 
     with tempfile.TemporaryDirectory(prefix="dust-audit-") as folder:
-        laid = lay_out_for_audit(Path.cwd(), profile, tasks or (), against, Path(folder))
+        laid = lay_out_for_audit(project, profile, tasks, against, Path(folder))
         kind = laid.side.specs.profile(profile).device.kind
-        auditor = Auditor(environment_fingerprint(kind).device if laid.files else None)
         with contextlib.chdir(laid.root):
+            auditor = Auditor(environment_fingerprint(kind).device if laid.files else None)
             audits = {task: list(_audited(auditor, laid, task, profile)) for task in laid.files}
         survivors = surviving_verdicts(laid, profile, audits)
-    typer.echo(render(profile, audits, laid.absent, survivors), nl=False)
-    agreed = all(part.verdict == "reproduced" for group in audits.values() for part in group)
-    if laid.absent or not agreed or any(survivor.lost for survivor in survivors):
-        raise typer.Exit(1)
+    typer.echo(render(profile, audits, laid.absent, survivors))
+    reproduced = all(part.verdict == "reproduced" for group in audits.values() for part in group)
+    return reproduced and not laid.absent and not any(pair.lost for pair in survivors)
 
 
-def _audited(auditor: "Auditor", laid: "Laid", task: str, profile: str) -> "Iterator[Audit]":
+def _audited(auditor: "Auditor", laid: "Laid", task: str, profile: str) -> Iterator["Audit"]:
     """Audit each result of a task that has a quality."""
     from dust_core.declared.project import ARTIFACTS
 

@@ -72,8 +72,7 @@ def _faults(workflow: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _triggers(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
-    # YAML 1.1 reads the key `on` as true.
-    triggers = workflow.get("on", workflow.get(True, {}))
+    triggers = workflow.get("on", {})
     if isinstance(triggers, Mapping):
         return triggers
     return dict.fromkeys([triggers] if isinstance(triggers, str) else triggers)
