@@ -157,7 +157,6 @@ class Auditor:
         recorded = provenance.runtime
         assert recorded is not None
         model = loaded.model
-        code: str | None = getattr(provenance, "measuring_code", None)
         alike = (
             self.device is not None
             and provenance.device.fingerprint == self.device.fingerprint
@@ -165,8 +164,8 @@ class Auditor:
             and recorded.versions.get(model.runtime) == model.version
             and recorded.precision == loaded.computed
             and recorded.threads == model.options.threads
-            and code is not None
-            and code == self.code
+            and provenance.measuring_code is not None
+            and provenance.measuring_code == self.code
         )
         return _EXACT if alike else BOUNDS[recorded.precision]
 

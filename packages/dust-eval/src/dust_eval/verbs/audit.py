@@ -52,6 +52,7 @@ def audit(
 def _audit_profile(project: Path, profile: str, tasks: Sequence[str], against: str | None) -> bool:
     """Audit and report the results of a profile; whether all of them agree."""
     from dust_core.declared.records import environment_fingerprint
+    from dust_core.declared.records.sources import measuring_code
     from dust_eval.measure.audit import Auditor
     from dust_eval.review.audit_report import render, surviving_verdicts
     from dust_eval.review.audited import lay_out_for_audit
@@ -60,7 +61,8 @@ def _audit_profile(project: Path, profile: str, tasks: Sequence[str], against: s
         laid = lay_out_for_audit(project, profile, tasks, against, Path(folder))
         kind = laid.side.specs.profile(profile).device.kind
         with contextlib.chdir(laid.root):
-            auditor = Auditor(environment_fingerprint(kind).device if laid.files else None)
+            device = environment_fingerprint(kind).device if laid.files else None
+            auditor = Auditor(device, measuring_code())
             audits = {task: list(_audited(auditor, laid, task, profile)) for task in laid.files}
         survivors = surviving_verdicts(laid, profile, audits)
     typer.echo(render(profile, audits, laid.absent, survivors))
