@@ -8,15 +8,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dust_core.cli import main
-from dust_core.declared.records import ResultFile, mean, result_file_text
+from dust_core.declared.records import Result, ResultFile, mean, result_file_text, write_result_file
 from dust_core.declared.specs import load_specs, resolve
 
 ROOT = Path(__file__).parents[3]
-sys.path[:0] = [str(ROOT / "tests" / "core" / "declared" / "change")]
+sys.path[:0] = [str(ROOT / "tests" / "core" / "declared" / "records")]
+import sample_results as sample  # noqa: E402
 
 CONFIG = """[core]
     remote = store
@@ -95,23 +97,26 @@ class Repository:
             }
         )
 
-    def made_up(self, task: str, delta1: float = 0.95) -> ResultFile:
-        """A result of a task as the specs have it, all its pairs with one delta1."""
-        from executed_results import result_of
+    def made_up(self, task: str, delta1: float = 0.95, teacher: float = 0.95) -> ResultFile:
+        """A proven result of P0-2 or K-1: its mean delta1, and the teacher's beside K-1."""
+        import whole_profile as whole
 
-        file = result_of(resolve(load_specs(Path("specs")), task, "small"))
-        commit = self.git("rev-list", "--max-parents=0", "HEAD")
-        (result,) = file.results
-        pairs = {**result.provenance.per_pair, "delta1": (delta1,) * 20}
-        changed = result.model_copy(
-            update={
-                "record": result.record.model_copy(update={"delta1": mean(pairs["delta1"])}),
-                "provenance": result.provenance.model_copy(
-                    update={"per_pair": pairs, "commit": commit}
-                ),
-            }
-        )
-        return file.model_copy(update={"results": (changed,)})
+        # A folder of its own: results are in the store and never in the clone.
+        profile = whole.Profile(self.root.parent / "made")
+        profile.commit = self.git("rev-list", "--max-parents=0", "HEAD")
+
+        def measured(network: str, mean: float, **options: str) -> Result:
+            result = profile.measured(task, network, **options)
+            return with_quality(result, sample.per_pair(delta1=mean))
+
+        if task == "P0-2":
+            counts = {"nan_count": 0.0, "missing_fields": 0.0}
+            file = sample.result_file(whole._with(measured("teacher", delta1), quantities=counts))
+            write_result_file(profile.folder / "teacher_eval.json", file)
+            return file
+        counts = {"nan_count": 0.0, "validation_loss_rise": 0.0}
+        student = whole._with(measured("K-1", delta1, beside="P0-2"), quantities=counts)
+        return sample.result_file(student, measured("teacher", teacher, role="baseline"))
 
     def dust(self, *arguments: str) -> Answer:
         code = 0
@@ -121,6 +126,14 @@ class Repository:
             code = int(ending.code or 0)
         said = self.capsys.readouterr()
         return Answer(code, said.out, said.err)
+
+
+def with_quality(result: Result, pairs: dict[str, Any]) -> Result:
+    """The result with other values of its pairs, and their means."""
+    means = {name: mean(values) for name, values in pairs.items()}
+    record = result.record.model_copy(update=means)
+    provenance = result.provenance.model_copy(update={"per_pair": pairs})
+    return result.model_copy(update={"record": record, "provenance": provenance})
 
 
 @pytest.fixture
@@ -134,6 +147,7 @@ def repository(
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "A Reviewer")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "reviewer@example.org")
+        monkeypatch.setenv(f"GIT_{role}_DATE", "2026-11-20T08:15:00Z")  # before it was measured
     root = tmp_path / "clone"
     for name in ("v1", "profiles"):
         shutil.copytree(ROOT / "specs" / name, root / "specs" / name)

@@ -31,11 +31,13 @@ def test_nothing_changed_is_one_sentence(repository):
     done = repository.dust("verdicts", "main")
     assert done.code == 0
     assert done.rows() == []
-    assert "The verdicts did not change: " in done.out and "3 fail" in done.out
+    assert "The verdicts did not change: " in done.out and "2 pass, 1 fail" in done.out
 
 
 def test_a_lowered_teacher_changes_the_verdict_of_the_student(repository):
-    repository.executed(P0_2=repository.made_up("P0-2", 0.8), K_1=repository.made_up("K-1", 0.8))
+    repository.executed(
+        P0_2=repository.made_up("P0-2", 0.8), K_1=repository.made_up("K-1", 0.8, 0.8)
+    )
     repository.commit()
     rows = {(row[1], row[2]): row for row in repository.dust("verdicts", "main").rows()}
     assert rows["`K-1`", "`quality_kept`"][4] == "**pass**, `0 % (<= 1 %)`"
@@ -130,7 +132,7 @@ def test_a_fresh_clone_without_a_cache_reads_from_the_store_in_it(repository, tm
     command = [sys.executable, "-m", "dust_core", "verdicts", "origin/main", "HEAD"]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "3 fail" in done.stdout
+    assert "2 pass, 1 fail" in done.stdout
     assert subprocess.run(
         ["git", "status", "--porcelain", "--", ":!.dvc/cache"],
         cwd=clone, capture_output=True, text=True,
