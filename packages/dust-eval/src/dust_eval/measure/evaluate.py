@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dust_core.declared.specs import ResolvedTask
@@ -20,7 +21,7 @@ from dust_eval.measure.subject import Evaluation, Loaded, Subject
 from dust_eval.quality import Sample, measure_quality
 from dust_eval.runtimes import RuntimeOptions, load_model
 
-__all__ = ["Evaluation", "Subject", "evaluate"]
+__all__ = ["Evaluation", "Subject", "evaluate", "load_and_score", "progress_bars"]
 
 
 def evaluate(
@@ -50,9 +51,9 @@ def evaluate(
             the protocol pins it to.
     """
     samples = list(workload_samples(task))
-    with _progress() as progress:
+    with progress_bars() as progress:
         loaded = {
-            name: _load_and_score(task, name, subject, samples, progress)
+            name: load_and_score(task, name, subject, samples, progress)
             for name, subject in subjects.items()
         }
         if baseline is not None:
@@ -74,27 +75,39 @@ def evaluate(
     }
 
 
-def _load_and_score(
+def load_and_score(
     task: ResolvedTask,
     name: str,
     subject: Subject,
     samples: Sequence[Sample],
     progress: Progress,
+    *,
+    int8_in_float: bool = False,
 ) -> Loaded:
-    """A subject loaded, its quality, and on a GPU the device memory that both take."""
+    """A subject loaded, its quality, and on a GPU the device memory that both take.
+
+    Args:
+        int8_in_float: compute the 8-bit products of a graph in float, each value rounded as the
+            graph says. ONNX Runtime does that, whatever the profile's runtime.
+
+    Raises:
+        DustError: see `evaluate`.
+    """
     bar = progress.add_task(f"quality of {name}", total=len(samples))
     memory = SubjectMemory(CudaMemory()) if task.profile.device.kind == "cuda" else None
     if subject.path.suffix == ".pth" and subject.network is None:
         subject = replace(subject, network=load_checkpoint(subject.path, finite=False).network)
     options = RuntimeOptions(
-        precision=subject.floats,
+        precision="fp32" if int8_in_float else subject.floats,
         threads=task.profile.threads,
         device=task.profile.device.kind,
         tf32=task.workload.timing.tf32,
+        as_written=int8_in_float,
     )
     file = _runnable(task, subject, options)
     with memory or nullcontext():
-        model = load_model(task.profile.runtime.name, file, options)
+        runtime = "onnxruntime" if int8_in_float else task.profile.runtime.name
+        model = load_model(runtime, file, options)
         quality = measure_quality(
             model,
             samples,
@@ -159,9 +172,10 @@ def _time_scene(task: ResolvedTask, loaded: Loaded) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def progress_bars() -> Iterator[Progress]:
+    """Bars for what is measured, on the terminal."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         yield progress

@@ -32,12 +32,15 @@ class RuntimeOptions:
         threads: CPU threads.
         device: `cpu` or `cuda`.
         tf32: whether FP32 products may run in TF32 on a GPU.
+        as_written: whether a graph's nodes run one by one as they are written, so that Q/DQ pairs
+            round values and the products between them are in float. Only ONNX Runtime does that.
     """
 
     precision: Precision = "fp32"
     threads: int
     device: Literal["cpu", "cuda"] = "cpu"
     tf32: bool = False
+    as_written: bool = False
 
 
 class PairModel(Protocol):

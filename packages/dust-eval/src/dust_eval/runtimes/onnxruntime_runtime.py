@@ -35,6 +35,9 @@ class OnnxRuntimeGraph:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = options.threads
         settings.inter_op_num_threads = 1
+        if options.as_written:  # else Q/DQ pairs are fused into 8-bit products
+            level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            settings.graph_optimization_level = level
         self.clock, provider = _clock_and_provider(options)
         try:
             self.session = onnxruntime.InferenceSession(str(path), settings, providers=[provider])

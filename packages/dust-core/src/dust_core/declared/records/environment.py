@@ -93,6 +93,12 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     return versions
 
 
+def processor_flags() -> frozenset[str]:
+    """The instruction sets of the processor, as Linux names them; empty on other systems."""
+    described = _cpuinfo()
+    return frozenset(described.get("flags", described.get("Features", "")).split())
+
+
 def _is_dirty(folder: Path) -> bool:
     # While stages run, DVC writes the lock beside a pipeline and `dust repro` appends to the
     # ledger, which changes no source.
@@ -127,8 +133,7 @@ def _device(kind: Literal["cpu", "cuda"], name: str, **facts: Any) -> MeasuredDe
 
 
 def _cpu_device() -> MeasuredDevice:
-    described = _cpuinfo()
-    flags = set(described.get("flags", described.get("Features", "")).split())
+    described, flags = _cpuinfo(), processor_flags()
     return _device(
         "cpu",
         described.get("model name") or platform.processor() or platform.machine(),

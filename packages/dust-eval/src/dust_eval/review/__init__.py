@@ -1,0 +1,1 @@
+"""The results of a revision: fetched by their content, validated and judged."""
