@@ -92,7 +92,9 @@ def test_a_profile_is_not_made_unquotable_while_its_figures_bind(project):
     project.edit(SMALL, "quotable: true", "quotable: false")
     assert project.refusals() == [
         f"{SMALL}: quotable changes so that passing is easier (nobody is bound by figures that "
-        "are not quoted): restore it, or write the next run of K-1"
+        "are not quoted): restore it, or write the next run of K-1",
+        "the profile small has executions and is not quotable: they bind as long as their figures "
+        "may be quoted; restore the profile",
     ]
 
 
@@ -157,7 +159,7 @@ class TestAWaiverOfAValue:
 
     @pytest.fixture
     def easier(self, project):
-        project.execute("P0-2")
+        project.execute("P0-1", "P0-teacher", "P0-2")
         project.merge()
         project.edit(SMALL, "threads: 2", "threads: 4")
         return project
