@@ -1,5 +1,7 @@
 """What was executed, and what says so."""
 
+from pathlib import Path
+
 from manipulations.case import case
 from manipulations.clone import Clone
 
@@ -75,8 +77,8 @@ def ledger_invented(clone: Clone) -> None:
     path.write_text(path.read_text() + last.replace('"run": ', '"run": 9').rstrip() + "\n")
 
 
-def _ledger(clone: Clone):
-    return clone.path("executions.jsonl")
+def _ledger(clone: Clone) -> Path:
+    return clone.path("executions/small/KQ-3.jsonl")
 
 
 @case(EXECUTIONS, "An executed task is renamed.", DIFF, "K-2 was executed")

@@ -19,7 +19,7 @@ def timer(clone: Clone) -> None:
     path.write_text(path.read_text() + "\n# slower\n")
 
 
-@case(JUDGE, "A percentile is another one.", DIFF, "judging code", code=0)
+@case(JUDGE, "A percentile is another one.", DIFF, "measuring code", code=0)
 def percentile(clone: Clone) -> None:
     path = clone.path("packages/dust-core/src/dust_core/declared/records/aggregate.py")
     path.write_text(path.read_text() + "\n# lower\n")

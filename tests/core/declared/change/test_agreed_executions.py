@@ -76,7 +76,9 @@ def answers(project) -> tuple[bool, bool]:
     """Whether the diff, and whether the validator, finds an execution contradicted."""
     diff = project.dust("diff", "main").out
     validated = project.dust("validate", "specs", "--ignore", "DATA").out
-    return " was executed as " in diff, bool(re.search(r": EXEC\d+ ", validated))
+    return bool(re.search(r" (was executed as|were executed and change) ", diff)), bool(
+        re.search(r": EXEC\d+ ", validated)
+    )
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -169,7 +169,8 @@ def test_a_lock_that_was_falsified_before_does_not_free_the_spec(executed):
     executed.merge("falsified")
     executed.edit(DISTILL, "patience: 3", "patience: 5", after=K1)
     assert refusals(executed) == [
-        "K-1 was executed as K_T3B05_run1 and changes (its spec): write run: 2 and its exp_id"
+        "K-1 was executed as K_T3B05_run1 and changes (its spec): restore it, or write run: 2 and "
+        "its exp_id"
     ]
 
 

@@ -23,7 +23,10 @@ def test_an_executed_task_is_immutable(executed):
     executed.commit()
     answer = executed.dust("diff", "main", "HEAD")
     assert answer.code == 1
-    assert "K-1 was executed as K_T3B05_run1 and changes (patience): write run: 2" in answer.out
+    assert (
+        "K-1 was executed as K_T3B05_run1 and changes (patience): restore it, or write run: 2"
+        in answer.out
+    )
 
 
 def test_the_next_run_may_change(executed):
@@ -86,7 +89,7 @@ def test_a_line_of_executed_tasks_is_part_of_what_was_executed(executed):
     executed.edit(GATES, "value: 1.0", "value: 0.5")
     answer = executed.dust("diff", "main")
     assert answer.code == 1
-    assert "changes (the line quality_kept)" in answer.out
+    assert "change (the line quality_kept)" in answer.out
 
 
 def test_runs_under_a_profile_that_is_never_quoted_bind_nobody(project):

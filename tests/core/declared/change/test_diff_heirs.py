@@ -156,6 +156,6 @@ def test_an_executed_task_is_not_settled_by_a_new_target(project):
     permission = loosened(address, {"escalate": "Q-2"}, {"escalate": "Q-9"})
     project.edit(GATES, "  gates:\n", f"  waivers:\n{permission}  gates:\n")
     assert project.refusals() == [
-        "Q-1 was executed as Q_PTQ_keepLN_run1 and changes (on_failure.escalate): write run: 2 and "
-        "its exp_id"
+        "Q-1 was executed as Q_PTQ_keepLN_run1 and changes (on_failure.escalate): restore it, or "
+        "write run: 2 and its exp_id"
     ]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dust_core.cli import main
-from dust_core.declared.protection.deciding import decides
-from dust_core.declared.protection.owners import parse_owners
+from dust_core.declared.change.deciding import decides
+from dust_core.declared.reading.codeowners import parse_owners
 
 ROOT = Path(__file__).parents[4]
 Doctor = Callable[[], tuple[int, dict[str, tuple[str, str]]]]

@@ -81,7 +81,7 @@ class Committed:
         return [name for name, profile in self.specs.profiles.items() if profile.quotable]
 
     @cached_property
-    def executed(self) -> dict[str, dict[str, Execution]]:
+    def executed(self) -> dict[str, Mapping[str, Execution]]:
         """What the lock of each profile says was executed, by task."""
         return {profile: executions(self.files, profile) for profile in self.specs.profiles}
 

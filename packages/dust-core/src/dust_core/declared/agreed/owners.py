@@ -1,9 +1,10 @@
 """Who may approve a waiver: the owners of the specs by CODEOWNERS, and not the author."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from dust_core.declared.reading.codeowners import parse_owners
 
 CODEOWNERS = ".github/CODEOWNERS"
 LINES = "specs/v1/gates.yaml"
@@ -57,22 +58,7 @@ def owners_of(codeowners: str, path: str = LINES) -> frozenset[str]:
         codeowners: the text of a CODEOWNERS file.
         path: a file, from the root of the repository.
     """
-    owners: frozenset[str] = frozenset()
-    for line in codeowners.splitlines():
-        words = line.partition("#")[0].split()
-        if words and _pattern(words[0]).fullmatch(path):
-            owners = frozenset(words[1:])
-    return owners
-
-
-def _pattern(glob: str) -> re.Pattern[str]:
-    """A pattern of CODEOWNERS; without a slash in its middle it matches in every folder."""
-    anchored = "/" in glob.rstrip("/")
-    parts = re.split(r"(\*\*|\*|\?)", glob.strip("/"))
-    signs = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    body = "".join(signs.get(part, re.escape(part)) for part in parts)
-    below = "/.*" if glob.endswith("/") else "" if glob.endswith("/*") else "(/.*)?"
-    return re.compile(f"{'' if anchored else '(.*/)?'}{body}{below}")
+    return frozenset(parse_owners(codeowners).of(path))
 
 
 def authors_of(log: Iterable[str]) -> tuple[Author, ...]:

@@ -43,6 +43,7 @@ def diff(
     specs: SpecsOption = SPECS,
 ) -> None:
     """Show what a change of the specs means; exit 1 if it must not be merged as it is."""
+    from dust_core.declared.change.deciding import deciding_files
     from dust_core.declared.change.diff import difference
     from dust_core.declared.change.git import Repository
     from dust_core.declared.change.markdown import render
@@ -66,7 +67,8 @@ def diff(
             fix="run this in the project's folder, or use --specs",
         )
     approvers = _approvers(repository, target, fork, tip, folder, with_user=head is None)
-    changes = difference(old, new, current, datetime.now(UTC).date(), approvers)
+    deciding = deciding_files(repository, fork, tip if head else None)
+    changes = difference(old, new, current, datetime.now(UTC).date(), approvers, deciding)
     typer.echo(render(changes) if form is DiffFormat.MARKDOWN else as_json(changes), nl=False)
     if changes.refusals:
         raise typer.Exit(1)

@@ -4,28 +4,38 @@ The list of patterns is here only. .github/CODEOWNERS has an owner for each of t
 compares the two.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from dust_core.declared.change.git import Repository, Revision
+from dust_core.declared.reading.codeowners import Entry
+from dust_core.declared.records import sources
 
-_CORE = "/packages/dust-core/src/dust_core"
-_EVAL = "/packages/dust-eval/src/dust_eval"
+DECLARED = (
+    "/specs/",
+    "/dvc.yaml",
+    "/dvc.lock",
+    "/pipelines/",
+    "/executions/",
+    "/packages/",
+    "/tests/core/declared/",
+    "/tests/review/",
+)
+"""Patterns of what decides results and is shown elsewhere in the review, or judges the judge."""
+
+MEASURING = "measuring code"
+
+
+def _below_packages(places: Iterable[str]) -> Iterator[str]:
+    """Sources of the packages as patterns."""
+    for place in places:
+        package = place.partition("/")[0]
+        end = "" if place.endswith(".py") else "/"
+        yield f"/packages/{package.replace('_', '-')}/src/{place}{end}"
+
 
 DECIDING: dict[str, tuple[str, ...]] = {
-    "measuring code": (
-        f"{_EVAL}/arrays.py",
-        f"{_EVAL}/measure/",
-        f"{_EVAL}/quality/",
-        f"{_EVAL}/runtimes/",
-        f"{_EVAL}/scene/",
-        f"{_CORE}/declared/records/aggregate.py",
-        f"{_CORE}/declared/records/build.py",
-        f"{_CORE}/network/",
-        f"{_CORE}/pairs/",
-    ),
+    MEASURING: tuple(_below_packages(sources.MEASURING)),
     "training code": ("/packages/dust-compress/src/",),
     "judging code": ("/packages/dust-core/src/", "/packages/dust-eval/src/"),
     "environment": (
@@ -47,8 +57,6 @@ DECIDING: dict[str, tuple[str, ...]] = {
 }
 """Patterns by what the files decide, as CODEOWNERS has them; a file is in the first group that has
 it. `/` at the end means everything below, `*` is a part of one name."""
-
-MEASURING = "measuring code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +106,14 @@ def group_files(files: Iterable[ChangedFile]) -> tuple[DecidingFiles, ...]:
 
 def group_of(path: str) -> str:
     """What a file decides, a key of `DECIDING`; empty where it decides nothing by itself."""
-    groups = (name for name, patterns in DECIDING.items() if any(_matches(patterns, path)))
+    groups = (name for name, patterns in DECIDING.items() if _matches(patterns, path))
     return next(groups, "")
 
 
-def _matches(patterns: tuple[str, ...], path: str) -> Iterator[bool]:
-    return (_regex(pattern).match(f"/{path}") is not None for pattern in patterns)
+def decides(path: str) -> bool:
+    """Whether a file, relative to the root of the repository, decides a result in any way."""
+    return _matches(DECLARED, path) or bool(group_of(path))
 
 
-@cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    text = re.escape(pattern).replace(r"\*", "[^/]*")
-    return re.compile(text if pattern.endswith("/") else f"{text}$")
+def _matches(patterns: tuple[str, ...], path: str) -> bool:
+    return any(Entry(0, pattern, ()).matches(path) for pattern in patterns)

@@ -7,9 +7,10 @@ from typing import Any
 
 from dust_core.declared.agreed.owners import Approvers
 from dust_core.declared.change.chain import Chain
+from dust_core.declared.change.deciding import MEASURING, DecidingFiles
 from dust_core.declared.change.files import FileChange, file_changes
 from dust_core.declared.change.heirs import renamed as renamed_tasks
-from dust_core.declared.change.immutable import Conflict, conflicts
+from dust_core.declared.change.immutable import Conflict, conflict_refusals, conflicts
 from dust_core.declared.change.lines import LineChange, line_changes
 from dust_core.declared.change.protected import ProtectedChange, protected_changes
 from dust_core.declared.change.snapshot import Snapshot
@@ -72,6 +73,8 @@ class Difference:
         executed: the profiles under which a task was executed, by its id.
         appended: executions that the change adds to the ledger.
         broken: why the executions of the head do not continue those of the base, in sentences.
+        deciding: files outside of the specs that decide results and changed, by what they decide.
+        outdated: how many executed tasks have results of other measuring code than the head's.
         hours: GPU hours expected of each task of the head.
         gpu_profiles: the profiles of the head that run on a GPU; the hours are estimates for them.
         unreadable: why the head's specs cannot be read; everything else is empty then.
@@ -91,6 +94,8 @@ class Difference:
     executed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     appended: tuple[LedgerLine, ...] = ()
     broken: tuple[str, ...] = ()
+    deciding: tuple[DecidingFiles, ...] = ()
+    outdated: int = 0
     hours: Mapping[str, float] = field(default_factory=dict)
     gpu_profiles: tuple[str, ...] = ()
     unreadable: str = ""
@@ -102,10 +107,15 @@ class Difference:
         reasons += [line.refusal for line in self.lines if line.refused]
         reasons += [waiver.refusal for waiver in self.waivers if waiver.refusal]
         reasons += [change.refusal for change in self.protected if change.refused]
-        reasons += [conflict.refusal for conflict in self.conflicts]
+        reasons += conflict_refusals(self.conflicts, self._refused_lines)
         reasons += self.broken
         reasons += [finding.sentence for finding in self.invalid if not self._says(finding)]
         return tuple(dict.fromkeys(reasons))  # a task executed under two profiles gives one reason
+
+    @property
+    def _refused_lines(self) -> set[str]:
+        sides = ((line.old, line.new) for line in self.lines if line.refused)
+        return {side.name for both in sides for side in both if side is not None}
 
     def _says(self, finding: Finding) -> bool:
         """Whether a refused line gives the same reason as a finding of the validator."""
@@ -165,6 +175,7 @@ def difference(
     tip: Snapshot,
     today: date,
     approvers: Approvers = Approvers(),  # noqa: B008 - frozen
+    deciding: tuple[DecidingFiles, ...] = (),
 ) -> Difference:
     """Compare two snapshots of the specs.
 
@@ -174,6 +185,7 @@ def difference(
         tip: the base as it is now, which may have executed more since.
         today: the day on which waivers are judged.
         approvers: who may approve a waiver, by the base and the commits under review.
+        deciding: files outside of the specs that decide results and changed.
 
     Raises:
         DustError: the specs of the base cannot be read.
@@ -183,7 +195,7 @@ def difference(
         after = dict(new.tasks)
         new.gates, new.profiles  # noqa: B018 - read here, so that a fault is reported for the head
     except DustError as error:
-        return Difference(old.name, new.name, unreadable=_said_by(error))
+        return Difference(old.name, new.name, deciding=deciding, unreadable=_said_by(error))
     renamed = renamed_tasks(before, after)
     invalid = invalid_specs(new.specs, approvers.owners) if new.has_specs else ()
     # A task that names what is not there has no stage and no digest.
@@ -212,6 +224,8 @@ def difference(
         executed={task: tuple(names) for task, names in profiles.items()},
         appended=chain.appended,
         broken=chain.refusals,
+        deciding=deciding,
+        outdated=len(chain.kept) if any(g.group == MEASURING for g in deciding) else 0,
         hours={task: spec.expected_gpu_hours for task, spec in after.items()},
         gpu_profiles=tuple(
             name for name, profile in new.profiles.items() if profile.device.kind == "cuda"

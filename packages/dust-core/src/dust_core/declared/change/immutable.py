@@ -1,6 +1,6 @@
 """Executed tasks that a change rewrites: their figures would describe another experiment."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,33 @@ class Conflict:
                 return f"{done}, and {self.task} takes that id for another experiment"
             case "changed":
                 parts = ", ".join(self.what)
-                return f"{done} and changes ({parts}): write run: {run + 1} and its exp_id"
+                fix = f"restore it, or write run: {run + 1} and its exp_id"
+                return f"{done} and changes ({parts}): {fix}"
+
+
+def conflict_refusals(changes: Iterable[Conflict], refused_lines: Collection[str]) -> Iterator[str]:
+    """Why conflicts are refused: a sentence for each, or for all that have the same reason.
+
+    Args:
+        changes: the conflicts.
+        refused_lines: names of lines that are refused by themselves; only restoring them helps.
+    """
+    alike: dict[tuple[str, ...], list[Conflict]] = {}
+    for conflict in changes:
+        if conflict.event == "changed":
+            alike.setdefault(conflict.what, []).append(conflict)
+        else:
+            yield conflict.refusal
+    for what, members in alike.items():
+        tasks = list(dict.fromkeys(conflict.task for conflict in members))
+        if all(part in {f"the line {name}" for name in refused_lines} for part in what):
+            were = "were" if len(tasks) > 1 else "was"
+            yield f"{', '.join(tasks)} {were} executed under {' and '.join(what)}: restore it"
+        elif len(tasks) == 1:
+            yield members[0].refusal
+        else:
+            fix = "restore it, or write the next run of each"
+            yield f"{', '.join(tasks)} were executed and change ({', '.join(what)}): {fix}"
 
 
 def conflicts(
@@ -71,9 +97,10 @@ def conflicts(
         fresh: what the head executes in addition; it is as the head's specs have it.
         renamed: tasks that only have another id: the new one -> the old one.
     """
+    is_same = old.written == new.written  # digests take a third of the time
     for executed in before:
         task = executed.attempt.task
-        touched = _identity(old, executed) != _identity(new, executed)
+        touched = not is_same and _identity(old, executed) != _identity(new, executed)
         what = _what(executed, old, new) if touched else ()
         for heir, event in contradictions(executed.attempt, new.tasks, not what, renamed):
             if event not in ("removed", "renamed") or task in old.tasks:

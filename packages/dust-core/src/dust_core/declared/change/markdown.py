@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from dust_core.declared.agreed.design import AgreedLine
 from dust_core.declared.agreed.lines import LETS_MORE_THROUGH, HeldLine
+from dust_core.declared.change.deciding import DecidingFiles
 from dust_core.declared.change.details import details
 from dust_core.declared.change.diff import Difference
 from dust_core.declared.change.lines import LineChange
@@ -21,6 +22,9 @@ from dust_core.declared.change.text import (
 NAMED = 6
 """How many stages the decision names."""
 
+FILES = 8
+"""How many files of a group the report names; `git diff` has them all."""
+
 
 def render(change_set: Difference) -> str:
     """The whole report, the most urgent part first; empty sections are left out."""
@@ -31,6 +35,8 @@ def render(change_set: Difference) -> str:
         *_lines(change_set),
         *_protected(change_set),
         *_waivers(change_set),
+        *_executions(change_set),
+        *_deciding(change_set),
         *details(change_set),
     ]
     return "\n\n".join(parts) + "\n"
@@ -46,7 +52,14 @@ def _decision(change_set: Difference) -> Iterator[str]:
         yield "## May be merged"
     if change_set.unreadable:
         return
-    if not change_set.means_something:
+    if not change_set.means_something and change_set.deciding:
+        count = sum(len(group.files) for group in change_set.deciding)
+        files = "1 file that decides" if count == 1 else f"{count} files that decide"
+        yield (
+            f"**No change in the specs; {files} results changed.** "
+            "Approving this approves no experiment, and how results come about."
+        )
+    elif not change_set.means_something:
         yield "**No change in meaning.** Approving this approves no experiment."
     elif not reasons:
         yield f"**Approving this approves {_approved(change_set)}.**"
@@ -156,3 +169,35 @@ def _waivers(change_set: Difference) -> Iterator[str]:
             for change in change_set.waivers
         )  # fmt: skip
         yield table(("line", "event", "holds until", "owner", "reason"), rows)
+
+
+def _executions(change_set: Difference) -> Iterator[str]:
+    if change_set.appended:
+        yield "### Executions"
+        rows = (
+            (code(line.task), code(line.profile), str(line.run),
+             f"**{line.verdict or 'not judged'}**", code(line.device[:8]), code(line.commit[:10]))
+            for line in change_set.appended
+        )  # fmt: skip
+        yield table(("task", "profile", "run", "verdict", "device", "commit"), rows)
+
+
+def _deciding(change_set: Difference) -> Iterator[str]:
+    """Files outside of the specs: nobody sees from the specs that they changed."""
+    if change_set.deciding:
+        yield "### Files that decide results"
+        yield table(
+            ("what they decide", "files"), ((g.group, _named(g)) for g in change_set.deciding)
+        )
+    if change_set.outdated:
+        yield (
+            f"Measuring code changed: {counted(change_set.outdated, 'result')} are of the old code "
+            "and cannot be compared with new ones until they are measured again."
+        )
+
+
+def _named(group: DecidingFiles) -> str:
+    words = {"A": " (new)", "D": " (removed)"}
+    shown = (f"{code(file.path)}{words.get(file.status, '')}" for file in group.files[:FILES])
+    more = f" and {len(group.files) - FILES} more" if len(group.files) > FILES else ""
+    return f"{', '.join(shown)}{more}"

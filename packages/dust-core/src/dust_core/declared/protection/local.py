@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dust_core.declared.protection.deciding import DECIDING, decides
+from dust_core.declared.change.deciding import DECIDING, DECLARED, decides
 from dust_core.declared.protection.outcome import Outcome, outcome
-from dust_core.declared.protection.owners import PLACES, Owners, parse_owners
 from dust_core.declared.protection.workflow import WORKFLOW, read_workflow, workflow_faults
+from dust_core.declared.reading.codeowners import PLACES, Owners, parse_owners
 
 
 def local_outcomes(root: Path, tracked: Sequence[str]) -> Iterator[Outcome]:
@@ -34,7 +34,7 @@ def _ownership(root: Path, tracked: Sequence[str]) -> Iterator[Outcome]:
 
 def _open_places(owners: Owners) -> Iterator[str]:
     """The deciding patterns under which a file that is not there yet would have no owner."""
-    for pattern in DECIDING:
+    for pattern in (*DECLARED, *(pattern for group in DECIDING.values() for pattern in group)):
         name = pattern.strip("/").replace("*", "new")
         if not owners.of(f"{name}/new/file" if pattern.endswith("/") else name):
             yield pattern

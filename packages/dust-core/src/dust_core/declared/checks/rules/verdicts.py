@@ -26,7 +26,8 @@ class VerdictAgainstValue(ResultRule):
     are those of the metric. It passes if its value meets the line and fails if not. Its margin is
     the distance between value and line. A latency is inconclusive if its interval contains the line
     or is absent. A result of a draft or of a dirty working tree may be inconclusive whatever its
-    value. A quantity that the task measured itself equals the one in the result's provenance.
+    value. A quantity that the task measured itself equals the one in the result's provenance. A
+    change is that between candidate and baseline, where the file has both.
     """
 
     id = "VERD001"
@@ -122,6 +123,33 @@ def _against_results(
         if measured is None or not math.isclose(measured, verdict.value, **_CLOSE):
             right = "null, as it was not measured" if measured is None else f"{measured:g}"
             yield "value", f"{verdict.metric}: {verdict.value:g}", right
+    elif verdict.value is not None:
+        right_value = _change(verdict, candidate, file)
+        if right_value is not None and not math.isclose(right_value, verdict.value, **_CLOSE):
+            yield "value", f"{verdict.metric}: {verdict.value:g}", f"{right_value:g}"
+
+
+def _change(verdict: "Verdict", candidate: "Result", file: "ResultFile") -> float | None:
+    """The change that the figures of this file give, in %; None where they are in another."""
+    from dust_core.declared.records import HIGHER_IS_BETTER, percentile
+
+    fields = METRICS[verdict.metric].fields
+    beside = (result for result in file.results if result.provenance.role == "baseline")
+    baseline = next((result for result in beside if result.exp_id == verdict.baseline), None)
+    turns = candidate.provenance.latency
+    pairs: list[tuple[float | None, float | None]] = []
+    if fields == ("t_pair_p50_ms",):
+        if turns is not None and turns.baseline_ms is not None:
+            pairs = [(percentile(turns.candidate_ms, 50), percentile(turns.baseline_ms, 50))]
+    elif baseline is not None:
+        pairs = [
+            (getattr(candidate.record, name, None), getattr(baseline.record, name, None))
+            for name in fields
+        ]
+    changes = [100 * (theirs - ours) / theirs for ours, theirs in pairs if ours and theirs]
+    if not changes or len(changes) < len(fields):
+        return None
+    return max(changes) if HIGHER_IS_BETTER.get(fields[0], True) else -changes[0]
 
 
 class VerdictAgainstLine(ProvenanceRule):

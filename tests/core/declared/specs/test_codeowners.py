@@ -2,7 +2,7 @@
 
 import pytest
 
-from dust_core.declared.protection.owners import parse_owners
+from dust_core.declared.reading.codeowners import parse_owners
 
 
 @pytest.mark.parametrize(

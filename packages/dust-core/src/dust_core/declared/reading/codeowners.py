@@ -6,6 +6,7 @@ https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-f
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 """Where GitHub looks for the file; the first that is there counts."""
@@ -75,6 +76,7 @@ def _fault(pattern: str, owners: Sequence[str]) -> str:
     return f"{wrong[0]} is no user, team or email address" if wrong else ""
 
 
+@cache
 def _expression(pattern: str) -> re.Pattern[str]:
     """The pattern as a regular expression over whole paths.
 
