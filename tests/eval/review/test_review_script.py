@@ -25,9 +25,9 @@ def review(repository, tmp_path):
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m dust_core "$@"\n')
     script.chmod(0o755)
 
-    def run():
+    def run(base="main"):
         return subprocess.run(
-            [ROOT / ".github" / "review.sh", "main"],
+            [ROOT / ".github" / "review.sh", base],
             cwd=repository.root,
             env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
             capture_output=True,
@@ -88,6 +88,7 @@ def test_a_loosened_line_and_a_sabotaged_judge_exit_1(repository, review):
     repository.commit()
     done = review()
     assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.startswith("<!-- dust review -->\n## Not to be merged as it is: ")
     assert "the line quality_kept is loosened" in done.stdout
     assert "### Verdicts" in done.stdout and "**fail**" in done.stdout
     assert "sabotaged" not in done.stdout + done.stderr
@@ -99,6 +100,8 @@ def test_a_pipeline_that_the_specs_do_not_give_exits_1(repository, review):
     repository.commit()
     done = review()
     assert done.returncode == 1
+    reason = "## Not to be merged as it is: 1 reason\n\n- `generated files differ from the specs`"
+    assert reason in done.stdout
     assert "out of date with the specs: dvc.yaml" in done.stdout
 
 
@@ -110,3 +113,11 @@ def test_a_change_of_the_models_says_who_can_check_the_generated_files(repositor
     assert "The pull request changes the models" in done.stdout
     assert "out of date: specs.md" in done.stdout
     assert done.returncode == 0, done.stdout
+
+
+def test_a_part_that_could_not_be_done_comes_first(review):
+    done = review("nowhere")
+    assert done.returncode == 2
+    assert done.stdout.startswith("<!-- dust review -->\n## Not reviewed\n")
+    assert "### The comparison could not be done\n\n    error: " in done.stdout
+    assert "git knows no commit 'nowhere'" in done.stdout

@@ -1,6 +1,7 @@
 """A difference as the Markdown that a reviewer reads: the decision first, then its grounds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from dust_core.declared.agreed.design import AgreedLine
 from dust_core.declared.agreed.lines import LETS_MORE_THROUGH, HeldLine
@@ -26,25 +27,41 @@ FILES = 8
 """How many files of a group the report names; `git diff` has them all."""
 
 
-def render(change_set: Difference) -> str:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What other parts of a review add to the report.
+
+    Attributes:
+        reasons: why the change may not be merged, beside the reasons of the difference.
+        after_lines: a section for below the success lines.
+        at_end: sections for the end.
+    """
+
+    reasons: tuple[str, ...] = ()
+    after_lines: str = ""
+    at_end: tuple[str, ...] = ()
+
+
+def render(change_set: Difference, beside: Beside = Beside()) -> str:
     """The whole report, the most urgent part first; empty sections are left out."""
     parts = [
-        *_decision(change_set),
+        *_decision(change_set, (*change_set.refusals, *beside.reasons)),
         f"{code(change_set.head)} compared with {code(change_set.base)}.",
         *_summary(change_set),
         *_lines(change_set),
+        beside.after_lines,
         *_protected(change_set),
         *_waivers(change_set),
         *_executions(change_set),
         *_deciding(change_set),
         *details(change_set),
+        *beside.at_end,
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _decision(change_set: Difference) -> Iterator[str]:
+def _decision(change_set: Difference, reasons: Sequence[str]) -> Iterator[str]:
     """Whether this may be merged, why not, and what approving it approves."""
-    reasons = change_set.refusals
     if reasons:
         yield f"## Not to be merged as it is: {counted(len(reasons), 'reason')}"
         yield "\n".join(f"- {code(reason)}" for reason in reasons)

@@ -1,0 +1,141 @@
+"""The whole review of a pull request as one text: the decision first, then its grounds."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from dust_core.declared.change.between import difference_between
+from dust_core.declared.change.git import Repository
+from dust_core.declared.change.markdown import Beside, render
+from dust_core.declared.change.text import counted
+from dust_core.declared.checks import Report, validate
+from dust_core.declared.checks.formats.text import text as finding_text
+from dust_core.declared.project import SPECS
+from dust_core.errors import DustError
+from dust_eval.review.commands import comparison_of
+from dust_eval.review.verdicts import render as render_verdicts
+
+GENERATED = (("pipeline", "--check"), ("spec", "schema", "--check"), ("spec", "docs", "--check"))
+"""The commands that compare generated files with the specs."""
+
+_CORE = "packages/dust-core/src/dust_core/declared"
+_MODELS = tuple(f"{_CORE}/{room}" for room in ("specs", "records", "reference", "pipeline"))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the review.
+
+    Attributes:
+        text: its section in Markdown; empty where there is nothing to say.
+        reasons: why the change may not be merged.
+        failed: whether it could not be done.
+    """
+
+    text: str = ""
+    reasons: tuple[str, ...] = ()
+    failed: bool = False
+
+
+def review_of(base: str, head: str = "HEAD") -> tuple[str, int]:
+    """The review of the project in the current folder, whose working tree is the head.
+
+    Returns:
+        The text, and the exit code: 1 where the change may not be merged, 2 where a part of the
+        review could not be done.
+    """
+    verdicts = _part("The verdicts", lambda: _verdicts(base, head))
+    validation = _part("The validation", _validation)
+    generated = _part("The check of generated files", lambda: _generated(base, head))
+    beside = Beside(
+        reasons=tuple(chain(verdicts.reasons, validation.reasons, generated.reasons)),
+        after_lines=verdicts.text,
+        at_end=(validation.text, generated.text),
+    )
+    refused: list[bool] = []
+
+    def difference() -> Part:
+        change_set = difference_between(base, head, SPECS)
+        refused.append(bool(change_set.refusals or beside.reasons))
+        return Part(render(change_set, beside))
+
+    compared = _part("The comparison", difference)
+    parts = (compared, verdicts, validation, generated)
+    text = compared.text
+    if compared.failed:
+        text = "\n\n".join(part.text.strip() for part in parts if part.text) + "\n"
+    if any(part.failed for part in parts):
+        return f"## Not reviewed\n\nA part of the review could not be done.\n\n{text}", 2
+    return text, int(any(refused))
+
+
+def _part(title: str, make: Callable[[], Part]) -> Part:
+    try:
+        return make()
+    except DustError as error:
+        where = f"{error.where}: " if error.where else ""
+        said = f"error: {where}{error.what}\nfix: {error.fix}"
+        return Part(f"### {title} could not be done\n\n{_block(said)}", failed=True)
+
+
+def _verdicts(base: str, head: str) -> Part:
+    comparison = comparison_of(Path.cwd(), base, head, None)
+    return Part(render_verdicts(comparison).strip(), comparison.faults)
+
+
+def _validation() -> Part:
+    report = validate((SPECS,))  # results are not in the checkout; the verdicts validate them
+    if not report.findings:
+        return Part("### Validation\n\nNo rule finds an error.")
+    said = _block("\n".join(_findings(report)))
+    counts = f"{counted(report.errors, 'error')}, {counted(report.warnings, 'warning')}"
+    if report.errors:
+        reason = f"dust validate finds {counted(report.errors, 'error')}"
+        return Part(f"### Validation: {counts}\n\n{said}", (reason,))
+    return Part(
+        "### Validation\n\nNo rule finds an error.\n\n"
+        f"<details><summary>{counts}</summary>\n\n{said}\n\n</details>"
+    )
+
+
+def _findings(report: Report) -> Iterator[str]:
+    errors_first = sorted(report.findings, key=lambda finding: finding.severity != "error")
+    yield from map(finding_text, errors_first)
+
+
+def _generated(base: str, head: str) -> Part:
+    """The files that are generated from specs and models, by the models that review."""
+    done = [
+        subprocess.run(
+            [sys.executable, "-P", "-m", "dust_core", *command],
+            capture_output=True, text=True, check=False,
+        )
+        for command in GENERATED
+    ]  # fmt: skip
+    if all(run.returncode == 0 for run in done):
+        return Part()
+    said = _block("\n".join((run.stdout + run.stderr).strip() for run in done if run.returncode))
+    title = "### Generated files"
+    if _models_change(base, head):
+        return Part(
+            f"{title}\n\nThe pull request changes the models, so the models of the base cannot "
+            "tell whether the files below are right. `nox -s specs` in a checkout of the pull "
+            f"request can.\n\n{said}"
+        )
+    return Part(f"{title}\n\n{said}", ("generated files differ from the specs",))
+
+
+def _models_change(base: str, head: str) -> bool:
+    repository = Repository.around(Path.cwd())
+    tip = repository.revision(head)
+    fork = repository.merge_base(repository.revision(base), tip)
+    changed: Sequence[tuple[str, str]] = tuple(repository.changed_files(fork, tip))
+    return any(path.startswith(_MODELS) for _, path in changed)
+
+
+def _block(said: str) -> str:
+    """Text as a code block that nothing in it can end."""
+    return "\n".join(f"    {line}".rstrip() for line in said.strip().splitlines())
