@@ -1,6 +1,7 @@
 """A repository with executed tasks: made-up results in a store, named by the lock."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,8 +14,11 @@ from typing import Any
 import pytest
 
 from dust_core.cli import main
+from dust_core.declared.change.stages import stages
+from dust_core.declared.change.values import value_at
 from dust_core.declared.records import Result, ResultFile, mean, result_file_text, write_result_file
-from dust_core.declared.specs import load_specs, resolve
+from dust_core.declared.records.ledger import LedgerLine, ledger_path, ledger_text
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 
 ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT / "tests" / "core" / "declared" / "records")]
@@ -65,25 +69,65 @@ class Repository:
         path.write_bytes(content)
         return md5
 
-    def lock(self, stages: Mapping[str, Mapping[str, bytes]], profile: str = "small") -> None:
-        """Write the lock of tasks that were executed: their outputs by name."""
+    def lock(self, outputs: Mapping[str, Mapping[str, bytes]], profile: str = "small") -> None:
+        """Write the lock of tasks that were executed, by their results, and the ledger of them."""
         specs = load_specs(Path("specs"))
-        text = "schema: '2.0'\nstages:\n"
-        for task, outputs in stages.items():
-            spec = specs.tasks[task]
-            exp_id = resolve(specs, task, profile).exp_id or "null"
-            text += (
-                f"  {task}:\n    cmd: dust run {task} --profile {profile}\n    params:\n"
-                f"      specs/v1/some.yaml:\n        spec.tasks.{task}.run: {spec.run}\n"
-                f"        spec.tasks.{task}.exp_id: {exp_id}\n    outs:\n"
-            )
-            for name, content in outputs.items():
-                md5 = self.store(content)
-                text += f"    - path: artifacts/{profile}/{name}\n      hash: md5\n"
-                text += f"      md5: {md5}\n      size: {len(content)}\n"
+        graph = stages(specs, profile)
+        content: dict[str, Any] = {"schema": "2.0", "stages": {}}
+        for task, results in outputs.items():
+            known = {f"artifacts/{profile}/{name}": data for name, data in results.items()}
+            written = {
+                path: self.store(known[path]) if path in known else "1" * 32
+                for path in graph[task].writes
+            }
+            before = {
+                out["path"]: out["md5"]
+                for done in content["stages"].values()
+                for out in done["outs"]
+            }
+            content["stages"][task] = {
+                "cmd": graph[task].command,
+                "deps": [
+                    {"path": name, "md5": before.get(name, "0" * 32)}
+                    for name in graph[task].reads
+                    if name in before or not name.startswith("artifacts/")
+                ],
+                "params": {
+                    file: {key: value_at(specs.documents[file].data, key) for key in keys}
+                    for file, keys in graph[task].keys.items()
+                },
+                "outs": [{"path": path, "md5": md5} for path, md5 in written.items()],
+            }
+            self._record(resolve(specs, task, profile), content["stages"][task], known)
         path = self.root / ("dvc.lock" if profile == "small" else f"pipelines/{profile}/dvc.lock")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(json.dumps(content, indent=1))
+
+    def _record(
+        self, task: ResolvedTask, stage: Mapping[str, Any], known: Mapping[str, bytes]
+    ) -> None:
+        """Write the ledger of a task with this one execution."""
+        result = f"artifacts/{task.profile_name}/{task.task.result_file(task.id)}"
+        line = {
+            "profile": task.profile_name,
+            "task": task.id,
+            "run": task.task.run,
+            "exp_id": task.exp_id,
+            "spec_digest": task.digest,
+            "workload_sha256": task.workload_digest,
+            "result": result,
+            "result_sha256": hashlib.sha256(known[result]).hexdigest(),
+            "inputs": {file["path"]: file["md5"] for file in stage["deps"]},
+            "outputs": {file["path"]: file["md5"] for file in stage["outs"]},
+            "device": "c" * 64,
+            "measuring_code": None,
+            "commit": self.git("rev-list", "--max-parents=0", "HEAD"),
+            "finished": "2026-11-23T08:15:00Z",
+            "verdict": "pass",
+        }
+        path = self.root / ledger_path(task.profile_name, task.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(ledger_text([LedgerLine.model_validate_json(json.dumps(line))]))
 
     def executed(self, **files: ResultFile) -> None:
         """Write the lock of tasks with these results; `K_1` is K-1."""
