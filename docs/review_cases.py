@@ -1,4 +1,4 @@
-"""Write what docs/review.md shows of tests/review: the table of manipulations, and reports as pictures.
+"""Write what docs/review.md shows of tests/review: the table of cases, and reports as pictures.
 
 python docs/review_cases.py             # writes the table anew
 python docs/review_cases.py --check     # exits 1 where the table is not that of the tests
@@ -25,7 +25,7 @@ from manipulations import CASES, Case  # noqa: E402 - the tests are no package
 from manipulations.clone import Clone, environment, make_template  # noqa: E402
 
 PICTURED = (
-    "raised", "last_holder_deleted", "executed_task", "metric", "experiment_added", "easier_profile",
+    "raised", "last_holder_deleted", "other_threads", "drawn_again", "metric", "experiment_added",
 )  # fmt: skip
 
 PAGE = """<!doctype html><meta charset="utf-8"><style>

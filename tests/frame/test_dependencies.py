@@ -140,7 +140,8 @@ def distributions() -> Mapping[str, list[str]]:
 def ours() -> frozenset[str]:
     """Modules of the repository: the packages, the tool, and the tests' own helpers."""
     packages = {name.replace("-", "_") for name in ROOMS}
-    helpers = {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    files = list((ROOT / "tests").rglob("*.py"))
+    helpers = {path.parent.name if path.stem == "__init__" else path.stem for path in files}
     return frozenset({*packages, "levels", *helpers})
 
 

@@ -1,8 +1,10 @@
 """DVC's pipelines: written from the specs, and stale exactly where the specs changed."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +12,14 @@ import pytest
 from ruamel.yaml import YAML
 
 ALL = dict.fromkeys(
-    ("freeze_workload", "train_teacher", "evaluate_teacher", "distill", "select_student"),
+    (
+        "freeze_workload", "train_teacher", "evaluate_teacher", "judge_teacher", "distill",
+        "select_student",
+    ),
     "measured",
-)
+)  # fmt: skip
+BEFORE = {f"GIT_{who}_DATE": "2025-12-31T00:00:00Z" for who in ("AUTHOR", "COMMITTER")}
+"""Commits are older than the results that `measured` writes."""
 P1 = ["P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4"]
 
 
@@ -35,6 +42,14 @@ def edit(path: Path, task: str, pattern: str, new: str) -> None:
     changed, count = re.subn(pattern, new, after, count=1)
     assert count == 1
     path.write_text(before + heading + changed)
+
+
+def commit(repository: Path) -> None:
+    """Approve the specs as they are: the branch that is checked out is the protected branch."""
+    person = ("-c", "user.name=t", "-c", "user.email=t@t")
+    for words in (("add", "--all"), (*person, "commit", "--quiet", "-m", "approved")):
+        environment = os.environ | BEFORE
+        subprocess.run(["git", *words], cwd=repository, check=True, env=environment)
 
 
 def test_the_committed_pipelines_are_what_the_specs_say(run: Callable) -> None:
@@ -137,8 +152,35 @@ def test_a_change_to_one_task_makes_its_own_stages_stale_and_no_others(
     edit(distill, "K-2", r"patience: \d+", "patience: 7")
     status = json.loads(run("dvc", "status", "--json", *P1).stdout)
     assert set(status) == {"K-2"}
+    commit(repository)
     assert run("dvc", "repro", "K-4").returncode == 0
     assert executed(repository) == ["K-2", "K-4"]
+
+
+@pytest.mark.slow
+def test_a_draft_decides_nothing_and_runs_again_once_it_is_approved(
+    run: Callable, install: Callable, repository: Path
+) -> None:
+    install(**ALL)
+    edit(
+        repository / "specs" / "v1" / "baseline.yaml",
+        "P0-1",
+        r"on_failure: \w+",
+        "on_failure: record",
+    )
+    run("dust", "pipeline")
+    refused = run("dust", "repro", "P0")
+    assert "P0-1 is not as it was approved on master: its spec differs" in refused.stderr
+    assert executed(repository) == []
+    draft = run("dust", "repro", "P0", "--draft")
+    assert draft.returncode == 1
+    assert "a draft of P0-1 ran: have its specs approved" in draft.stdout
+    tasks = executed(repository)
+    assert "P0-1" in tasks and not (repository / "executions").exists()
+    commit(repository)
+    approved = run("dust", "repro", "P0")
+    assert executed(repository) == tasks
+    assert "a draft of" not in approved.stdout
 
 
 @pytest.mark.slow
@@ -151,9 +193,9 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     done = run("dust", "repro", "P0", "P1")
     assert done.returncode == 1
     assert "P0: P0-2 missed a line and on_failure is stop: nothing after P0 ran" in done.stderr
-    assert set(executed(repository)) == {"P0-1", "P0-teacher", "P0-2"}
+    assert set(executed(repository)) == {"P0-1", "P0-teacher", "P0-2", "P0-3"}
     recorded = repository / "executions" / "small"
-    assert {path.stem for path in recorded.iterdir()} == {"P0-1", "P0-teacher", "P0-2"}
+    assert {path.stem for path in recorded.iterdir()} == {"P0-1", "P0-teacher", "P0-2", "P0-3"}
     line = json.loads((recorded / "P0-2.jsonl").read_text())
     assert (line["run"], line["result"]) == (1, "artifacts/small/teacher_eval.json")
 
@@ -168,13 +210,15 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
         "P0-1": "pass",
         "P0-teacher": "pass",
         "P0-2": "fail",
+        "P0-3": "pass",
     }
 
     baseline = repository / "specs" / "v1" / "baseline.yaml"
     edit(baseline, "P0-2", r"on_failure: \w+", "on_failure: record")
+    commit(repository)
     repeated = run("dust", "repro", "P0")
     assert repeated.returncode == 0
-    assert executed(repository) == ["P0-2"]
+    assert executed(repository) == ["P0-2", "P0-3"]
     assert "not in the ledger: P0-2 run 1 (small) was executed again with" in repeated.stderr
     assert json.loads((recorded / "P0-2.jsonl").read_text()) == line
 
@@ -206,9 +250,10 @@ def test_results_of_stages_that_are_done_elsewhere_are_pulled_and_judged(
         r"on_failure: \w+",
         "on_failure: record",
     )
+    commit(repository)
     done = run("dust", "repro", "P0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert executed(repository) == ["P0-2"]
+    assert executed(repository) == ["P0-2", "P0-3"]
 
 
 @pytest.mark.slow

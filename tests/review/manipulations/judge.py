@@ -33,7 +33,7 @@ def met_by(clone: Clone) -> None:
 
 @case(JUDGE, "The review's script exits 0.", DIFF, "review", code=0)
 def script(clone: Clone) -> None:
-    clone.edit(".github/review.sh", 'exit "$worst"', "exit 0")
+    clone.edit(".github/review.sh", 'exit "$code"', "exit 0")
 
 
 @case(JUDGE, "The author owns the specs.", DIFF, "CODEOWNERS", code=0)

@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dust_core.declared.draft import is_draft, mark_draft
 from dust_core.declared.executors import load_executor, require_executors
 from dust_core.declared.locks import only_run
 from dust_core.declared.logs import logging_to
-from dust_core.declared.options import (
-    DraftOption,
-    ProfileOption,
-    SpecsOption,
-    is_draft,
-    mark_draft,
-)
+from dust_core.declared.options import DraftOption, ProfileOption, SpecsOption
 from dust_core.declared.project import (
     LOCK,
     SPECS,

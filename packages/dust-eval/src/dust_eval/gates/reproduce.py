@@ -12,10 +12,12 @@ import typer
 
 from dust_core.declared.change.ledger_command import show_recorded
 from dust_core.declared.change.recording import record_executions
+from dust_core.declared.draft import is_draft, mark_draft
 from dust_core.declared.executors import require_executors
-from dust_core.declared.options import DraftOption, ProfileOption, SpecsOption, mark_draft
+from dust_core.declared.options import DraftOption, ProfileOption, SpecsOption
 from dust_core.declared.pipeline.stages import dvc_yaml
 from dust_core.declared.project import ARTIFACTS, EMBEDDED_PROFILE, SPECS, pipeline_path
+from dust_core.declared.records import read_result_file
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_eval.gates.commands import report_text, show, stage_report
@@ -84,6 +86,10 @@ def _bring_up_to_date(specs: "SpecSet", tasks: Iterable[str], profile: str) -> N
     """Run the stale stages of `tasks`, and fetch the results of the rest."""
     # A clone need not have the intermediate files of stages that are done.
     _dvc("repro", "--pull", "--allow-missing", *_targets(tasks, profile))
+    drafts = [task for task in tasks if _is_of_draft(specs, task, profile)]
+    if drafts and not is_draft():
+        # For DVC the result of a draft is up to date, because it has the same inputs.
+        _dvc("repro", "--force", "--single-item", *_targets(drafts, profile))
     # `repro` does not fetch the results of a stage that ran elsewhere, but they are judged here,
     # and a baseline is compared with its own task's result.
     lines = [specs.gate(name) for task in tasks for name in specs.tasks[task].gate]
@@ -95,6 +101,14 @@ def _bring_up_to_date(specs: "SpecSet", tasks: Iterable[str], profile: str) -> N
     ]
     if absent:
         _dvc("pull", "--allow-missing", *_targets(absent, profile))
+
+
+def _is_of_draft(specs: "SpecSet", task: str, profile: str) -> bool:
+    """Whether the result of a task, if there is one here, is that of a draft."""
+    path = ARTIFACTS / profile / specs.tasks[task].result_file(task)
+    if not path.is_file():
+        return False
+    return any(result.provenance.draft for result in read_result_file(path).results)
 
 
 def _targets(tasks: Iterable[str], profile: str) -> list[str]:

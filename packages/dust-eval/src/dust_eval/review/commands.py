@@ -1,4 +1,4 @@
-"""The verbs `dust verdicts` and `dust review`."""
+"""The verb `dust verdicts`."""
 
 import json
 import tempfile
@@ -45,18 +45,6 @@ def verdicts(
         typer.echo(json.dumps(as_values(comparison), indent=2, ensure_ascii=False))
     if comparison.refused:
         raise typer.Exit(1)
-
-
-def review(
-    base: Annotated[str, typer.Argument(help="Revision that this would be merged into: main.")],
-) -> None:
-    """Review the commit that is checked out: specs, results, rules; exit 1 if it says no."""
-    from dust_eval.review.whole import review_of
-
-    text, exit_code = review_of(base)
-    typer.echo(text, nl=False)
-    if exit_code:
-        raise typer.Exit(exit_code)
 
 
 def comparison_of(project: Path, base: str, head: str, profile: str | None) -> "Comparison":

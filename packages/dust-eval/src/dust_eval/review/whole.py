@@ -1,4 +1,4 @@
-"""The whole review of a pull request as one text: the decision first, then its grounds."""
+"""The verb `dust review`: a whole review as one text, the decision first, then its grounds."""
 
 import subprocess
 import sys
@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from dust_core.declared.change.between import difference_between
 from dust_core.declared.change.git import Repository
@@ -38,6 +41,16 @@ class Part:
     text: str = ""
     reasons: tuple[str, ...] = ()
     failed: bool = False
+
+
+def review(
+    base: Annotated[str, typer.Argument(help="Revision that this would be merged into: main.")],
+) -> None:
+    """Review the commit that is checked out: specs, results, rules; exit 1 if it says no."""
+    text, exit_code = review_of(base)
+    typer.echo(text, nl=False)
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 def review_of(base: str, head: str = "HEAD") -> tuple[str, int]:

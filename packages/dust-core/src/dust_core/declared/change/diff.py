@@ -227,10 +227,12 @@ def difference(
         deciding=deciding,
         outdated=len(chain.kept) if any(g.group == MEASURING for g in deciding) else 0,
         hours={task: spec.expected_gpu_hours for task, spec in after.items()},
-        gpu_profiles=tuple(
-            name for name, profile in new.profiles.items() if profile.device.kind == "cuda"
-        ),
+        gpu_profiles=_on_gpu(new),
     )
+
+
+def _on_gpu(side: Snapshot) -> tuple[str, ...]:
+    return tuple(name for name, spec in side.profiles.items() if spec.device.kind == "cuda")
 
 
 def _said_by(error: DustError) -> str:

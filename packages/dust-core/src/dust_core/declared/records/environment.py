@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from dust_core.declared.draft import is_draft
 from dust_core.declared.project import EMBEDDED_PROFILE, pipeline_path
 from dust_core.declared.records.ledger import LEDGER
 from dust_core.declared.records.provenance import MeasuredDevice
@@ -33,9 +34,6 @@ RECORDED_PACKAGES = (
     "nvidia-dali-cuda120",
 )
 """Distributions whose versions can affect a figure; the installed versions are recorded."""
-
-DRAFT = "DUST_DRAFT"
-"""The environment variable that is 1 while a draft is executed."""
 
 # Instruction sets that decide how fast matrix products run; the other flags have no effect on it.
 _FAST_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "asimd")
@@ -78,7 +76,7 @@ def environment_fingerprint(
         dirty=_is_dirty(folder),
         measuring_code=measuring_code(),
         training_code=training_code(),
-        draft=os.environ.get(DRAFT) == "1",
+        draft=is_draft(),
     )
 
 
