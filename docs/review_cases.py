@@ -36,6 +36,7 @@ th, td {{ border: 1px solid #d1d9e0; padding: 5px 12px; text-align: left; vertic
 tr:nth-child(even) td {{ background: #f6f8fa; }}
 code {{ font: 13px ui-monospace, monospace; background: #eff1f3; padding: 1px 5px;
         border-radius: 5px; overflow-wrap: anywhere; }}
+td:first-child code {{ white-space: nowrap; }}
 </style><body>{body}</body>"""
 
 
@@ -108,6 +109,17 @@ def _draw(report: str, picture: Path, folder: Path) -> None:
          f"--window-size={WIDTH},{height}", f"--screenshot={picture}", page.as_uri()],
         check=True, capture_output=True,
     )  # fmt: skip
+    _crop(picture)
+
+
+def _crop(picture: Path) -> None:
+    """Cut off what is empty below the report."""
+    from PIL import Image, ImageOps
+
+    with Image.open(picture) as drawn:
+        image = drawn.convert("RGB")
+    *_, last = ImageOps.invert(image).getbbox() or (0, 0, 0, image.height)
+    image.crop((0, 0, image.width, min(last + 24, image.height))).save(picture, optimize=True)
 
 
 def _lines(report: str) -> Iterator[int]:

@@ -113,8 +113,9 @@ def test_a_second_result_of_a_task_decides_nothing_and_neither_does_the_first(
     code, output, _ = gate("P4")
     assert code == 1
     assert (
-        f"P-1 P_r010_run1, quality_pruned: inconclusive: {name}: task: a second result of P-1, and "
-        f"P_r010_run1_log.json alone is expected: remove {name}; another run needs the next run "
+        f"P-1 P_r010_run1, quality_pruned: inconclusive: {name}: task: found "
+        "a second result of P-1, expected "
+        f"P_r010_run1_log.json alone: remove {name}; another run needs the next run "
         "number in its spec"
     ) in output.splitlines()
 

@@ -7,58 +7,96 @@ JUDGE = "The judge"
 DIFF = "diff main HEAD"
 
 
-@case(JUDGE, "The metric counts more depths as right.", DIFF, "measuring code", code=0)
+@case(
+    JUDGE,
+    "The metric counts more depths as right.",
+    DIFF,
+    "Measuring code changed: 15 results are of the old code",
+    code=0,
+)
 def metric(clone: Clone) -> None:
     path = "packages/dust-eval/src/dust_eval/quality/depth.py"
     clone.edit(path, "1.25", "1.50")
 
 
-@case(JUDGE, "The clock runs slower.", DIFF, "measuring code", code=0)
+@case(
+    JUDGE,
+    "The clock runs slower.",
+    DIFF,
+    "| measuring code | `packages/dust-eval/src/dust_eval/runtimes/clock.py` |",
+    code=0,
+)
 def timer(clone: Clone) -> None:
     path = clone.path("packages/dust-eval/src/dust_eval/runtimes/clock.py")
     path.write_text(path.read_text() + "\n# slower\n")
 
 
-@case(JUDGE, "A percentile is another one.", DIFF, "measuring code", code=0)
+@case(
+    JUDGE,
+    "A percentile is another one.",
+    DIFF,
+    "| measuring code | `packages/dust-core/src/dust_core/declared/records/aggregate.py` |",
+    code=0,
+)
 def percentile(clone: Clone) -> None:
     path = clone.path("packages/dust-core/src/dust_core/declared/records/aggregate.py")
     path.write_text(path.read_text() + "\n# lower\n")
 
 
-@case(JUDGE, "Every value meets its line.", DIFF, "judging code", code=0)
+@case(
+    JUDGE,
+    "Every value meets its line.",
+    DIFF,
+    "| judging code | `packages/dust-core/src/dust_core/declared/specs/models/gates.py` |",
+    code=0,
+)
 def met_by(clone: Clone) -> None:
     path = "packages/dust-core/src/dust_core/declared/specs/models/gates.py"
     clone.edit(path, "return value <= line", "return True")
 
 
-@case(JUDGE, "The review's script exits 0.", DIFF, "review", code=0)
+@case(JUDGE, "The review's script exits 0.", DIFF, "| review | `.github/review.sh` |", code=0)
 def script(clone: Clone) -> None:
     clone.edit(".github/review.sh", 'exit "$code"', "exit 0")
 
 
-@case(JUDGE, "The author owns the specs.", DIFF, "CODEOWNERS", code=0)
+@case(JUDGE, "The author owns the specs.", DIFF, "| review | `.github/CODEOWNERS` |", code=0)
 def owners(clone: Clone) -> None:
     clone.edit(".github/CODEOWNERS", "/specs/ ", "/specs/ @author ")
 
 
-@case(JUDGE, "nox runs something else.", DIFF, "noxfile.py", code=0)
+@case(JUDGE, "nox runs something else.", DIFF, "| environment | `noxfile.py` |", code=0)
 def noxfile(clone: Clone) -> None:
     path = clone.path("noxfile.py")
     path.write_text(path.read_text() + "\n# nothing\n")
 
 
-@case(JUDGE, "The locked runtime is another release.", DIFF, "requirements.lock", code=0)
+@case(
+    JUDGE,
+    "The locked runtime is another release.",
+    DIFF,
+    "| environment | `requirements.lock` |",
+    code=0,
+)
 def locked(clone: Clone) -> None:
     path = clone.path("requirements.lock")
     path.write_text(path.read_text() + "# other\n")
 
 
-@case(JUDGE, "Results come from another remote.", DIFF, ".dvc/config", code=0)
+@case(
+    JUDGE, "Results come from another remote.", DIFF, "| data and store | `.dvc/config` |", code=0
+)
 def remote(clone: Clone) -> None:
     clone.edit(".dvc/config", "url = ../store", "url = /tmp/mine")
 
 
-@case(JUDGE, "The data of the workload are others.", DIFF, "data/workload.dvc", code=0)
+@case(
+    JUDGE,
+    "The data of the workload are others.",
+    DIFF,
+    "| data and store | `data/workload.dvc` |",
+    code=0,
+)
 def data(clone: Clone) -> None:
     path = clone.path("data/workload.dvc")
     path.write_text(path.read_text().replace("md5: ", "md5: 0", 1))

@@ -10,96 +10,168 @@ DISTILL = "specs/v1/distill.yaml"
 DIFF = "diff main HEAD"
 
 
-@case(PROTECTED, "The profile's teacher has fewer blocks: a lower baseline.", DIFF, "teacher")
+@case(
+    PROTECTED,
+    "The profile's teacher has fewer blocks: a lower baseline.",
+    DIFF,
+    "teacher.network changes so that passing is easier",
+)
 def weaker_teacher(clone: Clone) -> None:
     clone.edit(SMALL, "enc_depth: 6", "enc_depth: 4")
 
 
-@case(PROTECTED, "Latency is taken on other threads.", DIFF, "threads")
+@case(
+    PROTECTED,
+    "Latency is taken on other threads.",
+    DIFF,
+    "specs/profiles/small.yaml: threads changes so that passing is easier",
+)
 def other_threads(clone: Clone) -> None:
     clone.edit(SMALL, "threads: 2", "threads: 1")
 
 
-@case(PROTECTED, "Fewer pairs of the workload are measured.", DIFF, "workload_pairs")
+@case(
+    PROTECTED,
+    "Fewer pairs of the workload are measured.",
+    DIFF,
+    "5 pairs cannot be quoted: a quotable profile measures 20",
+)
 def fewer_pairs(clone: Clone) -> None:
     clone.edit(SMALL, "workload_pairs: 20", "workload_pairs: 5")
 
 
-@case(PROTECTED, "Students are chosen on fewer pairs.", DIFF, "validation_pairs")
+@case(
+    PROTECTED,
+    "Students are chosen on fewer pairs.",
+    DIFF,
+    "validation_pairs changes so that passing is easier",
+)
 def fewer_validation_pairs(clone: Clone) -> None:
     clone.edit(SMALL, "validation_pairs: 64", "validation_pairs: 8")
 
 
-@case(PROTECTED, "The runtime's floats have another precision.", DIFF, "float_precision")
+@case(
+    PROTECTED,
+    "The runtime's floats have another precision.",
+    DIFF,
+    "specs/profiles/small.yaml: runtime changes so that passing is easier",
+)
 def other_precision(clone: Clone) -> None:
     clone.edit(SMALL, "float_precision: bf16", "float_precision: fp32")
 
 
-@case(PROTECTED, "The profile may no longer be quoted, so that its lines bind nothing.",
-      DIFF, "quotable")  # fmt: skip
+@case(
+    PROTECTED,
+    "The profile may no longer be quoted, so that its lines bind nothing.",
+    DIFF,
+    "the profile small has executions and is not quotable",
+)
 def unquotable(clone: Clone) -> None:
     clone.edit(SMALL, "quotable: true", "quotable: false")
 
 
-@case(PROTECTED, "The profile is unquotable for one pull request, and an executed task changes.",
-      DIFF, "K-1")  # fmt: skip
+@case(
+    PROTECTED,
+    "The profile is unquotable for one pull request, and an executed task changes.",
+    DIFF,
+    "K-1 was executed as K_T3B05_run2 and changes (patience)",
+)
 def unquotable_for_once(clone: Clone) -> None:
     clone.edit(SMALL, "quotable: true", "quotable: false")
     clone.edit(DISTILL, "patience: 3", "patience: 5", after="    K-1:")
 
 
-@case(PROTECTED, "A new quotable profile measures fewer pairs.", DIFF, "easy")
+@case(
+    PROTECTED,
+    "A new quotable profile measures fewer pairs.",
+    DIFF,
+    "3 pairs cannot be quoted: a quotable profile measures 20",
+)
 def easier_profile(clone: Clone) -> None:
     text = clone.path(SMALL).read_text().replace("name: small", "name: easy")
     text = text.replace("workload_pairs: 20", "workload_pairs: 3")
     clone.path("specs/profiles/easy.yaml").write_text(text)
 
 
-@case(PROTECTED, "The workload has other pairs.", DIFF, "workload")
+@case(
+    PROTECTED,
+    "The workload has other pairs.",
+    DIFF,
+    "specs/v1/workload.yaml: data.workload changes so that passing is easier",
+)
 def other_workload(clone: Clone) -> None:
     clone.edit(WORKLOAD, "scenes: [nexuiz/desertfactory, openarena/oa_dm3]",
                "scenes: [nexuiz/aneurysm, openarena/oa_dm3]")  # fmt: skip
 
 
-@case(PROTECTED, "The workload's digest is that of easier pairs.", DIFF, "workload")
+@case(
+    PROTECTED,
+    "The workload's digest is that of easier pairs.",
+    DIFF,
+    "specs/v1/workload.yaml: data.workload changes so that passing is easier",
+)
 def other_workload_digest(clone: Clone) -> None:
     clone.edit(WORKLOAD, "924fda8465fe4155", "0000000000000000")
 
 
-@case(PROTECTED, "Latency has fewer turns.", DIFF, "workload")
+@case(PROTECTED, "Latency has fewer turns.", DIFF, "a median needs at least 50 repeats")
 def fewer_turns(clone: Clone) -> None:
     clone.edit(WORKLOAD, "repeats: 50", "repeats: 10")
 
 
-@case(PROTECTED, "Intervals are drawn at a lower level.", DIFF, "workload")
+@case(
+    PROTECTED,
+    "Intervals are drawn at a lower level.",
+    DIFF,
+    "spec.quality.confidence: found 0.5, expected more than 0.5",
+)
 def lower_confidence(clone: Clone) -> None:
     clone.edit(WORKLOAD, "confidence: 0.95", "confidence: 0.5")
 
 
-@case(PROTECTED, "Another metric is the primary one.", DIFF, "primary")
+@case(
+    PROTECTED,
+    "Another metric is the primary one.",
+    DIFF,
+    "absrel is not delta1: the lines bind delta1",
+)
 def other_primary(clone: Clone) -> None:
     clone.edit(WORKLOAD, "primary: delta1", "primary: absrel")
 
 
-@case(PROTECTED, "Students lose less of the teacher than agreed.", DIFF, "K-1")
+@case(
+    PROTECTED,
+    "Students lose less of the teacher than agreed.",
+    DIFF,
+    "common.student.depth changes so that passing is easier",
+)
 def smaller_cut(clone: Clone) -> None:
     start = clone.path(DISTILL).read_text()
     shares = [line for line in start.splitlines() if "depth" in line and "0.3" in line]
     clone.edit(DISTILL, shares[0], shares[0].replace("0.3", "0.2", 1))
 
 
-@case(PROTECTED, "P-1, never executed, records a missed line instead of stopping.",
-      DIFF, "on_failure")  # fmt: skip
+@case(
+    PROTECTED,
+    "P-1, never executed, records a missed line instead of stopping.",
+    DIFF,
+    "P-1.on_failure changes so that passing is easier",
+)
 def records_instead(clone: Clone) -> None:
     clone.edit("specs/v1/prune.yaml", "on_failure: stop", "on_failure: record", after="    P-1:")
 
 
-@case(PROTECTED, "ABL-1 stops nothing, and KQ-1 records instead of stopping.", DIFF, "on_failure")
+@case(
+    PROTECTED,
+    "ABL-1 stops nothing, and KQ-1 records instead of stopping.",
+    DIFF,
+    "KQ-1.on_failure changes so that passing is easier",
+)
 def records_instead_in_kq(clone: Clone) -> None:
     clone.edit("specs/v1/kq.yaml", "on_failure: stop", "on_failure: record", after="    KQ-1:")
 
 
-@case(PROTECTED, "P-2 prunes less than agreed.", DIFF, "rho")
+@case(PROTECTED, "P-2 prunes less than agreed.", DIFF, "P-2.rho changes so that passing is easier")
 def smaller_rho(clone: Clone) -> None:
     clone.edit("specs/v1/prune.yaml", "rho: 0.3", "rho: 0.15")
     clone.edit("specs/v1/prune.yaml", "P_r030_run1", "P_r015_run1")
@@ -107,6 +179,12 @@ def smaller_rho(clone: Clone) -> None:
     clone.edit("specs/v1/prune.yaml", "pruned_r030.pth]", "pruned_r015.pth]", after="    P-3:")
 
 
-@case(PROTECTED, "Validation has more pairs.", DIFF, "harder", code=0)
+@case(
+    PROTECTED,
+    "Validation has more pairs.",
+    DIFF,
+    "| `specs/profiles/full.yaml: validation_pairs` | **harder** |",
+    code=0,
+)
 def more_validation_pairs(clone: Clone) -> None:
     clone.edit("specs/profiles/full.yaml", "validation_pairs: 1000", "validation_pairs: 2000")

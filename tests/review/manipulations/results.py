@@ -12,22 +12,34 @@ GATE = "gate KQ"
 RECORDS = "validate artifacts/small --ignore ART"
 
 
-@case(RESULTS, "The student's delta1 is multiplied by 1.19, pair by pair, and the mean with it.",
-      GATE, "inconclusive")  # fmt: skip
+@case(
+    RESULTS,
+    "The student's delta1 is multiplied by 1.19, pair by pair, and the mean with it.",
+    GATE,
+    "results[0].provenance.per_pair.delta1: found delta1 of pair 1: 0.629386733",
+)
 def values_edited(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         scale_quality(of_role(values, "candidate"), 1.19)
 
 
-@case(RESULTS, "The same, and the lock holds the edited file's digest.",
-      "diff main", "KQ-3")  # fmt: skip
+@case(
+    RESULTS,
+    "The same, and the lock holds the edited file's digest.",
+    "diff main",
+    "KQ-3 (run 1) was executed again on the same inputs",
+)
 def values_edited_and_locked(clone: Clone) -> None:
     values_edited(clone)
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The same in every file that measured the student, all of them in the lock.",
-      "diff main", "K-1")  # fmt: skip
+@case(
+    RESULTS,
+    "The same in every file that measured the student, all of them in the lock.",
+    "diff main",
+    "K-1 (K_T3B05_run2) was executed again on the same inputs",
+)
 def values_edited_everywhere(clone: Clone) -> None:
     for name in (
         "kq_eval.json",
@@ -48,7 +60,12 @@ def mean_edited(clone: Clone) -> None:
         of_role(values, "candidate")["record"]["delta1"] = 0.55
 
 
-@case(RESULTS, "The copy of the teacher beside the student is lowered.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "The copy of the teacher beside the student is lowered.",
+    GATE,
+    "expected 0.572910235 to the last digit, from P0-2 in teacher_eval.json",
+)
 def teacher_lowered(clone: Clone) -> None:
     for name in ("kq_eval.json", "KQ_INT8_run2_log.json"):
         with clone.result(name) as values:
@@ -56,7 +73,12 @@ def teacher_lowered(clone: Clone) -> None:
         clone.consistent(name)
 
 
-@case(RESULTS, "Of twenty pairs the best five are kept.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "Of twenty pairs the best five are kept.",
+    GATE,
+    "found 5 pairs, expected 20, the pairs that small measures",
+)
 def best_pairs(clone: Clone) -> None:
     for name in ("kq_eval.json", "KQ_INT8_run2_log.json"):
         with clone.result(name) as values:
@@ -73,8 +95,12 @@ def _keep(result: dict[str, Any], count: int) -> None:
         result["record"][metric] = statistics.fmean(per_pair[metric])
 
 
-@case(RESULTS, "The baseline's latencies beside the candidate's are multiplied by 1.5.",
-      GATE, "inconclusive")  # fmt: skip
+@case(
+    RESULTS,
+    "The baseline's latencies beside the candidate's are multiplied by 1.5.",
+    GATE,
+    "expected those of the result of K_T3B05_run2 that was timed in turn in this file",
+)
 def baseline_slowed(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         latency = of_role(values, "candidate")["provenance"]["latency"]
@@ -82,7 +108,12 @@ def baseline_slowed(clone: Clone) -> None:
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "Of fifty turns the ten slowest are left out.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "Of fifty turns the ten slowest are left out.",
+    GATE,
+    "found 40 turns, expected 50, as the protocol says",
+)
 def turns_left_out(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         result = of_role(values, "candidate")
@@ -101,8 +132,12 @@ def _percentiles(result: dict[str, Any]) -> None:
     record["pairs_per_sec"] = 1000 / record["t_pair_p50_ms"]
 
 
-@case(RESULTS, "The candidate's own latencies are halved, and their percentiles with them.",
-      "diff main", "KQ-3")  # fmt: skip
+@case(
+    RESULTS,
+    "The candidate's own latencies are halved, and their percentiles with them.",
+    "diff main",
+    "KQ-3 (run 1) was executed again on the same inputs",
+)
 def candidate_faster(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         result = of_role(values, "candidate")
@@ -112,8 +147,12 @@ def candidate_faster(clone: Clone) -> None:
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "A second, later file claims to be the result of the same task.",
-      RECORDS, "second.json")  # fmt: skip
+@case(
+    RESULTS,
+    "A second, later file claims to be the result of the same task.",
+    RECORDS,
+    "PROOF004 a second file claims to be the result of a task",
+)
 def second_file(clone: Clone) -> None:
     text = clone.path("artifacts/small/kq_eval.json").read_text()
     clone.path("artifacts/small/second.json").write_text(
@@ -121,7 +160,12 @@ def second_file(clone: Clone) -> None:
     )
 
 
-@case(RESULTS, "The teacher is measured in the place of the student.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "The teacher is measured in the place of the student.",
+    GATE,
+    "found teacher_fp32.pth, expected an input or an output of KQ-3",
+)
 def teacher_as_candidate(clone: Clone) -> None:
     for name in ("kq_eval.json", "KQ_INT8_run2_log.json"):
         with clone.result(name) as values:
@@ -134,7 +178,12 @@ def teacher_as_candidate(clone: Clone) -> None:
         clone.consistent(name)
 
 
-@case(RESULTS, "The teacher's file is measured under the student's name.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "The teacher's file is measured under the student's name.",
+    GATE,
+    "expected another file than that of the baseline P0-2",
+)
 def teachers_file_renamed(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         teacher = of_role(values, "baseline", "P0_FP32_run1")
@@ -144,15 +193,24 @@ def teachers_file_renamed(clone: Clone) -> None:
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "A float network is measured, and the record says eight bits.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "A float network is measured, and the record says eight bits.",
+    GATE,
+    "found precision bf16, expected an INT8 precision, as bits_w of KQ_INT8_run2 is 8",
+)
 def float_as_int8(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         of_role(values, "candidate")["provenance"]["runtime"]["precision"] = "bf16"
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The candidate is measured on a faster machine than its baseline.",
-      GATE, "inconclusive")  # fmt: skip
+@case(
+    RESULTS,
+    "The candidate is measured on a faster machine than its baseline.",
+    GATE,
+    "inconclusive: the baseline was measured on another device",
+)
 def other_machine(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         device = of_role(values, "candidate")["provenance"]["device"]
@@ -160,49 +218,84 @@ def other_machine(clone: Clone) -> None:
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The candidate is measured by another release of the runtime.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "The candidate is measured by another release of the runtime.",
+    GATE,
+    "inconclusive: the baseline was measured on another runtime",
+)
 def other_runtime(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         of_role(values, "candidate")["provenance"]["runtime"]["versions"] = {"openvino": "2027.1"}
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "Candidate and baseline are measured by different code.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "Candidate and baseline are measured by different code.",
+    GATE,
+    "inconclusive: the baseline was measured by other code",
+)
 def other_code(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         of_role(values, "candidate")["provenance"]["measuring_code"] = "1" * 64
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The record has another seed.", RECORDS, "seed")
+@case(
+    RESULTS,
+    "The record has another seed.",
+    RECORDS,
+    "PROOF001 a figure does not follow from its source found: seed: 7",
+)
 def other_seed(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         of_role(values, "candidate")["record"]["seed"] = 7
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The network's file is said to be smaller than it is.", RECORDS, "size_MB")
+@case(
+    RESULTS,
+    "The network's file is said to be smaller than it is.",
+    RECORDS,
+    "PROOF005 the size in a record is not that of the file",
+)
 def other_size(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         of_role(values, "candidate")["record"]["size_MB"] = 3.9
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The record is dated after its measurement.", RECORDS, "datetime")
+@case(
+    RESULTS,
+    "The record is dated after its measurement.",
+    RECORDS,
+    "PROOF001 a figure does not follow from its source found: datetime",
+)
 def other_date(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         of_role(values, "candidate")["record"]["datetime"] = "2026-11-25T12:00:00Z"
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The result names a commit that is not in the history.", RECORDS, "commit")
+@case(
+    RESULTS,
+    "The result names a commit that is not in the history.",
+    RECORDS,
+    "PROOF006 the result is not of the recorded run found: commit abababababab",
+)
 def other_commit(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         of_role(values, "candidate")["provenance"]["commit"] = "ab" * 20
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The result was measured from files with uncommitted changes.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "The result was measured from files with uncommitted changes.",
+    GATE,
+    "inconclusive: KQ-3 ran in a working tree that differs from its commit",
+)
 def dirty_tree(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         for result in values["results"]:
@@ -210,7 +303,7 @@ def dirty_tree(clone: Clone) -> None:
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The result is that of a draft.", GATE, "inconclusive")
+@case(RESULTS, "The result is that of a draft.", GATE, "inconclusive: a draft of KQ-3 ran")
 def draft(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         for result in values["results"]:
@@ -218,8 +311,12 @@ def draft(clone: Clone) -> None:
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "The result was measured on another input than the task before it wrote.",
-      GATE, "inconclusive")  # fmt: skip
+@case(
+    RESULTS,
+    "The result was measured on another input than the task before it wrote.",
+    GATE,
+    "expected fd5dcd2fe254, as KQ-2 recorded it in KQ_INT8_run2_log.json",
+)
 def other_input(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         for result in values["results"]:
@@ -229,7 +326,12 @@ def other_input(clone: Clone) -> None:
     clone.consistent("kq_eval.json")
 
 
-@case(RESULTS, "A stored verdict is set to pass.", RECORDS, "VERD001")
+@case(
+    RESULTS,
+    "A stored verdict is set to pass.",
+    RECORDS,
+    "VERD001 a verdict contradicts its own value",
+)
 def verdict_edited(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         for verdict in values["verdicts"]:
@@ -238,7 +340,12 @@ def verdict_edited(clone: Clone) -> None:
     clone.relock("kq_eval.json")
 
 
-@case(RESULTS, "A verdict is edited together with its value.", RECORDS, "VERD")
+@case(
+    RESULTS,
+    "A verdict is edited together with its value.",
+    RECORDS,
+    "VERD001 a verdict contradicts its own value found: delta1_drop: 0.4",
+)
 def verdict_and_value_edited(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         for verdict in values["verdicts"]:
@@ -247,7 +354,12 @@ def verdict_and_value_edited(clone: Clone) -> None:
     clone.relock("kq_eval.json")
 
 
-@case(RESULTS, "A metric is left out of the record, with a reason.", GATE, "inconclusive")
+@case(
+    RESULTS,
+    "A metric is left out of the record, with a reason.",
+    GATE,
+    "found no values of rmse, expected every quality metric",
+)
 def metric_left_out(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         for result in values["results"]:
@@ -260,8 +372,13 @@ def metric_left_out(clone: Clone) -> None:
     clone.relock("kq_eval.json")
 
 
-@case(RESULTS, "The result of another task is copied to the declared file.",
-      GATE, "this is the result file of KQ-3", code=2)  # fmt: skip
+@case(
+    RESULTS,
+    "The result of another task is copied to the declared file.",
+    GATE,
+    "this is the result file of KQ-3, and it holds results of Q-4",
+    code=2,
+)
 def other_tasks_result(clone: Clone) -> None:
     text = clone.path("artifacts/small/quant_eval.json").read_text()
     clone.path("artifacts/small/kq_eval.json").write_text(text)

@@ -27,12 +27,17 @@ def _days_from_now(days: int) -> str:
     return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
 
 
-@case(WAIVERS, "A loosened line has a waiver that covers it.", DIFF, "May be merged", code=0)
+@case(WAIVERS, "A loosened line has a waiver that covers it.", DIFF, "**added**", code=0)
 def waived(clone: Clone) -> None:
     _loosen(clone, "20")
 
 
-@case(WAIVERS, "The line is looser than its waiver permits.", DIFF, "smaller_by_quarter")
+@case(
+    WAIVERS,
+    "The line is looser than its waiver permits.",
+    DIFF,
+    "GATE012 a waiver does not cover what it stands beside: found 20, expected 10 %",
+)
 def looser_than_waived(clone: Clone) -> None:
     _loosen(clone, "10")
 
@@ -41,18 +46,18 @@ def looser_than_waived(clone: Clone) -> None:
     WAIVERS,
     "The waiver departs from another value than the agreed one.",
     DIFF,
-    "found 22, expected 25 %",
+    "GATE012 a waiver does not cover what it stands beside: found 22, expected 25 %",
 )
 def other_origin(clone: Clone) -> None:
     _loosen(clone, "20", **{"from": "22"})
 
 
-@case(WAIVERS, "The waiver has no scope.", DIFF, "from")
+@case(WAIVERS, "The waiver has no scope.", DIFF, "waiver.from: the field is absent")
 def no_scope(clone: Clone) -> None:
     _loosen(clone, "20", **{"from": "", "to": ""})
 
 
-@case(WAIVERS, "Nobody approved the waiver.", DIFF, "approved_by")
+@case(WAIVERS, "Nobody approved the waiver.", DIFF, "waiver.approved_by: the field is absent")
 def nobody(clone: Clone) -> None:
     _loosen(clone, "20", approved_by="")
 
@@ -83,18 +88,26 @@ def owner_added_with_it(clone: Clone) -> None:
     _loosen(clone, "20", approved_by='"@stranger"')
 
 
-@case(WAIVERS, "The waiver never ends.", DIFF, "180 days")
+@case(
+    WAIVERS,
+    "The waiver never ends.",
+    DIFF,
+    "GATE013 the waiver holds for too long: found 2099-12-31, expected a date within 180 days",
+)
 def for_ever(clone: Clone) -> None:
     _loosen(clone, "20", expires="2099-12-31")
 
 
-@case(WAIVERS, "The waiver has expired.", DIFF, "expired")
+@case(WAIVERS, "The waiver has expired.", DIFF, "GATE002 the waiver has expired")
 def expired(clone: Clone) -> None:
     _loosen(clone, "20", expires="2026-01-31")
 
 
 @case(
-    WAIVERS, "A waiver is written in advance, beside a line that is not loosened.", DIFF, "waiver"
+    WAIVERS,
+    "A waiver is written in advance, beside a line that is not loosened.",
+    DIFF,
+    "GATE004 a waiver permits nothing that is there",
 )
 def in_advance(clone: Clone) -> None:
     _loosen(clone, "25")

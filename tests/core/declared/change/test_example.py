@@ -1,13 +1,16 @@
-"""The example of docs/review.md is what `dust diff` says today."""
+"""What docs/review.md shows is what `dust` says today."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[4]
 
 
-def test_the_example_is_fresh():
-    command = [sys.executable, ROOT / "docs" / "review_example.py", "--check"]
+@pytest.mark.parametrize("script", ["review_example.py", "review_cases.py"])
+def test_the_document_is_fresh(script):
+    command = [sys.executable, ROOT / "docs" / script, "--check"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -136,12 +136,13 @@ TAMPERED: dict[str, tuple[str, Edit, str]] = {
     "values times 1.05": (
         "KQ-3",
         scaled(0, 1.05),
-        f"agreement {KQ3}.provenance.per_pair.delta1: delta1 of pair 1: 0.973",
+        f"agreement {KQ3}.provenance.per_pair.delta1: found delta1 of pair 1: 0.973",
     ),
     "a lowered teacher copy": (
         "KQ-3",
         scaled(1, 0.85),
-        "agreement kq_eval.json: results[1].provenance.per_pair.delta1: delta1 of pair 1: 0.79",
+        "agreement kq_eval.json: results[1].provenance.per_pair.delta1: "
+        "found delta1 of pair 1: 0.79",
     ),
     "a lowered teacher copy by one part in a thousand": (
         "KQ-3",
@@ -156,111 +157,124 @@ TAMPERED: dict[str, tuple[str, Edit, str]] = {
     "the best 5 of 20 pairs": (
         "KQ-3",
         best_five,
-        f"source {KQ3}.provenance.per_pair.chamfer: 5 pairs, and 20, the pairs that small measures",
+        f"source {KQ3}.provenance.per_pair.chamfer: "
+        "found 5 pairs, expected 20, the pairs that small measures",
     ),
     "one metric of four": (
-        "KQ-3", one_metric_only, f"source {KQ3}.provenance.per_pair: no values of absrel"
+        "KQ-3", one_metric_only, f"source {KQ3}.provenance.per_pair: found no values of absrel"
     ),
     "a slower baseline": (
         "KQ-3",
         slower_baseline,
-        f"source {KQ3}.provenance.latency.baseline_ms: samples of K-4, and those of the result of",
+        f"source {KQ3}.provenance.latency.baseline_ms: "
+        "found samples of K-4, expected those of the result of",
     ),
     "20 of 50 turns": (
         "KQ-3",
         fewer_turns,
-        f"source {KQ3}.provenance.latency.candidate_ms: 20 turns, and 50, as the protocol says",
+        f"source {KQ3}.provenance.latency.candidate_ms: "
+        "found 20 turns, expected 50, as the protocol says",
     ),
     "another throughput": (
         "KQ-3",
         put(90.0, "results", 0, "record", "pairs_per_sec"),
-        f"source {KQ3}.record.pairs_per_sec: pairs_per_sec: 90, and 50, from t_pair_p50_ms",
+        f"source {KQ3}.record.pairs_per_sec: "
+        "found pairs_per_sec: 90, expected 50, from t_pair_p50_ms",
     ),
     "another seed": (
         "KQ-3",
         put(43, "results", 0, "record", "seed"),
-        f"source {KQ3}.record.seed: seed: 43, and 42, the seed of the workload is expected",
+        f"source {KQ3}.record.seed: found seed: 43, expected 42, the seed of the workload",
     ),
     "another date": (
         "KQ-3",
         put("2026-11-23T09:15:00Z", "results", 0, "record", "datetime"),
-        f"source {KQ3}.record.datetime: datetime: 2026-11-23T09:15:00Z, and 2026-11-23T08:15:00Z",
+        f"source {KQ3}.record.datetime: "
+        "found datetime: 2026-11-23T09:15:00Z, expected 2026-11-23T08:15:00Z",
     ),
     "a date to come": (
-        "KQ-3", later(days=1), f"source {KQ3}.provenance.finished: finished: "
+        "KQ-3", later(days=1), f"source {KQ3}.provenance.finished: found finished: "
     ),
     "the teacher as candidate": (
         "KQ-3",
         teacher_as_candidate,
-        f"task {KQ3}.provenance.artifacts.teacher_fp32.pth: teacher_fp32.pth: 444444444444, and "
-        "another file than that of the baseline P0-2 is expected",
+        f"task {KQ3}.provenance.artifacts.teacher_fp32.pth: "
+        "found teacher_fp32.pth: 444444444444, expected "
+        "another file than that of the baseline P0-2",
     ),
     "another student's checkpoint": (
         "K-4",
         another_student,
         "task distill_log.json: results[0].provenance.artifacts.student_fp32_t5b05.pth: "
-        "student_fp32_t5b05.pth, and a file of K_T3B05_run",
+        "found student_fp32_t5b05.pth, expected a file of K_T3B05_run",
     ),
     "another experiment": (
         "KQ-3",
         put("K_T5B05_run2", "results", 0, "record", "exp_id"),
-        "task kq_eval.json: results[0].record.exp_id: candidate K_T5B05_run2, and one of KQ_INT8",
+        "task kq_eval.json: results[0].record.exp_id: "
+        "found candidate K_T5B05_run2, expected one of KQ_INT8",
     ),
     "a quantized network in floating point": (
         "KQ-3",
         put("bf16", "results", 0, "provenance", "runtime", "precision"),
-        f"task {KQ3}.provenance.runtime.precision: precision bf16, and an INT8 precision, as",
+        f"task {KQ3}.provenance.runtime.precision: "
+        "found precision bf16, expected an INT8 precision, as",
     ),
     "a student in eight bits": (
         "K-1",
         put("int8+bf16", "results", 0, "provenance", "runtime", "precision"),
-        "and a floating-point precision, as bits_w of K_T3B05_run",
+        "expected a floating-point precision, as bits_w of K_T3B05_run",
     ),
     "another input": (
         "KQ-2",
         put("f" * 64, "results", 0, "provenance", "inputs", "student_fp32_best.pth"),
-        "provenance.inputs.student_fp32_best.pth: student_fp32_best.pth: ffffffffffff, and "
-        "555555555555, as K-4 recorded it in distill_log.json is expected",
+        "provenance.inputs.student_fp32_best.pth: "
+        "found student_fp32_best.pth: ffffffffffff, expected "
+        "555555555555, as K-4 recorded it in distill_log.json",
     ),
     "an output of another task": (
         "KQ-2",
         put({"quantized_model.onnx": "8" * 64}, "results", 0, "provenance", "artifacts"),
-        "quantized_model.onnx: quantized_model.onnx, and an input or an output of KQ-2",
+        "quantized_model.onnx: found quantized_model.onnx, expected an input or an output of KQ-2",
     ),
     "more threads": (
         "KQ-3",
         put(8, "results", 0, "provenance", "runtime", "threads"),
-        f"task {KQ3}.provenance.runtime: threads 8, and 2, as for small is expected",
+        f"task {KQ3}.provenance.runtime: found threads 8, expected 2, as for small",
     ),
     "a result of another profile": (
         "KQ-3",
         put("ci", "results", 0, "provenance", "profile"),
-        f"task {KQ3}.provenance.profile: profile ci, and small, as for small is expected",
+        f"task {KQ3}.provenance.profile: found profile ci, expected small, as for small",
     ),
     "another size": (
         "KQ-3",
         put(3.5, "results", 0, "record", "size_MB"),
-        f"size {KQ3}.record.size_MB: size_MB: 3.5, and 7, the size of student_int8.onnx",
+        f"size {KQ3}.record.size_MB: found size_MB: 3.5, expected 7, the size of student_int8.onnx",
     ),
     "a larger baseline": (
         "KQ-3",
         put(20.0, "results", 1, "record", "params_M"),
-        "agreement kq_eval.json: results[1].record.params_M: params_M: 20, and 9.5, from P0-2",
+        "agreement kq_eval.json: results[1].record.params_M: "
+        "found params_M: 20, expected 9.5, from P0-2",
     ),
     "a commit that nobody has": (
         "KQ-3",
         put("f" * 40, "results", 0, "provenance", "commit"),
-        f"history {KQ3}.provenance.commit: commit ffffffffffff, and a commit that leads to the",
+        f"history {KQ3}.provenance.commit: "
+        "found commit ffffffffffff, expected a commit that leads to the",
     ),
     "a start before the commit": (
         "KQ-3",
         put("2026-11-01T00:00:00Z", "results", 0, "provenance", "started"),
-        f"history {KQ3}.provenance.started: started: 2026-11-01T00:00:00Z, and a time after",
+        f"history {KQ3}.provenance.started: "
+        "found started: 2026-11-01T00:00:00Z, expected a time after",
     ),
     "a baseline that its task did not measure": (
         "KQ-3",
         put("f" * 64, "results", 0, "provenance", "baselines", "P0-2", "sha256"),
-        f"agreement {KQ3}.provenance.baselines.P0-2: P0_FP32_run1, ffffffffffff, and the",
+        f"agreement {KQ3}.provenance.baselines.P0-2: "
+        "found P0_FP32_run1, ffffffffffff, expected the",
     ),
 }  # fmt: skip
 
@@ -277,8 +291,8 @@ def test_each_manipulation_is_seen(profile: Profile, name: str) -> None:
 def test_an_edit_that_the_lock_does_not_follow_is_seen(profile: Profile) -> None:
     profile.edit("KQ-3", put("a note", "results", 0, "record", "notes"), resealed=False)
     (fault,) = complaints(profile)
-    assert fault.startswith("history kq_eval.json: a file of MD5 ")
-    assert fault.endswith("as dvc.lock recorded it when KQ-3 ran is expected")
+    assert fault.startswith("history kq_eval.json: found a file of MD5 ")
+    assert fault.endswith("as dvc.lock recorded it when KQ-3 ran")
 
 
 def test_the_teacher_itself_cannot_be_lowered_alone(profile: Profile) -> None:
@@ -301,8 +315,10 @@ def test_only_earlier_runs_may_stay(
     profile: Profile, name: str, experiment: str, *, seen: bool
 ) -> None:
     write_result_file(profile.folder / name, sample.result_file(sample.result(experiment)))
-    expected = f"twice {name}: task: a second result of K-1, and K_T3B05_run2_log.json alone"
-    assert complaints(profile) == ([f"{expected} is expected"] if seen else [])
+    expected = (
+        f"twice {name}: task: found a second result of K-1, expected K_T3B05_run2_log.json alone"
+    )
+    assert complaints(profile) == ([expected] if seen else [])
 
 
 def test_a_latency_belongs_to_the_device_of_the_profile(profile: Profile) -> None:
@@ -312,8 +328,8 @@ def test_a_latency_belongs_to_the_device_of_the_profile(profile: Profile) -> Non
     profile.edit("KQ-3", another_machine)
     faults = [fault for fault in complaints(profile) if fault.startswith("task")]
     assert faults[0] == (
-        f"task {KQ3}.provenance.device: device eeeeeeeeeeee, and cccccccccccc, as for small is "
-        "expected"
+        f"task {KQ3}.provenance.device: "
+        "found device eeeeeeeeeeee, expected cccccccccccc, as for small"
     )
 
 
@@ -348,7 +364,7 @@ def test_a_file_under_the_name_of_another_task_stands_for_neither(profile: Profi
     profile.lock()
     faults = complaints(profile)
     assert any(
-        fault.startswith("twice teacher_eval.json: task: a second result") for fault in faults
+        fault.startswith("twice teacher_eval.json: task: found a second result") for fault in faults
     )
     assert any("its own result, of P0-2 in " in fault for fault in faults)
 

@@ -14,6 +14,7 @@ from dust_core.declared.change.text import (
     code,
     codes,
     counted,
+    counted_hours,
     hours,
     signed,
     table,
@@ -86,10 +87,10 @@ def _approved(change_set: Difference) -> str:
     stages = change_set.stages_to_run
     if not stages:
         return "no experiment: no stage has to run"
-    spent = hours(change_set.hours_to_run)
+    spent = counted_hours(change_set.hours_to_run)
     more = f" and {len(stages) - NAMED} more" if len(stages) > NAMED else ""
     named = f"{codes(stages[:NAMED])}{more}"
-    return f"{counted(len(stages), 'stage')} to run and {spent} GPU hours ({named})"
+    return f"{counted(len(stages), 'stage')} to run and {spent} ({named})"
 
 
 def _summary(change_set: Difference) -> Iterator[str]:
@@ -101,6 +102,8 @@ def _summary(change_set: Difference) -> Iterator[str]:
         for event in ("added", "removed", "renamed", "changed")
         if event in events
     )
+    if not (tasks or change_set.lines or change_set.stages_to_run or change_set.hours_added):
+        return
     worse = sum(line.direction in LETS_MORE_THROUGH for line in change_set.lines)
     cells = {
         "success lines": _counts(len(change_set.lines) - worse, worse),

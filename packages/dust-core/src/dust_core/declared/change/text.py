@@ -98,6 +98,11 @@ def hours(value: float) -> str:
     return f"{round(value, 3):g}"
 
 
+def counted_hours(value: float) -> str:
+    """`1 GPU hour`, `0.5 GPU hours`."""
+    return f"{hours(value)} GPU hour{'' if round(value, 3) == 1 else 's'}"
+
+
 def signed(value: float) -> str:
     """GPU hours with their sign: `+40`, `-0.5`, `±0`."""
     return f"{round(value, 3):+g}" if value else "±0"

@@ -42,7 +42,7 @@ class Unproven:
 
     def __str__(self) -> str:
         place = f"{self.file}: {path_text(self.loc)}" if self.loc else self.file
-        return f"{place}: {self.says}, and {self.expected} is expected: {self.fix}"
+        return f"{place}: found {self.says}, expected {self.expected}: {self.fix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
