@@ -130,6 +130,31 @@ def _ledger(clone: Clone) -> Path:
 
 @case(
     EXECUTIONS,
+    "A run that never ran is recorded: an old line again, with a higher number.",
+    DIFF,
+    "ended no later than run 1 before it, so it is that run",
+)
+def never_ran(clone: Clone) -> None:
+    clone.edit("specs/v1/kq.yaml", "run: 1", "run: 2", after="    KQ-3:")
+    clone.edit("dvc.lock", "spec.tasks.KQ-3.run: 1", "spec.tasks.KQ-3.run: 2")
+    path = _ledger(clone)
+    line = path.read_text().splitlines()[-1].replace('"run": 1', '"run": 2')
+    path.write_text(path.read_text() + line + "\n")
+
+
+@case(
+    EXECUTIONS,
+    "A new line of the ledger claims a pass that its result does not have.",
+    "validate specs --ignore DATA",
+    "EXEC007 a result file is not the one of the ledger found: verdict of KQ-3 run 1",
+)
+def verdict_claimed(clone: Clone) -> None:
+    path = _ledger(clone)
+    path.write_text(path.read_text().replace('"verdict": "fail"', '"verdict": "pass"'))
+
+
+@case(
+    EXECUTIONS,
     "An executed task is renamed.",
     DIFF,
     "K-2 was executed as K_T5B05_run2 and is renamed to K-7",

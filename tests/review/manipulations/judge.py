@@ -100,3 +100,26 @@ def remote(clone: Clone) -> None:
 def data(clone: Clone) -> None:
     path = clone.path("data/workload.dvc")
     path.write_text(path.read_text().replace("md5: ", "md5: 0", 1))
+
+
+@case(
+    JUDGE,
+    "A module at the top hides one of Python's.",
+    DIFF,
+    "| environment | `statistics.py` (new) |",
+    code=0,
+)
+def hiding_module(clone: Clone) -> None:
+    clone.path("statistics.py").write_text("fmean = max\n")
+
+
+@case(
+    JUDGE,
+    "A file of DVC's elsewhere owns a result.",
+    DIFF,
+    "| data and store | `elsewhere/kq.dvc` (new) |",
+    code=0,
+)
+def other_dvc_file(clone: Clone) -> None:
+    clone.path("elsewhere").mkdir()
+    clone.path("elsewhere/kq.dvc").write_text("outs: []\n")

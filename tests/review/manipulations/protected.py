@@ -188,3 +188,22 @@ def smaller_rho(clone: Clone) -> None:
 )
 def more_validation_pairs(clone: Clone) -> None:
     clone.edit("specs/profiles/full.yaml", "validation_pairs: 1000", "validation_pairs: 2000")
+
+
+@case(
+    PROTECTED,
+    "Students train on the workload.",
+    DIFF,
+    "specs/profiles/small.yaml: training.distill.shards changes so that passing is easier",
+)
+def training_on_the_workload(clone: Clone) -> None:
+    shards = clone.path(SMALL).read_text()
+    start = shards.index("    distill:")
+    digest = shards[shards.index("sha256:", start) :].splitlines()[0]
+    clone.edit(
+        SMALL, "data/train512/manifest.json", "data/workload/manifest.json", after="    distill:"
+    )
+    workload = clone.path(WORKLOAD).read_text()
+    clone.edit(
+        SMALL, digest, workload[workload.index("sha256:") :].splitlines()[0], after="    distill:"
+    )

@@ -156,10 +156,10 @@ class Project:
             "result_sha256": sha256_file(result) if result.is_file() else "5" * 64,
             "inputs": {file["path"]: file["md5"] for file in stage["deps"]},
             "outputs": {file["path"]: file["md5"] for file in stage["outs"]},
-            "device": "d" * 64,
+            "device": "c" * 64,
             "measuring_code": None,
             "commit": "6" * 40,
-            "finished": "2026-11-23T08:15:00Z",
+            "finished": f"2026-11-23T08:{14 + resolved.task.run:02}:00Z",
             "verdict": "pass",
         }
         line = LedgerLine.model_validate_json(json.dumps(values | changes))

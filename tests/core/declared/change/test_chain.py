@@ -223,7 +223,7 @@ def test_a_line_has_the_digest_of_its_spec(executed):
 
 
 def test_a_line_without_an_execution_is_refused(executed):
-    executed.record("K-1", run=2, exp_id="K_T3B05_run2")
+    executed.record("K-1", run=2, finished="2026-11-23T09:00:00Z", exp_id="K_T3B05_run2")
     assert "differs between dvc.lock and the ledger (run 1 in dvc.lock" in refusals(executed)[0]
     assert rules(executed) == ["EXEC005"]
 

@@ -149,6 +149,8 @@ def is_device(path: str) -> bool:
 
 def _why_not_next(line: LedgerLine, earlier: Sequence[LedgerLine], written: Written) -> str:
     last = earlier[-1]
+    if line.run > last.run and line.finished <= last.finished:
+        return f"ended no later than run {last.run} before it, so it is that run"
     if line.run != last.run:
         return "" if line.run > last.run else f"comes after run {last.run}"
     if (line.spec_digest, line.workload_sha256) != (last.spec_digest, last.workload_sha256):

@@ -46,6 +46,7 @@ class Protected:
 
 _ANOTHER_TEACHER = "every line of quality is relative to the teacher"
 _ANOTHER_DEVICE = "latency and quality depend on what executes the networks"
+_SEEN = "networks that saw the workload know it"
 _NOISE = "fewer samples are easier to get lucky with"
 _PROTOCOL = "figures of two protocols cannot be compared"
 _SMALLER = "a network that loses less keeps its quality more easily"
@@ -56,6 +57,9 @@ TABLE: tuple[Protected, ...] = (
     Protected("Profile", "teacher.network", "any", _ANOTHER_TEACHER),
     Protected("Profile", "teacher.checkpoint", "any", _ANOTHER_TEACHER),
     Protected("Profile", "training.teacher", "any", _ANOTHER_TEACHER),
+    Protected("Profile", "training.distill.shards", "any", _SEEN),
+    Protected("Profile", "training.qat.shards", "any", _SEEN),
+    Protected("Profile", "training.prune.shards", "any", _SEEN),
     Protected("Profile", "data", "any", "some pictures are easier than others"),
     Protected("Profile", "device", "any", _ANOTHER_DEVICE),
     Protected("Profile", "threads", "any", _ANOTHER_DEVICE),
@@ -67,7 +71,7 @@ TABLE: tuple[Protected, ...] = (
     Protected("Workload", "seed", "any", _PROTOCOL),
     Protected("Workload", "data.workload", "any", "some pictures are easier than others"),
     Protected("Workload", "data.calibration", "any", _RANGES),
-    Protected("Workload", "data.training", "any", "networks that saw the workload know it"),
+    Protected("Workload", "data.training", "any", _SEEN),
     Protected("Workload", "data.validation", "any", "the validation set chooses students"),
     Protected("Workload", "timing.warmup", "less", _NOISE),
     Protected("Workload", "timing.repeats", "less", _NOISE),

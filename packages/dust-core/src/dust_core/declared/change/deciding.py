@@ -17,11 +17,9 @@ DECLARED = (
     "/dvc.lock",
     "/pipelines/",
     "/executions/",
-    "/packages/",
     "/tests/core/declared/",
-    "/tests/review/",
 )
-"""Patterns of what decides results and is shown elsewhere in the review, or judges the judge."""
+"""Patterns of what decides results and is shown elsewhere in the review, or tests the judge."""
 
 MEASURING = "measuring code"
 
@@ -41,14 +39,25 @@ DECIDING: dict[str, tuple[str, ...]] = {
     "environment": (
         "/requirements.lock",
         "/pyproject.toml",
-        "/packages/*/pyproject.toml",
-        "/noxfile.py",
+        "/*.py",
+        "/*/__init__.py",
+        "/packages/",
         "/containers/",
     ),
-    "data and store": ("/data/*.dvc", "/.dvc/", "/.dvcignore", "/store/", "/tools/levels/"),
+    "data and store": (
+        "*.dvc",
+        "dvc.yaml",
+        "dvc.lock",
+        ".dvcignore",
+        "/.dvc/",
+        "/store/",
+        "/artifacts/",
+        "/tools/levels/",
+    ),
     "review": (
         "/.github/",
         "/.ci/",
+        "/tests/review/",
         "/CODEOWNERS",
         "/docs/CODEOWNERS",
         "/.gitattributes",

@@ -126,6 +126,12 @@ def _wanted(files: Iterable[tuple[str, bytes]], specs: str) -> Iterator[tuple[st
 
 
 def _read(path: Path) -> bytes:
+    if path.is_symlink() or path.parent.is_symlink():
+        raise DustError(
+            "a link, whose target a commit does not hold",
+            where=str(path),
+            fix="commit the file itself",
+        )
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
+from unicodedata import category
 
 from dust_core.declared.change.values import ABSENT
 
@@ -59,7 +60,9 @@ def _plain(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # as a spec's author writes it
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return " ".join(shown.split())
+    shown = " ".join(shown.split())
+    # Characters without a form, such as those that turn the direction of text, would hide it.
+    return "".join(f"\\u{ord(c):04x}" if category(c) in ("Cc", "Cf") else c for c in shown)
 
 
 def _span(text: str) -> str:

@@ -1,7 +1,7 @@
 """EXEC: dvc.lock, the ledger and the results agree on what was executed."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from dust_core.declared.agreed.ledger import (
     Discord,
@@ -15,6 +15,10 @@ from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.subjects import ExecutedSpecs
 from dust_core.declared.reading.place import Place
 from dust_core.files import sha256_file
+
+if TYPE_CHECKING:
+    from dust_core.declared.records import ResultFile
+    from dust_core.declared.records.ledger import LedgerLine
 
 
 class LedgerRule(Rule[ExecutedSpecs]):
@@ -98,7 +102,8 @@ class NotInLedger(LedgerRule):
 
 class ResultContradicted(LedgerRule):
     """The ledger holds the SHA-256 of each result file. A file that is here and differs was edited,
-    or belongs to an execution that is not in the ledger.
+    or belongs to an execution that is not in the ledger. The line says of the result what the file
+    says: its spec, workload, device, commit, end and worst verdict.
     """
 
     id = "EXEC007"
@@ -116,6 +121,28 @@ class ResultContradicted(LedgerRule):
                 yield self.finding(
                     subject.place_of(executed), f"{line.result} is {digest[:16]}", expected
                 )
+            elif parts := _misquoted(line, subject.model_of(file)):
+                says = f"{', '.join(parts)} of {line.name}"
+                yield self.finding(subject.place_of(executed), says, f"as {line.result} has it")
+
+
+def _misquoted(line: "LedgerLine", result: "ResultFile | None") -> list[str]:
+    """The fields of a line that differ from the result that it names."""
+    from dust_core.declared.records import overall
+
+    if result is None:  # REC reports it
+        return []
+    provenance = result.candidates[0].provenance
+    right: dict[str, object] = {
+        "spec_digest": provenance.spec_digest,
+        "workload_sha256": provenance.workload_sha256,
+        "device": provenance.device.fingerprint,
+        "commit": provenance.commit,
+        "finished": provenance.finished,
+    }
+    if result.verdicts:
+        right["verdict"] = overall(result.verdicts)
+    return [name for name, value in right.items() if getattr(line, name) != value]
 
 
 class ProfileBound(LedgerRule):

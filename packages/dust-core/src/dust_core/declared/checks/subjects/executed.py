@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from dust_core.declared.agreed.executions import Executed, last_executions
 from dust_core.declared.change.executed import Execution, executions, lock_path
@@ -13,6 +13,9 @@ from dust_core.declared.checks.subjects.specs import SpecTree, YamlFile
 from dust_core.declared.reading.place import Place
 from dust_core.declared.records.ledger import LedgerFile, ledger_path, read_ledger
 from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.declared.records import ResultFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,11 @@ class ExecutedSpecs:
         """The profiles whose executions bind: those that are quotable or in the ledger."""
         recorded = (line.profile for file in self.ledger for line in file.lines[:1])
         return tuple(dict.fromkeys((*self.quotable, *recorded)))
+
+    def model_of(self, file: Path) -> "ResultFile | None":
+        """The result in a file; None where there is none that the model accepts."""
+        same = (result.model for result in self.results if result.file.resolve() == file.resolve())
+        return next(same, None)
 
     def locked(self, profile: str) -> Mapping[str, Execution]:
         """The executions of a profile's lock, by task; none where it cannot be read."""

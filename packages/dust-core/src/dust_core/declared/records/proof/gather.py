@@ -29,7 +29,7 @@ def gathered(folder: Path, tasks: "Mapping[str, ResolvedTask]") -> Evidence:
     A file that is not a result is passed over: no result can refer to it.
     """
     files = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(path for path in folder.glob("*.json") if path.is_file()):
         content = path.read_bytes()
         try:
             files[path.name] = ResultFile.model_validate_json(content)
