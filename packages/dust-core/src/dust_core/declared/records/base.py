@@ -13,4 +13,6 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 class Frozen(BaseModel):
     """Immutable, closed and exact: unknown keys, NaN, infinities and coerced types are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
