@@ -4,10 +4,19 @@ Each module holds the cases of some classes; `CASES` has all of them. `docs/revi
 them as the table of docs/review.md.
 """
 
-from manipulations import approval, executions, judge, lines, protected, results, waivers
+from manipulations import (
+    approval,
+    executions,
+    judge,
+    lines,
+    origins,
+    protected,
+    results,
+    waivers,
+)
 from manipulations.case import Case, registered
 
 __all__ = ["CASES", "Case"]
 
-_MODULES = (results, judge, executions, lines, protected, waivers, approval)
+_MODULES = (results, origins, judge, executions, lines, protected, waivers, approval)
 CASES: tuple[Case, ...] = registered()

@@ -9,8 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dust_core.declared.agreed.owners import CODEOWNERS
+from dust_core.declared.change.chain import quotable
 from dust_core.declared.change.executed import Execution, executions
 from dust_core.declared.change.git import Repository, Revision
+from dust_core.declared.change.snapshot import Snapshot, at_revision
 from dust_core.declared.project import ARTIFACTS
 from dust_core.errors import DustError
 from dust_eval.review.stored import Contents, Store, fetch
@@ -18,7 +21,6 @@ from dust_eval.review.stored import Contents, Store, fetch
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
 
-_FOLDERS = ("specs", "dvc.lock", "pipelines", ".github/CODEOWNERS", "executions")
 _CONFIG = ".dvc/config"
 
 
@@ -43,10 +45,12 @@ class Committed:
 
     Attributes:
         revision: the commit.
-        files: the contents by path.
+        snapshot: its specs, locks and ledger.
+        files: these files, and who owns them, by path.
     """
 
     revision: Revision
+    snapshot: Snapshot
     files: Mapping[str, bytes]
 
     @classmethod
@@ -56,29 +60,23 @@ class Committed:
         Raises:
             DustError: see `Repository.files`.
         """
-        return cls(revision, repository.files(revision, *_FOLDERS))
+        snapshot = at_revision(repository, revision, "specs")
+        owners = repository.files(revision, CODEOWNERS)
+        return cls(revision, snapshot, {**snapshot.files, **owners})
 
-    @cached_property
+    @property
     def specs(self) -> "SpecSet":
         """The specs.
 
         Raises:
             DustError: they cannot be read; the message names file and place.
         """
-        from dust_core.declared.specs import read_specs
-
-        return read_specs(
-            {
-                path: content
-                for path, content in self.files.items()
-                if path.startswith(("specs/v1/", "specs/profiles/"))
-            }
-        )
+        return self.snapshot.specs
 
     @property
-    def quotable(self) -> list[str]:
+    def quotable(self) -> tuple[str, ...]:
         """The profiles whose figures may be quoted."""
-        return [name for name, profile in self.specs.profiles.items() if profile.quotable]
+        return quotable(self.snapshot)
 
     @cached_property
     def executed(self) -> dict[str, Mapping[str, Execution]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dust_core.errors import DustError
+from dust_core.declared.reading.yaml_text import load_yaml
 
 WORKFLOW = ".github/workflows/review.yml"
 JOBS = ("review", "audit")
@@ -27,18 +27,10 @@ def read_workflow(root: Path) -> Mapping[str, Any]:
     Raises:
         DustError: it is not YAML.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     path = root / WORKFLOW
     if not path.is_file():
         return {}
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise DustError(
-            f"not YAML: {str(error).splitlines()[0]}", where=WORKFLOW, fix="restore the file"
-        ) from error
+    content = load_yaml(path).data
     return content if isinstance(content, dict) else {}
 
 

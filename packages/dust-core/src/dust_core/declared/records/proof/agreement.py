@@ -9,9 +9,9 @@ from dust_core.declared.records.result import Result
 
 FP32_AGREEMENT = 2.0**-14
 """How far two FP32 measurements of one network may differ, relative to the value, where device,
-runtime or measuring code differ: 1024 roundings of 2^-24. Figures in bf16 are within 6 of its
-roundings of those in FP32; the rest is for metrics that count pixels, in steps of a pixel. A
-difference of this size moves a drop by 0.006 %, and no line is that fine."""
+runtime or measuring code differ: 1024 roundings of 2^-24. Between two processors `dust audit` saw
+a fifteenth of it at most (docs/audit.md). A difference of this size moves a drop by 0.006 %, and no
+line is that fine."""
 
 _COUNTED = ("params_M", "flops_G")
 _BUILDS_ALIKE = ("torch", "onnxruntime", "openvino")

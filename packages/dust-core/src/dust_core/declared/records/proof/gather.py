@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import json
-import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,28 +11,25 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from dust_core.declared.project import ARTIFACTS, DEVICE_FILE, pipeline_path
-from dust_core.declared.reading.yaml_text import parse_yaml
+from dust_core.declared.reading.yaml_text import load_yaml
 from dust_core.declared.records.proof.evidence import Evidence, Stored, Written
 from dust_core.declared.records.result import ResultFile
+from dust_core.errors import DustError
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import ResolvedTask
-
-_OUTPUTS = re.compile(rb"^  \S.*:\n|^    outs:\n(?:    (?:- |  ).*\n)*", re.MULTILINE)
-"""The name of each stage of a lock, and its outputs."""
 
 
 def gathered(folder: Path, tasks: "Mapping[str, ResolvedTask]") -> Evidence:
     """The evidence on the result files of a profile's folder.
 
-    A file that is not a result is passed over: no result can refer to it.
+    A file that is not a result, or cannot be read, is passed over: no result can refer to it.
     """
     files = {}
     for path in sorted(path for path in folder.glob("*.json") if path.is_file()):
-        content = path.read_bytes()
         try:
-            files[path.name] = ResultFile.model_validate_json(content)
-        except ValidationError:
+            files[path.name] = ResultFile.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
             continue
     return evidence_of(folder, str(folder), files, tasks)
 
@@ -78,24 +74,28 @@ def evidence_of(
 def _recorded_outputs(lock: Path, profile: str) -> dict[str, Written]:
     """The outputs in a lock, by name in the profile's folder; empty where there is no lock.
 
-    Only the outputs are parsed: a lock is large, and most of it are parameters.
-
     Raises:
-        DustError: the outputs are not those of a lock that DVC wrote.
+        DustError: it is not a lock that DVC wrote.
     """
     if not lock.is_file():
         return {}
-    excerpt = b"stages:\n" + b"".join(_OUTPUTS.findall(lock.read_bytes()))
-    stages = parse_yaml(excerpt, str(lock)).data["stages"] or {}
+    data = load_yaml(lock).data
     folder = f"{(ARTIFACTS / profile).as_posix()}/"
-    return {
-        str(output["path"]).removeprefix(folder): Written(
-            md5=str(output.get("md5")), size=int(output.get("size", 0))
-        )
-        for stage in stages.values()
-        for output in (stage or {}).get("outs") or ()
-        if str(output["path"]).startswith(folder)
-    }
+    try:
+        return {
+            output["path"].removeprefix(folder): Written(
+                md5=str(output.get("md5")), size=int(output.get("size", 0))
+            )
+            for stage in data["stages"].values()
+            for output in stage.get("outs", ())
+            if output["path"].startswith(folder)
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DustError(
+            "not a lock that DVC wrote",
+            where=str(lock),
+            fix="restore the file; 'dvc repro' and 'dvc commit' alone write it",
+        ) from error
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -6,7 +6,7 @@ Names of students and pruned networks include their parameters. Any other role h
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from dust_core.declared.specs.names.experiments import DistillName, PruneName
 from dust_core.declared.specs.names.vocabulary import STANDARD_SCHEDULE
@@ -114,6 +114,3 @@ def _letters_up(part: str) -> str:
     if part.startswith("sched"):
         return part.replace("schedb", "schedB")
     return re.sub(r"[tbg](?=[0-9])", lambda letter: letter[0].upper(), part)
-
-
-ROLES: tuple[Role, ...] = get_args(Role)
