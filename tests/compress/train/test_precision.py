@@ -7,6 +7,7 @@ import torch
 
 from dust_compress.train import Outcome
 from dust_compress.train import precision as precisions
+from dust_compress.train.origin import Origin
 from dust_compress.train.outcome import how_it_went
 from dust_compress.train.precision import computes_in_bf16, products_in
 
@@ -43,6 +44,6 @@ def test_a_recipe_in_fp32_stays_in_fp32(capabilities: dict[str, bool]) -> None:
 def test_the_record_says_that_a_training_was_in_fp32_instead(widened: bool) -> None:
     outcome = Outcome(
         weights={}, score=0.5, best_epoch=2, epochs=3, stopped_early=False, history=[],
-        seconds=1.0, widened=widened,
+        seconds=1.0, widened=widened, origin=Origin("cpu", "a processor", "2.13", None),
     )  # fmt: skip
     assert ("trained in FP32" in how_it_went((outcome,))) is widened

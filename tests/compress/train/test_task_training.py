@@ -185,7 +185,7 @@ def test_damaged_samples_are_counted_in_the_outcome(task: ResolvedTask) -> None:
     recipe = stage(task, pairs_per_epoch=6, patch_size=16, shards=None)
     torch.manual_seed(0)
     objective = TeacherObjective(Dust3r(TINY), task.task, 0.3)
-    outcome = train_by(task, recipe, objective, epochs=1)
+    outcome = train_by(task, recipe, objective, epochs=1, folder=work_folder(task))
     assert outcome.skipped == 1
     assert "1 damaged samples skipped" in how_it_went((outcome,))
 

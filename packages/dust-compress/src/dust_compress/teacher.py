@@ -10,7 +10,7 @@ from dust_compress.losses.confidence import confidence_floor, confidence_loss
 from dust_compress.losses.matching import matching_loss, matching_tokens
 from dust_compress.train import Objective, Outcome
 from dust_compress.train.distributed import all_ranks
-from dust_compress.train.outcome import cost_of, how_it_went
+from dust_compress.train.outcome import cost_of, how_it_went, trained_by, training_of
 from dust_compress.train.pairs import (
     attention_for,
     encode_both_orders,
@@ -23,13 +23,13 @@ from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.baseline import TrainTeacher
 from dust_core.declared.specs.models.profile import Checkpoint as PublishedCheckpoint
 from dust_core.declared.specs.models.profile import Network
-from dust_core.declared.specs.models.training import TeacherStage
+from dust_core.declared.specs.models.training import Start, TeacherStage
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
 from dust_core.network.model.cost import parameters_millions
-from dust_core.network.surgery.patches import enlarge_patches
+from dust_core.network.surgery.patches import enlarge_patches, shrink_patches
 from dust_core.pairs.feed.feed import PairBatch
 from dust_eval.measure.execution import begin, write_results
 from dust_eval.measure.resources import non_finite_weights, size_mb
@@ -52,7 +52,23 @@ def train_teacher(task: ResolvedTask) -> None:
             was stopped or diverged.
     """
     execution = begin(task)
-    folder = ARTIFACTS / task.profile_name
+    path, outcomes = write_teacher(task)
+    network = load_checkpoint(path, finite=False).network  # the line on NaN binds it
+    result = build_result(
+        trained_by(execution, outcomes),
+        task_parameters(task),
+        _measured(task, network, path, outcomes),
+        artifacts={path.name: sha256_file(path)},
+    )
+    write_results(task, (result,), training_of(outcomes))
+
+
+def write_teacher(task: ResolvedTask) -> tuple[Path, list[Outcome]]:
+    """Train the teacher, or adopt the published one, and write its checkpoint.
+
+    Raises:
+        DustError: as `train_teacher`.
+    """
     published = task.profile.teacher.checkpoint
     outcomes: list[Outcome] = []
     with all_ranks(task):
@@ -60,19 +76,12 @@ def train_teacher(task: ResolvedTask) -> None:
             network = _adopted(task, published)
         else:
             network, outcomes = train_stages(task, work_folder(task))
-    path = folder / task.task.outputs[0]
+    path = ARTIFACTS / task.profile_name / task.task.outputs[0]
     origin = {"exp_id": task.exp_id, "spec_digest": task.digest}
     # Shipped files should be small, and float16 is finer than the bf16 of the training. The
     # published weights stay exact.
     save_checkpoint(network, path, **origin, half=published is None)
-    network = load_checkpoint(path, finite=False).network  # the line on NaN binds it
-    result = build_result(
-        execution,
-        task_parameters(task),
-        _measured(task, network, path, outcomes),
-        artifacts={path.name: sha256_file(path)},
-    )
-    write_results(task, (result,), {"curves": [outcome.history for outcome in outcomes]})
+    return path, outcomes
 
 
 def _measured(
@@ -183,10 +192,48 @@ def train_stages(task: ResolvedTask, folder: Path) -> tuple[Dust3r, list[Outcome
 
 
 def initial_network(task: ResolvedTask) -> Dust3r:
-    """The profile's teacher before its first stage, the same every time."""
-    stages = task.profile.training.teacher or ()
+    """The profile's teacher before its first stage, the same every time.
+
+    Raises:
+        DustError: the weights that the stage starts from are absent, or not the declared ones.
+    """
+    first = (task.profile.training.teacher or ())[0]
+    config = _config(task.profile.teacher.network, first.patch_size)
+    if first.start is not None:
+        return _started(first.start, config)
     torch.manual_seed(task.workload.seed)
-    return initialise(Dust3r(_config(task.profile.teacher.network, stages[0].patch_size)))
+    return initialise(Dust3r(config))
+
+
+def _started(start: Start, config: Dust3rConfig) -> Dust3r:
+    """The weights of an earlier training, with the patches of the first stage."""
+    path = Path(start.checkpoint)
+    if not path.is_file():
+        raise DustError(
+            "the weights that the training starts from are not here",
+            where=str(path),
+            fix=f"pull them: dvc pull {path}.dvc; their SHA-256 is {start.sha256}",
+        )
+    if (actual := sha256_file(path)) != start.sha256:
+        raise DustError(
+            f"not the weights that the training starts from: the SHA-256 is {actual}",
+            where=str(path),
+            fix=f"pull {path}.dvc again, or correct the SHA-256 in the profile",
+        )
+    network = load_checkpoint(path).network
+    own, wanted = network.config.patch_size, config.patch_size
+    resized = (
+        shrink_patches(network, own // wanted)
+        if own > wanted
+        else enlarge_patches(network, wanted // own)
+    )
+    if resized.config != config:
+        raise DustError(
+            "the weights that the training starts from have another shape than the profile's",
+            where=str(path),
+            fix="compare teacher.network of the profile with `dust inspect` of the file",
+        )
+    return resized
 
 
 def initialise(network: Dust3r) -> Dust3r:

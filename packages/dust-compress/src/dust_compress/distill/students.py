@@ -1,12 +1,13 @@
 """The executor `distill` of P1: cut a student out of the teacher and train it."""
 
 from contextlib import closing
+from pathlib import Path
 
 from dust_compress.distill.objective import DistillObjective, Weights
 from dust_compress.train import Outcome
 from dust_compress.train.distributed import all_ranks, device_of
-from dust_compress.train.outcome import trained
-from dust_compress.train.task_training import open_feed, train_by
+from dust_compress.train.outcome import trained, trained_by, training_of
+from dust_compress.train.task_training import open_feed, train_by, work_folder
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import build_result
 from dust_core.declared.records import task_parameters as parameters_of
@@ -39,10 +40,7 @@ def distill(task: ResolvedTask) -> None:
     assert isinstance(own, DistillTask)
     execution = begin(task)
     teacher = load_checkpoint(folder / _TEACHER).network
-    with all_ranks(task):
-        student, outcome = train_student(task, teacher)
-    path = folder / own.outputs[0]
-    save_checkpoint(student, path, exp_id=task.exp_id, spec_digest=task.digest, half=True)
+    path, outcome = write_student(task)
     student = load_checkpoint(path).network
     evaluations = evaluate(
         task,
@@ -58,15 +56,30 @@ def distill(task: ResolvedTask) -> None:
     measured = evaluations["the student"].measured
     rise = {"validation_loss_rise": largest_rise([entry["score"] for entry in outcome.history])}
     result = build_result(
-        execution,
+        trained_by(execution, (outcome,)),
         parameters_of(task),
         trained(task, measured, outcome, rise),
         artifacts={path.name: sha256_file(path)},
         runtime=evaluations["the student"].runtime,
         baselines=references,
     )
-    extra = {"curves": [outcome.history], "best_epoch": outcome.best_epoch}
+    extra = {**training_of((outcome,)), "best_epoch": outcome.best_epoch}
     write_results(task, (result, baseline), extra)
+
+
+def write_student(task: ResolvedTask) -> tuple[Path, Outcome]:
+    """Train a student, or take its finished training, and write its checkpoint.
+
+    Raises:
+        DustError: as `distill`.
+    """
+    folder = ARTIFACTS / task.profile_name
+    teacher = load_checkpoint(folder / _TEACHER).network
+    with all_ranks(task):
+        student, outcome = train_student(task, teacher)
+    path = folder / task.task.outputs[0]
+    save_checkpoint(student, path, exp_id=task.exp_id, spec_digest=task.digest, half=True)
+    return path, outcome
 
 
 def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]:
@@ -79,10 +92,13 @@ def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]
     assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma, schedule=own.beta_schedule)
     recipe = task.profile.training.distill
+    folder = work_folder(task, teacher)
     guide = at_training_patches(teacher, recipe)
     learner = start_student(task, guide, common.student)
     objective = DistillObjective(learner, guide, common.loss, weights)
-    outcome = train_by(task, recipe, objective, epochs=own.epochs, patience=own.patience)
+    outcome = train_by(
+        task, recipe, objective, epochs=own.epochs, patience=own.patience, folder=folder
+    )
     learner.load_state_dict(outcome.weights)
     factor = teacher.config.patch_size // guide.config.patch_size
     return enlarge_patches(learner, factor, detail=teacher), outcome

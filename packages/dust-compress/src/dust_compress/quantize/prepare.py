@@ -10,7 +10,7 @@ from dust_compress.quantize.objective import QatObjective
 from dust_compress.quantize.origin import Origin
 from dust_compress.train import Outcome
 from dust_compress.train.distributed import device_of
-from dust_compress.train.task_training import train_by
+from dust_compress.train.task_training import train_by, work_folder
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.quant import Policy, QatSchedule, QuantTask
 from dust_core.network.model import Dust3r
@@ -37,9 +37,10 @@ def train_quantized(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outc
     """
     own = task.task
     assert isinstance(own, QatSchedule)
+    folder = work_folder(task, network)
     _calibrate(task, network, policy)
-    recipe = task.profile.training.qat
-    outcome = train_by(task, recipe, QatObjective(network, own), epochs=own.epochs)
+    recipe, objective = task.profile.training.qat, QatObjective(network, own)
+    outcome = train_by(task, recipe, objective, epochs=own.epochs, folder=folder)
     network.load_state_dict(outcome.weights)
     return outcome
 

@@ -20,6 +20,7 @@ from dust_compress.quantize.prepare import (
 )
 from dust_compress.train import Outcome
 from dust_compress.train.distributed import all_ranks
+from dust_compress.train.outcome import trained_by, training_of
 from dust_compress.train.task_training import work_folder
 from dust_core.declared.project import ARTIFACTS, result_of
 from dust_core.declared.records import Execution, Measurement, build_result
@@ -81,8 +82,8 @@ def qat_student(task: ResolvedTask) -> None:
         tf32=task.workload.timing.tf32,
     )
     comparison = after_training(task, compare(task, STUDENT, graph, engine), outcome)
-    results = results_of(execution, comparison, graph, engine=engine)
-    write_results(task, results, {"curves": [outcome.history]})
+    results = results_of(trained_by(execution, (outcome,)), comparison, graph, engine=engine)
+    write_results(task, results, training_of((outcome,)))
 
 
 def _write_not_needed(task: ResolvedTask, execution: Execution, path: Path) -> None:
@@ -98,8 +99,8 @@ def _write_trained(
     graph = work_folder(task) / "quantized.onnx"
     export_by(task, network, graph, Origin(experiment_of(task)))
     comparison = after_training(task, compare(task, TEACHER, graph), outcome)
-    results = results_of(execution, comparison, graph, checkpoint=path)
-    write_results(task, results, {"curves": [outcome.history]})
+    results = results_of(trained_by(execution, (outcome,)), comparison, graph, checkpoint=path)
+    write_results(task, results, training_of((outcome,)))
 
 
 def _escalated(task: ResolvedTask) -> bool:

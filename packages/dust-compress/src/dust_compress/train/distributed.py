@@ -72,9 +72,23 @@ class World:
         return values
 
 
+_DEVICE = "DUST_TRAINING_DEVICE"
+"""The environment variable that names the device of a training which is done elsewhere than its
+task is measured."""
+
+
+def train_on(kind: str) -> None:
+    """Let this process train on another device, `cpu` or `cuda`, than the profile's.
+
+    The profile's device is the one that is measured. A network may be trained anywhere: its quality
+    is measured afterwards, and its record names the device.
+    """
+    os.environ[_DEVICE] = kind
+
+
 def world_of(task: ResolvedTask) -> World:
     """This process's place among the ranks of a task."""
-    return World.join(task.profile.device.kind)
+    return World.join(os.environ.get(_DEVICE, task.profile.device.kind))
 
 
 def device_of(task: ResolvedTask) -> torch.device:

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from dust_compress.train.distributed import World, data_parallel
 from dust_compress.train.monitor import Monitor
 from dust_compress.train.optimiser import Optimisers
+from dust_compress.train.origin import Origin, origin_of
 from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.precision import computes_in_bf16, products_in
 from dust_compress.train.state import TrainState, Weights, load_state, save_state
@@ -73,6 +74,7 @@ class Outcome:
         seconds: time spent, over all its runs.
         widened: whether the plan asks for bf16 and the device computed in FP32.
         skipped: damaged samples that were left out, over all ranks.
+        origin: where it was trained.
     """
 
     weights: Weights
@@ -83,6 +85,7 @@ class Outcome:
     history: list[dict[str, float]]
     seconds: float
     widened: bool
+    origin: Origin
     skipped: int = 0
 
 
@@ -139,6 +142,7 @@ def train(
         history=state.history,
         seconds=state.seconds,
         widened=plan.precision == "bf16" and not computes_in_bf16(run.world.device),
+        origin=origin_of(run.world.device),
     )
 
 
@@ -164,11 +168,13 @@ class _Run:
             else None
         )
         self.state = TrainState()
+        self.sums: dict[str, Tensor | float] = {}
         self.saved_at = time.monotonic()
         self.skipped = 0
         saved = load_state(self.path, plan)
         if saved is not None:
             self.state, parts = saved
+            self.sums = dict(self.state.running)
             self.network.load_state_dict(parts["network"])
             self.optimiser.load_state_dict(parts["optimiser"])
             self.feed.load_state_dict(parts["feed"][world.rank])
@@ -195,8 +201,9 @@ class _Run:
                     losses = self.parallel(next(batches), progress)
                 (losses["total"] / plan.accumulate).backward()
             for name, value in losses.items():
-                mean = float(value.detach()) / plan.accumulate
-                state.running[name] = state.running.get(name, 0.0) + mean
+                # Summed on the device: to read a number back would hold up a GPU's queue.
+                mean = value.detach().double() / plan.accumulate
+                self.sums[name] = self.sums.get(name, 0.0) + mean
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip_norm))
         self._check(norm)
         if math.isfinite(norm):
@@ -204,7 +211,7 @@ class _Run:
             if self.average is not None:
                 self.average.update_parameters(self.network)
         state.step += 1
-        monitor.step(state.step, float(losses["total"].detach()), rate)
+        monitor.step(state.step, losses["total"].detach(), rate)
 
     def finish_epoch(self, validate: Callable[[nn.Module], Validation], monitor: Monitor) -> None:
         """Validate, remember the best, log, save."""
@@ -224,10 +231,10 @@ class _Run:
                 exit_code=1,
             )
         entry = {"epoch": float(epoch), "step": float(state.step), "score": validation.score}
-        entry |= {f"train/{k}": v / self.plan.steps_per_epoch for k, v in state.running.items()}
+        entry |= {f"train/{k}": float(v) / self.plan.steps_per_epoch for k, v in self.sums.items()}
         entry |= {f"val/{k}": v for k, v in validation.metrics.items()}
         state.history.append(entry)
-        state.running = {}
+        self.sums = {}
         if validation.score < state.best_score:
             state.best_score, state.best_epoch = validation.score, epoch
             state.best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
@@ -243,6 +250,7 @@ class _Run:
         now = time.monotonic()
         self.state.seconds += now - self.saved_at
         self.saved_at = now
+        self.state.running = {name: float(value) for name, value in self.sums.items()}
         if self.world.rank > 0:
             return
         parts = {

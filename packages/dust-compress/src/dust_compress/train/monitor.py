@@ -2,17 +2,20 @@
 
 import math
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.state import TrainState
 from dust_core.files import atomic_path
 
 _SECONDS_BETWEEN_DRAWINGS = 30.0
+_SECONDS_BETWEEN_MOVES = 0.5
 
 
 class Monitor:
@@ -39,10 +42,10 @@ class Monitor:
             folder.name, total=plan.steps, completed=state.step, note=""
         )
         self.live: Any = None
-        self.drawn_at = -math.inf
+        self.drawn_at = self.moved_at = -math.inf
 
     def __enter__(self) -> Self:
-        if self.visible:
+        if self.visible and find_spec("dvclive") is not None:
             from dvclive.live import Live
 
             self.live = Live(str(self.folder / "dvclive"), save_dvc_exp=False, dvcyaml=None)
@@ -62,9 +65,13 @@ class Monitor:
         if self.live is not None:
             self.live.end()
 
-    def step(self, step: int, loss: float, rate: float) -> None:
-        """Move the bar."""
-        self.progress.update(self.task, completed=step, note=f"loss {loss:.4f} lr {rate:.1e}")
+    def step(self, step: int, loss: Tensor, rate: float) -> None:
+        """Move the bar; the loss is read from its device only where it is shown."""
+        now = time.monotonic()
+        if now - self.moved_at > _SECONDS_BETWEEN_MOVES:
+            note = f"loss {float(loss):.4f} lr {rate:.1e}"
+            self.progress.update(self.task, completed=step, note=note)
+            self.moved_at = now
 
     def epoch(self, entry: dict[str, float]) -> None:
         """Log an epoch, and from time to time draw the curves anew."""
@@ -83,9 +90,10 @@ class Monitor:
             self.drawn_at = time.monotonic()
 
     def _log(self, entry: dict[str, float]) -> None:
-        for name, value in entry.items():
-            self.live.log_metric(name, value)
-        self.live.next_step()
+        if self.live is not None:
+            for name, value in entry.items():
+                self.live.log_metric(name, value)
+            self.live.next_step()
 
 
 def draw_curves(history: list[dict[str, float]], path: Path) -> None:

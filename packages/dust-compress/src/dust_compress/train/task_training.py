@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dust_compress.train.distributed import device_of, world_of
+from dust_compress.train.finished import load_finished, save_finished
 from dust_compress.train.loop import Objective, Outcome, train
 from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.validation import validate_pairs
@@ -14,9 +15,11 @@ from dust_core.declared.specs.decides import digest
 from dust_core.declared.specs.models.training import Recipe
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_core.pairs.feed.feed import FeedOptions, PairFeed
+from dust_core.network.checkpoint import weights_digest
+from dust_core.network.model import Dust3r
+from dust_core.pairs.feed.feed import FeedOptions
+from dust_core.pairs.feed.open import Feed, open_pairs, scenes_of
 from dust_core.pairs.feed.order import Augmentation
-from dust_core.pairs.shards.tars import read_manifest
 
 
 def train_by(
@@ -26,40 +29,58 @@ def train_by(
     *,
     epochs: int,
     patience: int | None = None,
-    folder: Path | None = None,
+    folder: Path,
 ) -> Outcome:
     """Train an objective by a recipe of the task's profile, or resume where that stopped.
+
+    A training that is finished in `folder`, here or on another machine, is taken as it is.
 
     Args:
         recipe: the part of the profile's `training` for this task.
         epochs, patience: settings of the experiment, not of the profile.
-        folder: the folder of the state; the task's work folder by default.
+        folder: of the state, such as `work_folder` gives.
 
     Raises:
         DustError: see `plan_for`, `open_feed`, `validate_pairs` and `train`.
     """
     world = world_of(task)
     plan = plan_for(task, recipe, epochs=epochs, patience=patience)
+    finished = load_finished(folder, plan)
+    if finished is not None:
+        return finished
     with closing(open_feed(task, recipe)) as feed:
         outcome = train(
             objective,
             feed,
             plan,
-            folder or work_folder(task),
+            folder,
             validate_pairs(task, recipe),
             device_of(task),
         )
         # Ranks share the set: a sample that two ranks skipped counts once.
         skipped = set().union(*world.gather(set(feed.damaged)))
-    return replace(outcome, skipped=len(skipped))
+    outcome = replace(outcome, skipped=len(skipped))
+    if world.rank == 0:
+        save_finished(folder, plan, outcome)
+    return outcome
 
 
-def work_folder(task: ResolvedTask) -> Path:
+def work_folder(task: ResolvedTask, *given: Dust3r) -> Path:
     """The folder of a training's state. It depends on everything that decides the training, so
     that the state of another one is never resumed.
+
+    Args:
+        given: the networks that the training starts from or learns from.
     """
     profile = task.profile
-    decided = digest({"task": task.digest, "teacher": profile.teacher, "by": profile.training})
+    decided = digest(
+        {
+            "task": task.digest,
+            "teacher": profile.teacher,
+            "by": profile.training,
+            "given": [weights_digest(network) for network in given],
+        }
+    )
     return ARTIFACTS / task.profile_name / ".work" / f"{task.id}-{decided[:12]}"
 
 
@@ -106,7 +127,7 @@ def plan_for(
 
 def open_feed(
     task: ResolvedTask, recipe: Recipe, *, augment: bool = True, shared: bool = False
-) -> PairFeed:
+) -> Feed:
     """An endless feed of this rank's share of the pairs that the profile trains on.
 
     Args:
@@ -119,7 +140,7 @@ def open_feed(
     """
     world = world_of(task)
     rank, ranks = (0, 1) if shared else (world.rank, world.size)
-    return PairFeed(
+    return open_pairs(
         _training_folder(task, recipe),
         FeedOptions(
             batch=recipe.batch // (ranks * recipe.accumulate),
@@ -131,6 +152,7 @@ def open_feed(
             world=ranks,
             device_id=world.device.index,
         ),
+        world.device,
     )
 
 
@@ -161,7 +183,7 @@ def _training_folder(task: ResolvedTask, recipe: Recipe) -> Path:
             where=str(path),
             fix=f"{fix}, or write the SHA-256 of another set's manifest into the profile",
         )
-    strangers = set(read_manifest(folder).scenes) - set(task.data.training.scenes or ())
+    strangers = scenes_of(folder) - set(task.data.training.scenes or ())
     if strangers:
         raise DustError(
             f"{', '.join(sorted(strangers)[:3])} is no scene of the training set",

@@ -16,7 +16,8 @@ from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.training import Recipe
 from dust_core.errors import DustError
 from dust_core.network.model import Dust3r
-from dust_core.pairs.feed.feed import FeedOptions, PairBatch, PairFeed
+from dust_core.pairs.feed.feed import FeedOptions, PairBatch
+from dust_core.pairs.feed.open import open_pairs
 from dust_eval.quality import PairTruth, depth_quality
 
 _TOGETHER = 8
@@ -64,7 +65,7 @@ def _rows(network: Dust3r, task: ResolvedTask, recipe: Recipe, world: World) -> 
     """The metrics of this rank's share of the pairs, a row for each pair."""
     pairs = task.profile.validation_pairs
     batch = min(_TOGETHER, -(-pairs // world.size))
-    feed = PairFeed(
+    feed = open_pairs(
         Path(task.data.validation.manifest).parent,
         FeedOptions(
             batch=batch,
@@ -75,6 +76,7 @@ def _rows(network: Dust3r, task: ResolvedTask, recipe: Recipe, world: World) -> 
             world=world.size,
             device_id=world.device.index,
         ),
+        world.device,
     )
     # Ranks take pairs in turn: this rank has the pairs `rank`, `rank + size` and so on.
     own = len(range(world.rank, pairs, world.size))

@@ -67,7 +67,7 @@ def environment_fingerprint(
     """
     folder = repository or Path.cwd()
     return Environment(
-        device=_cuda_device() if device == "cuda" else _cpu_device(),
+        device=described_device(device),
         versions={
             "python": platform.python_version(),
             **installed_versions(RECORDED_PACKAGES),
@@ -78,6 +78,15 @@ def environment_fingerprint(
         training_code=training_code(),
         draft=is_draft(),
     )
+
+
+def described_device(kind: Literal["cpu", "cuda"]) -> MeasuredDevice:
+    """This machine's processor, or its first visible GPU.
+
+    Raises:
+        DustError: `cuda` was asked for and there is none.
+    """
+    return _cuda_device() if kind == "cuda" else _cpu_device()
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:

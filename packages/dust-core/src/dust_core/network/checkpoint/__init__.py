@@ -2,6 +2,6 @@
 
 from dust_core.network.checkpoint.checkpoint import Checkpoint, Origin
 from dust_core.network.checkpoint.load import load_checkpoint
-from dust_core.network.checkpoint.save import save_checkpoint
+from dust_core.network.checkpoint.save import save_checkpoint, weights_digest
 
-__all__ = ["Checkpoint", "Origin", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "Origin", "load_checkpoint", "save_checkpoint", "weights_digest"]

@@ -1,5 +1,6 @@
 """Writing our own format."""
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -42,3 +43,15 @@ def save_checkpoint(
     # equal networks would have unequal bytes.
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
+
+
+def weights_digest(network: Dust3r) -> str:
+    """SHA-256 of a network's shape and weights, on whatever device and in whatever file they are.
+
+    Unlike a file's digest, it does not depend on the version of PyTorch that wrote the file.
+    """
+    digest = hashlib.sha256(repr(network.config).encode())
+    for name, tensor in network.state_dict().items():
+        values = tensor.detach().float().cpu().contiguous().numpy()
+        digest.update(f"{name}{tuple(values.shape)}".encode() + values.tobytes())
+    return digest.hexdigest()

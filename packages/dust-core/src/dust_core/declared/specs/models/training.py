@@ -101,10 +101,21 @@ class Recipe(SpecModel):
     )
 
 
+class Start(SpecModel):
+    """Weights of an earlier training from which another one goes on."""
+
+    checkpoint: RelativePath = Field(
+        description="The file of the weights.", examples=["data/start/teacher_run1.pth"]
+    )
+    sha256: Sha256 = Field(description="SHA-256 of the file.", examples=["0" * 64])
+
+
 class TeacherStage(Recipe):
     """One stage of the teacher's training, at one resolution. The profile also sets its length,
     because no experiment compares teachers.
     """
+
+    LATER: ClassVar = frozenset({"start"})
 
     epochs: Annotated[Int, Field(ge=1, le=10_000)] = Field(description="Epochs.", examples=[100])
     patch_size: Size = Field(
@@ -125,6 +136,11 @@ class TeacherStage(Recipe):
         description="Decay a step of the averaged weights, which are then the ones that are "
         "validated and kept; null trains without an average.",
         examples=[0.999],
+    )
+
+    start: Start | None = Field(
+        default=None,
+        description="In the first stage: the weights that it goes on from; null draws new ones.",
     )
 
 

@@ -1,0 +1,77 @@
+"""A finished training: what is left of one, and what travels between machines.
+
+A training may be done on another machine than the one that measures, a GPU for instance. Its state
+folder has the same name on both, because the name follows from what decides the training; copied
+there, a finished training is taken as it is.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from dust_compress.train.loop import Outcome
+from dust_compress.train.origin import Origin
+from dust_compress.train.plan import TrainingPlan
+from dust_core.errors import DustError
+from dust_core.files import atomic_path
+
+FINISHED = "finished.pt"
+
+
+def save_finished(folder: Path, plan: TrainingPlan, outcome: Outcome) -> None:
+    """Keep the outcome of a training, and let go of the state that it needed to resume."""
+    values = {name: value for name, value in vars(outcome).items() if name != "origin"}
+    content = {"plan": plan.to_dict(), "outcome": values, "origin": asdict(outcome.origin)}
+    with atomic_path(folder / FINISHED) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
+    (folder / "state.pt").unlink(missing_ok=True)
+
+
+def load_finished(folder: Path, plan: TrainingPlan) -> Outcome | None:
+    """The outcome of a training in `folder`; None where none is finished there.
+
+    Raises:
+        DustError: the file is damaged, or of a training under another plan.
+    """
+    path = folder / FINISHED
+    if not path.exists():
+        return None
+    fix = f"delete {path.name} to train anew"
+    try:
+        # weights_only executes no code from the file.
+        content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
+        outcome = Outcome(**content["outcome"], origin=Origin(**content["origin"]))
+        planned = content["plan"]
+    except Exception as error:  # torch.load raises many unrelated types
+        raise DustError(
+            f"not a finished training: {error}", where=str(path), fix=fix, exit_code=1
+        ) from error
+    current = plan.to_dict()
+    changed = [key for key in current if planned.get(key) != current[key]]
+    if changed:
+        raise DustError(
+            "a training under another plan was finished here: "
+            + ", ".join(f"{key} was {planned.get(key)}, is {current[key]}" for key in changed),
+            where=str(path),
+            fix=fix,
+        )
+    for name, value in outcome.weights.items():
+        if value.dtype == torch.float16:
+            outcome.weights[name] = value.float()
+    return outcome
+
+
+def halve_finished(path: Path, target: Path) -> None:
+    """Copy a finished training with its weights in float16, half the bytes to carry.
+
+    Networks that are stored in float16 lose nothing that they would not lose then.
+    """
+    content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
+    weights = content["outcome"]["weights"]
+    content["outcome"]["weights"] = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in weights.items()
+    }
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
