@@ -116,7 +116,7 @@ def test_missed_without_training_the_line_is_trained_for(root: Path) -> None:
 
     # A second run takes up the finished training: the same weights, and no epoch of its own.
     before = {key: value.clone() for key, value in kept.network.state_dict().items()}
-    (state,) = work_folder(own, teacher).glob("finished*")
+    (state,) = work_folder(own, own.profile.training.qat, teacher).glob("finished*")
     trained_at = state.stat().st_mtime_ns
     path.unlink()
     qat(own)

@@ -185,7 +185,7 @@ def test_damaged_samples_are_counted_in_the_outcome(task: ResolvedTask) -> None:
     recipe = stage(task, pairs_per_epoch=6, patch_size=16, shards=None)
     torch.manual_seed(0)
     objective = TeacherObjective(Dust3r(TINY), task.task, 0.3)
-    outcome = train_by(task, recipe, objective, epochs=1, folder=work_folder(task))
+    outcome = train_by(task, recipe, objective, epochs=1, folder=work_folder(task, recipe))
     assert outcome.skipped == 1
     assert "1 damaged samples skipped" in how_it_went((outcome,))
 
@@ -201,8 +201,9 @@ def test_each_rank_has_the_device_of_its_own_number(
 
 
 def test_work_is_kept_apart_for_all_that_decides_it(task: ResolvedTask) -> None:
-    other = stage(task, lr=0.1)
-    training = task.profile.training.model_copy(update={"teacher": (other,)})
-    changed = replace(task, profile=task.profile.model_copy(update={"training": training}))
+    own, other = stage(task), stage(task, lr=0.1)
     slower = replace(task, profile=task.profile.model_copy(update={"threads": 1}))
-    assert work_folder(changed) != work_folder(task) == work_folder(slower)
+    network, changed = Dust3r(TINY), Dust3r(TINY)
+    folder = work_folder(task, own, network)
+    assert folder == work_folder(slower, own, network)
+    assert len({folder, work_folder(task, other, network), work_folder(task, own, changed)}) == 3

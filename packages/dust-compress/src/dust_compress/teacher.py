@@ -75,7 +75,8 @@ def write_teacher(task: ResolvedTask) -> tuple[Path, list[Outcome]]:
         if published is not None:
             network = _adopted(task, published)
         else:
-            network, outcomes = train_stages(task, work_folder(task))
+            stages = task.profile.training.teacher or ()
+            network, outcomes = train_stages(task, work_folder(task, stages))
     path = ARTIFACTS / task.profile_name / task.task.outputs[0]
     origin = {"exp_id": task.exp_id, "spec_digest": task.digest}
     # Shipped files should be small, and float16 is finer than the bf16 of the training. The

@@ -92,7 +92,7 @@ def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]
     assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma, schedule=own.beta_schedule)
     recipe = task.profile.training.distill
-    folder = work_folder(task, teacher)
+    folder = work_folder(task, recipe, teacher)
     guide = at_training_patches(teacher, recipe)
     learner = start_student(task, guide, common.student)
     objective = DistillObjective(learner, guide, common.loss, weights)

@@ -37,9 +37,10 @@ def train_quantized(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outc
     """
     own = task.task
     assert isinstance(own, QatSchedule)
-    folder = work_folder(task, network)
+    recipe = task.profile.training.qat
+    folder = work_folder(task, recipe, network)
     _calibrate(task, network, policy)
-    recipe, objective = task.profile.training.qat, QatObjective(network, own)
+    objective = QatObjective(network, own)
     outcome = train_by(task, recipe, objective, epochs=own.epochs, folder=folder)
     network.load_state_dict(outcome.weights)
     return outcome

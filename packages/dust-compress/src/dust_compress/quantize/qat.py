@@ -96,7 +96,7 @@ def _write_not_needed(task: ResolvedTask, execution: Execution, path: Path) -> N
 def _write_trained(
     task: ResolvedTask, execution: Execution, network: Dust3r, path: Path, outcome: Outcome
 ) -> None:
-    graph = work_folder(task) / "quantized.onnx"
+    graph = work_folder(task, task.profile.training.qat) / "quantized.onnx"
     export_by(task, network, graph, Origin(experiment_of(task)))
     comparison = after_training(task, compare(task, TEACHER, graph), outcome)
     results = results_of(trained_by(execution, (outcome,)), comparison, graph, checkpoint=path)

@@ -1,5 +1,6 @@
 """Training by a task's specs and profile: plan, feed, judge and device in one call."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -65,19 +66,19 @@ def train_by(
     return outcome
 
 
-def work_folder(task: ResolvedTask, *given: Dust3r) -> Path:
+def work_folder(task: ResolvedTask, recipe: Recipe | Sequence[Recipe], *given: Dust3r) -> Path:
     """The folder of a training's state. It depends on everything that decides the training, so
     that the state of another one is never resumed.
 
     Args:
+        recipe: the recipe of the training, or of its stages.
         given: the networks that the training starts from or learns from.
     """
-    profile = task.profile
     decided = digest(
         {
             "task": task.digest,
-            "teacher": profile.teacher,
-            "by": profile.training,
+            "teacher": task.profile.teacher,
+            "by": recipe,
             "given": [weights_digest(network) for network in given],
         }
     )
