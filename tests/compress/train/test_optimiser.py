@@ -3,8 +3,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from dust_compress.train.muon import Muon, orthogonal
 from dust_compress.train.optimiser import Optimisers
 from dust_core.network.model import Dust3r, Dust3rConfig
 
@@ -48,3 +49,27 @@ def test_adamw_moves_everything_by_signs() -> None:
         torch.testing.assert_close(
             step.abs(), torch.full_like(step, 0.1), rtol=0, atol=1e-3, msg=name
         )
+
+
+def test_matrices_at_once_move_as_they_do_one_by_one():
+    torch.manual_seed(0)
+    shapes = [(8, 4), (4, 8), (8, 4), (6, 6), (4, 8)]
+    ours = [nn.Parameter(torch.randn(shape)) for shape in shapes]
+    theirs = [nn.Parameter(p.detach().clone()) for p in ours]
+    batched = Muon(ours, lr=1e-2, weight_decay=0.1)
+    single = torch.optim.Muon(theirs, lr=1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(4):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        batched.step()
+        single.step()
+    for a, b, shape in zip(ours, theirs, shapes, strict=True):
+        # Theirs computes in bf16 wherever it runs.
+        assert (a - b).abs().max() < 4 * 1e-2 * 0.2 * max(shape) ** 0.5 * 0.02
+
+
+def test_directions_become_nearly_orthogonal():
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonal(torch.randn(3, 16, 40)).float())
+    assert values.min() > 0.6 and values.max() < 1.3

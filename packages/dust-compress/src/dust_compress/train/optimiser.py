@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dust_compress.train.muon import Muon
 from dust_compress.train.plan import TrainingPlan
 
 _ENDS = ("patch_embed.", "downstream_head")
@@ -36,13 +37,7 @@ class Optimisers:
         )
         self._parts: list[Optimizer] = [adamw]
         if hidden:
-            muon = torch.optim.Muon(
-                hidden,
-                lr=plan.learning_rate,
-                weight_decay=plan.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            )
-            self._parts.append(muon)
+            self._parts.append(Muon(hidden, lr=plan.learning_rate, weight_decay=plan.weight_decay))
 
     def zero_grad(self) -> None:
         """Clear the gradients."""

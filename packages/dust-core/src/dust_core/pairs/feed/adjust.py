@@ -59,7 +59,7 @@ def _places(adjustments: Sequence[Adjustment], side: int) -> NDArray[np.float32]
     starts = np.array([a.start for a in adjustments], np.float32)
     ends = np.array([a.end for a in adjustments], np.float32)
     steps = (np.arange(side, dtype=np.float32) + 0.5) / side
-    places = starts[:, :, None] + (ends - starts)[:, :, None] * steps
+    places = (starts[:, :, None] + (ends - starts)[:, :, None] * steps).astype(np.float32)
     mirrored = np.array([a.mirror for a in adjustments], bool)
     places[mirrored, 1] = places[mirrored, 1, ::-1]
     return places
