@@ -77,6 +77,66 @@ def render(
 
 
 @app.command()
+def sample(
+    out: Annotated[Path, typer.Argument(help="The file of poses to write (.npz).")],
+    pairs: Annotated[int, typer.Option(min=1, help="How many pairs.")],
+    split: Annotated[Split, typer.Option(help="Whose levels.")] = "train",
+    level: Level = None,
+    seed: Seed = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="How many levels are sampled at once.")] = 1,
+    cache: Cache = None,
+) -> None:
+    """Sample the cameras of pairs, to be drawn on another machine; again, it resumes."""
+    from levels.apart import PoseOrder
+    from levels.library import Library
+    from levels.poses import sample as sample_poses
+
+    data = cache or default_cache()
+    levels = tuple(_levels(Library(data).levels(), split, level))
+    order = PoseOrder(levels=levels, split=split, pairs=pairs, seed=seed)
+    sample_poses(order, out, data, jobs=jobs, say=typer.echo)
+
+
+@app.command()
+def pack(
+    out: Annotated[Path, typer.Argument(help="The folder of packed levels to write.")],
+    split: Annotated[Split, typer.Option(help="Whose levels.")] = "train",
+    level: Level = None,
+    part_mb: Annotated[float, typer.Option(min=0.01, help="The largest file, megabytes.")] = 55,
+    texture: Annotated[int, typer.Option(min=8, help="The largest side of a picture.")] = 128,
+    cache: Cache = None,
+) -> None:
+    """Pack levels into a few files, which `draw` needs on a machine without the games' data."""
+    from levels.library import Library
+    from levels.packing import pack as pack_levels
+
+    library = Library(cache or default_cache())
+    names = _levels(library.levels(), split, level)
+    size = int(part_mb * 1e6)
+    pack_levels(library, names, out, part_bytes=size, texture=texture, say=typer.echo)
+
+
+@app.command()
+def draw(
+    out: Annotated[Path, typer.Argument(help="The folder of arrays to write.")],
+    poses: Annotated[Path, typer.Option(help="The file of poses that `sample` wrote.")],
+    parts: Annotated[Path, typer.Option(help="The folder of levels that `pack` wrote.")],
+    size: Size = 256,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="How many pairs.  [default: all]")
+    ] = None,
+    skip: Annotated[int, typer.Option(min=0, help="Pairs of the file to leave out first.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="How many levels are drawn at once.")] = 1,
+) -> None:
+    """Draw sampled pairs from packed levels into plain arrays, fast on a GPU."""
+    from levels.draw import DrawOrder
+    from levels.draw import draw as draw_set
+
+    order = DrawOrder(poses=poses, parts=parts, size=size, skip=skip, pairs=pairs)
+    draw_set(order, out, jobs=jobs, say=typer.echo)
+
+
+@app.command()
 def clique(
     out: Out,
     level: Annotated[list[str], typer.Option(help="A level to draw a clique of; may be repeated.")],

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from levels.glsl import FARTHEST_M
 from levels.render import Rendering
-
-FARTHEST_M = 65.5
-"""Depth beyond this does not fit into 16 bits of a millimetre and is stored as unknown."""
 
 _MAX_VOID = 0.001
 _MAX_INSIDE_OUT = 0.002
@@ -26,8 +24,13 @@ def exposure(views: Sequence[Rendering]) -> float:
     It brings the 90th percentile of brightness, without sky, to 80 % of white, by a factor of
     0.5 ... 3, similar to a camera.
     """
+    return gain([(view.colour, view.depth > 0) for view in views])
+
+
+def gain(pictures: Sequence[tuple[NDArray[np.uint8], NDArray[np.bool_]]]) -> float:
+    """`exposure` of pictures (S, S, 3) and masks (S, S) of where they show no sky."""
     bright = np.concatenate(
-        [_some(view.colour)[_some(view.depth) > 0].mean(axis=1) for view in views]
+        [_some(colour)[_some(known)].mean(axis=1) for colour, known in pictures]
     )
     if len(bright) == 0:
         return 1.0
@@ -36,8 +39,12 @@ def exposure(views: Sequence[Rendering]) -> float:
 
 def expose(colour: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
     """`colour` (..., 3) times `gain`, rounded and clipped to white."""
-    table = np.clip(np.rint(np.arange(256) * gain), 0, 255).astype(np.uint8)
-    return np.asarray(table[colour])
+    return np.asarray(exposed_values(gain)[colour])
+
+
+def exposed_values(gain: float) -> NDArray[np.uint8]:
+    """(256,) what `expose` makes of each value."""
+    return np.clip(np.rint(np.arange(256) * gain), 0, 255).astype(np.uint8)
 
 
 def _some(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -9,52 +9,11 @@ from numpy.typing import NDArray
 
 from dust_core.errors import DustError
 from levels.camera import Camera
+from levels.glsl import programs
 from levels.scene import Scene
 
 if TYPE_CHECKING:
     import moderngl
-
-_VERTEX_PROGRAM = """
-#version 330
-uniform mat4 clip_from_world;
-in vec3 position; in vec2 uv; in vec2 lightmap_uv; in vec3 light;
-out vec3 place; out vec2 picture_at; out vec2 light_at; out vec3 own_light; out float depth;
-void main() {
-    gl_Position = clip_from_world * vec4(position, 1.0);
-    place = position; picture_at = uv; light_at = lightmap_uv; own_light = light;
-    depth = gl_Position.w;
-}
-"""
-
-# Lightmaps are made for screens of 1999: strongly coloured and dark. Their hue is reduced to about
-# a third and the dark is made lighter, so that a level resembles a photograph.
-_FRAGMENT_PROGRAM = """
-#version 330
-const float HUE = 0.35, LIFT = 0.45, GAIN = 1.3, AMBIENT = 0.02;
-const int CUT_OUT = 1, SKY = 2;
-uniform sampler2D picture; uniform sampler2D lightmaps;
-uniform vec3 eye; uniform int style; uniform bool two_sided;
-in vec3 place; in vec2 picture_at; in vec2 light_at; in vec3 own_light; in float depth;
-layout(location = 0) out vec4 colour; layout(location = 1) out float signed_depth;
-void main() {
-    if (style == SKY) {
-        vec3 towards = normalize(place - eye);
-        vec3 clouds = texture(picture, 0.5 * towards.xy / (abs(towards.z) + 0.35)).rgb;
-        vec3 horizon = mix(textureLod(picture, vec2(0.5), 16.0).rgb, vec3(0.9), 0.35);
-        colour = vec4(mix(horizon, clouds, smoothstep(0.0, 0.35, abs(towards.z))), 0.5);
-        signed_depth = 0.0;
-        return;
-    }
-    vec4 surface = texture(picture, picture_at);
-    if (style == CUT_OUT && surface.a < 0.5) discard;
-    vec3 light = light_at.x < 0.0 ? own_light : texture(lightmaps, light_at).rgb;
-    light += AMBIENT;
-    float level = dot(light, vec3(0.30, 0.59, 0.11));
-    vec3 lit = surface.rgb * mix(vec3(1.0), light / level, HUE) * pow(level, LIFT) * GAIN;
-    colour = vec4(lit / max(max(lit.r, lit.g), max(lit.b, 1.0)), 1.0);
-    signed_depth = (gl_FrontFacing || two_sided) ? depth : -depth;
-}
-"""
 
 _DRAWN = 64
 """Alpha of a pixel on which something was drawn, sky included, is above this."""
@@ -96,7 +55,7 @@ class Renderer:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self._context = _open_context()
+        self._context = open_context()
         try:
             self._load(scene)
         except BaseException:
@@ -126,7 +85,7 @@ class Renderer:
         )
         self._program["eye"] = tuple(camera.eye)
         self._lightmaps.use(1)
-        self._draw_from(int(self.scene.level.space.clusters(camera.eye)[0]))
+        self._draw_from(self.scene.level.space.cluster(camera.eye))
         pixels = _read(target, 0, np.uint8, size, 4)
         signed_depth = _read(target, 1, np.float32, size, 1)[..., 0]
         behind = signed_depth < 0
@@ -146,7 +105,7 @@ class Renderer:
         # The picture is drawn upside down, which reverses the winding of every triangle.
         context.front_face = "cw"
         self._targets: dict[int, moderngl.Framebuffer] = {}
-        self._program: Any = context.program(_VERTEX_PROGRAM, _FRAGMENT_PROGRAM)
+        self._program: Any = context.program(*programs())
         self._program["picture"], self._program["lightmaps"] = 0, 1
         height, width = scene.lightmaps.shape[:2]
         self._lightmaps = context.texture(
@@ -227,7 +186,12 @@ def _read(
     return np.frombuffer(content, dtype).reshape(size, size, channels)
 
 
-def _open_context() -> "moderngl.Context":
+def open_context() -> "moderngl.Context":
+    """An OpenGL context without a window.
+
+    Raises:
+        DustError: there is none.
+    """
     import moderngl
 
     try:

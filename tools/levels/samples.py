@@ -9,7 +9,8 @@ import numpy as np
 from dust_core.pairs.shards.sample import Members, PairSample
 from dust_core.pairs.shards.sample import encode as encode_sample
 from levels.camera import first_from_second
-from levels.photo import FARTHEST_M, expose
+from levels.glsl import FARTHEST_M
+from levels.photo import expose
 from levels.sampler import Pair
 from levels.splits import Split
 
