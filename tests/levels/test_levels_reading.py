@@ -109,7 +109,7 @@ def test_open_space_is_told_from_walls_and_the_outside(game: Miniature) -> None:
         ]
     )
     expected = [True, False, False, True, False, False]
-    assert level.space.is_free(units * UNIT_M).tolist() == expected
+    assert [level.space.is_free(point) for point in units * UNIT_M] == expected
 
 
 def test_every_triangle_shows_its_front_to_the_side_of_its_normal(game: Miniature) -> None:

@@ -26,8 +26,8 @@ TABLE = struct.pack("<2i", 2, 1) + bytes([0b01, 0b11])
 
 def test_a_point_is_in_the_room_on_its_side_of_the_plane() -> None:
     points = np.array([[5.0, 0, 0], [-5.0, 0, 0]]) * UNIT_M
-    assert two_rooms(TABLE).clusters(points).tolist() == [0, 1]
-    assert two_rooms(TABLE).is_free(points).all()
+    assert [two_rooms(TABLE).cluster(point) for point in points] == [0, 1]
+    assert all(two_rooms(TABLE).is_free(point) for point in points)
 
 
 def test_only_what_a_room_sees_is_drawn_from_it() -> None:

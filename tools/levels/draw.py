@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, sha256_file
@@ -144,11 +145,12 @@ def draw_level(order: DrawOrder, out: Path, level: int) -> None:
 
 def _exposed(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(2, S, S, 3) two views (2, S, S, 4) with one exposure."""
+    size = colour.shape[1]
     pictures = [(view[..., :3], view[..., 3] == 255) for view in colour]
-    values = exposed_values(gain(pictures)).tobytes()
+    tall = Image.frombuffer("RGBX", (size, 2 * size), colour, "raw", "RGBX", 0, 1).convert("RGB")
     # Many times faster than indexing the table with the pixels.
-    exposed = np.frombuffer(colour.tobytes().translate(values), np.uint8)
-    return np.ascontiguousarray(exposed.reshape(colour.shape)[..., :3])
+    exposed = tall.point([*exposed_values(gain(pictures)).tolist()] * 3)
+    return np.asarray(exposed).reshape(2, size, size, 3)
 
 
 def _arrays(size: int) -> list[tuple[str, str, tuple[int, ...]]]:

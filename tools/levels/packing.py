@@ -139,12 +139,13 @@ class PackedLevels:
             )
         self._where = {name: file for file in self.files for name in _levels(file)}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._where
-
     def triangles(self, name: str) -> int:
-        """How many triangles a level has."""
-        with zipfile.ZipFile(self._where[name]) as archive:
+        """How many triangles a level has.
+
+        Raises:
+            DustError: it is not packed.
+        """
+        with zipfile.ZipFile(self._file(name)) as archive:
             return int(json.loads(archive.read(f"{name}/about.json"))["triangles"])
 
     def scene(self, name: str) -> PackedScene:
@@ -153,13 +154,7 @@ class PackedLevels:
         Raises:
             DustError: it is not packed.
         """
-        if name not in self._where:
-            raise DustError(
-                f"'{name}' is not among the packed levels",
-                where=str(self.files[0].parent),
-                fix=f"pack it: `python -m levels pack OUT --level {name}`",
-            )
-        with zipfile.ZipFile(self._where[name]) as archive:
+        with zipfile.ZipFile(self._file(name)) as archive:
             about = json.loads(archive.read(f"{name}/about.json"))
             lightmaps = np.asarray(_decoded(archive, f"{name}/lightmaps.png", "RGB"))
             pictures = _layers([_decoded(archive, key, "RGBA") for key in about["pictures"]])
@@ -175,6 +170,15 @@ class PackedLevels:
         vertices["layer"] = columns[:, 10]
         triangles = _unshuffled(content[split:], 3)
         return PackedScene(name, vertices, triangles, tuple(about["styles"]), pictures, lightmaps)
+
+    def _file(self, name: str) -> Path:
+        if name not in self._where:
+            raise DustError(
+                f"'{name}' is not among the packed levels",
+                where=str(self.files[0].parent),
+                fix=f"pack it: `python -m levels pack OUT --level {name}`",
+            )
+        return self._where[name]
 
 
 def _columns(batch: Batch, material: int) -> NDArray[np.int32]:

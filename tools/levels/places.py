@@ -72,7 +72,7 @@ class Places:
 
     def is_free(self, eye: NDArray[np.float64]) -> bool:
         """Whether `eye` (3,) is in open space."""
-        return self._level.space.cluster(eye) > SOLID
+        return self._level.space.is_free(eye)
 
     def _near_a_spot(self, random: np.random.Generator) -> NDArray[np.float64]:
         spot = self._spots[random.integers(len(self._spots))]

@@ -39,25 +39,12 @@ class Space:
     reaches: NDArray[np.int32]
     everywhere: NDArray[np.bool_]
 
-    def clusters(self, points_m: NDArray[np.float64]) -> NDArray[np.int32]:
-        """The cluster of each of the (N, 3) points, metres; negative where there is no room.
+    def cluster(self, point_m: NDArray[np.float64]) -> int:
+        """The cluster of a point (3,), metres; negative where there is no room.
 
         Doors, curved surfaces and props are not in the tree: only the depth around a point shows
         whether the point is inside such a part.
         """
-        points = np.atleast_2d(points_m) / UNIT_M
-        node = np.zeros(len(points), dtype=np.int64)
-        walking = np.arange(len(points))
-        while len(walking):
-            here = self.nodes[node[walking]]
-            plane = self.planes[here["plane"]]
-            side = np.einsum("nx,nx->n", plane["normal"], points[walking]) - plane["distance"]
-            node[walking] = here["children"][np.arange(len(walking)), (side < 0).astype(np.int64)]
-            walking = walking[node[walking] >= 0]
-        return np.asarray(self.leaves["cluster"][-(node + 1)], dtype=np.int32)
-
-    def cluster(self, point_m: NDArray[np.float64]) -> int:
-        """The cluster of one point (3,), metres, as `clusters`; many times faster for one."""
         planes, nodes, leaves = self._lists
         x, y, z = (point_m / UNIT_M).tolist()
         node = 0
@@ -74,9 +61,9 @@ class Space:
         nodes = zip(self.nodes["plane"].tolist(), self.nodes["children"].tolist(), strict=True)
         return list(planes), list(nodes), self.leaves["cluster"].tolist()
 
-    def is_free(self, points_m: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which of the (N, 3) points, metres, lie in open space."""
-        return self.clusters(points_m) > SOLID
+    def is_free(self, point_m: NDArray[np.float64]) -> bool:
+        """Whether the point (3,), metres, is in open space."""
+        return self.cluster(point_m) > SOLID
 
     def visible(self, cluster: int) -> NDArray[np.bool_]:
         """(F,) the faces that may be seen from `cluster`; from outside of the level, all."""
