@@ -4,6 +4,12 @@ python -m levels fetch
 python -m levels sheet levels.png --split train
 python -m levels render OUT --split train --pairs 40000 --size 224
 python -m levels clique OUT --level nexuiz/desertfactory --level openarena/oa_dm3
+
+On a machine with the games' data, and then on a machine with a GPU:
+
+python -m levels sample poses.npz --split train --pairs 64000
+python -m levels pack PARTS --split train
+python -m levels draw OUT --poses poses.npz --parts PARTS --size 256 --jobs 14
 """
 
 import sys

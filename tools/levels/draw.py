@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,18 +109,7 @@ def draw(order: DrawOrder, out: Path, *, jobs: int, say: Progress) -> None:
         except BaseException:
             processes.shutdown(wait=False, cancel_futures=True)
             raise
-    manifest = {
-        "format": _FORMAT,
-        "pairs": len(poses),
-        "size": order.size,
-        "split": poses.split,
-        "scenes": sorted(poses.levels[level] for level in costs),
-        "depth_unit_m": 0.001,
-        "licence": _LICENCE,
-        "poses": {"sha256": sha256_file(order.poses), "skip": order.skip},
-        "parts": {file.name: sha256_file(file) for file in packed.files},
-    }
-    atomic_write_text(out / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    _write_manifest(order, out, poses, packed)
 
 
 def draw_level(order: DrawOrder, out: Path, level: int) -> None:
@@ -143,6 +133,22 @@ def draw_level(order: DrawOrder, out: Path, level: int) -> None:
                 write("poses.npy", pair, np.ascontiguousarray(moved))
 
 
+def _write_manifest(order: DrawOrder, out: Path, poses: Poses, packed: PackedLevels) -> None:
+    """Say what the set is; the same on every machine, so that it does not tell of the pixels."""
+    manifest = {
+        "format": _FORMAT,
+        "pairs": len(poses),
+        "size": order.size,
+        "split": poses.split,
+        "scenes": sorted(poses.levels[level] for level in np.unique(poses.level)),
+        "depth_unit_m": 0.001,
+        "licence": _LICENCE,
+        "poses": {"sha256": sha256_file(order.poses), "skip": order.skip},
+        "parts": {file.name: sha256_file(file) for file in packed.files},
+    }
+    atomic_write_text(out / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
 def _exposed(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(2, S, S, 3) two views (2, S, S, 4) with one exposure."""
     size = colour.shape[1]
@@ -163,7 +169,7 @@ def _arrays(size: int) -> list[tuple[str, str, tuple[int, ...]]]:
     ]
 
 
-Write = Callable[[str, int, NDArray[np.generic]], None]
+Write = Callable[[str, int, NDArray[Any]], None]
 
 
 @contextmanager
@@ -175,12 +181,12 @@ def _writers(out: Path, size: int) -> Iterator[Write]:
     files: dict[str, tuple[int, int]] = {}
     try:
         for name, _, _ in _arrays(size):
-            start = int(np.load(out / name, mmap_mode="r").offset)  # type: ignore[union-attr]
+            start = int(np.load(out / name, mmap_mode="r").offset)
             files[name] = (os.open(out / name, os.O_WRONLY), start)
 
-        def write(name: str, pair: int, content: NDArray[np.generic]) -> None:
+        def write(name: str, pair: int, content: NDArray[Any]) -> None:
             handle, start = files[name]
-            view = memoryview(content).cast("B")
+            view = content.data.cast("B")
             at, done = start + pair * content.nbytes, 0
             while done < content.nbytes:
                 done += os.pwrite(handle, view[done:], at + done)

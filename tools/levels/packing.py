@@ -194,7 +194,7 @@ def _columns(batch: Batch, material: int) -> NDArray[np.int32]:
         ],
         axis=1,
     )
-    return np.rint(steps).astype(np.int32)
+    return np.asarray(np.rint(steps), dtype=np.int32)
 
 
 def _shuffled(table: NDArray[np.int32]) -> bytes:

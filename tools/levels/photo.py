@@ -50,7 +50,7 @@ def expose(colour: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
 
 def exposed_values(gain: float) -> NDArray[np.uint8]:
     """(256,) what `expose` makes of each value."""
-    return np.clip(np.rint(np.arange(256) * gain), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(np.arange(256) * gain), 0, 255), dtype=np.uint8)
 
 
 def _some(pixels: NDArray[Any]) -> NDArray[Any]:
