@@ -9,6 +9,7 @@ import pytest
 from miniature_level import Box, Room, write_game
 
 from dust_core.errors import DustError
+from dust_core.pairs.decoded import open_decoded
 from levels.apart import PoseOrder, claim
 from levels.assets import GAMES
 from levels.camera import Camera, first_from_second
@@ -20,6 +21,7 @@ from levels.packing import PackedLevels, PackedScene, members, pack
 from levels.photo import expose, exposure
 from levels.poses import Poses, read_poses, sample, sample_level
 from levels.render import Renderer
+from levels.samples import LICENCE
 from levels.scene import Scene
 
 ORDER = PoseOrder(levels=("nexuiz/one", "nexuiz/two"), split="train", pairs=7, seed=3)
@@ -212,9 +214,11 @@ def test_a_drawn_set_holds_each_pair_at_its_place(
             assert np.allclose(moved[place], first_from_second(first, second), atol=1e-6)
             assert np.allclose(intrinsics[place, 1], second.intrinsics(64), atol=1e-4)
     manifest = json.loads((tmp_path / "set" / "manifest.json").read_text(encoding="utf-8"))
-    assert (manifest["pairs"], manifest["size"], manifest["split"]) == (6, 64, "train")
+    assert (manifest["pairs"], manifest["side"], manifest["split"]) == (6, 64, "train")
     assert manifest["scenes"] == ["nexuiz/one", "nexuiz/two"]
-    assert manifest["depth_unit_m"] == 0.001 and list(manifest["parts"]) == ["levels-0.zip"]
+    assert manifest["depth_unit_m"] == 0.001 and manifest["licence"] == LICENCE
+    assert sorted(manifest["made_of"]) == ["levels-0.zip", "poses.npz", "skip"]
+    assert np.array_equal(open_decoded(tmp_path / "set").images, images)
     with pytest.raises(DustError, match="holds a finished set"):
         draw(order, tmp_path / "set", jobs=1, say=lambda _: None)
 

@@ -7,7 +7,6 @@ poses.npy       (N, 4, 4) float32, takes points of the second view to the first
 manifest.json   what the set is; written last
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -23,17 +22,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dust_core.errors import DustError
-from dust_core.files import atomic_write_text, sha256_file
+from dust_core.files import sha256_file
+from dust_core.pairs.decoded import (
+    ARRAYS,
+    DecodedManifest,
+    create_decoded,
+    finish_decoded,
+    is_decoded,
+)
 from levels.apart import Progress
 from levels.camera import first_from_second
 from levels.drawer import Drawer
 from levels.packing import PackedLevels
 from levels.photo import exposed_values, gain
 from levels.poses import Poses, read_poses
-
-MANIFEST = "manifest.json"
-_FORMAT = "dust/decoded/v1"
-_LICENCE = "GPL-2.0-or-later"
+from levels.samples import LICENCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,7 @@ def draw(order: DrawOrder, out: Path, *, jobs: int, say: Progress) -> None:
     Raises:
         DustError: `out` holds a set, a level is not packed, or nothing can be drawn.
     """
-    if (out / MANIFEST).exists():
+    if is_decoded(out):
         raise DustError("the folder holds a finished set", where=str(out), fix="name another one")
     poses, packed = order.chosen(), PackedLevels(order.parts)
     counts = dict(enumerate(np.bincount(poses.level, minlength=len(poses.levels)).tolist()))
@@ -90,9 +93,8 @@ def draw(order: DrawOrder, out: Path, *, jobs: int, say: Progress) -> None:
         for level, count in counts.items()
         if count
     }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, dtype, shape in _arrays(order.size):
-        np.lib.format.open_memmap(out / name, "w+", dtype, (len(poses), *shape))
+    manifest = _manifest(order, poses, packed)
+    create_decoded(out, manifest)
     started, drawn = time.monotonic(), 0
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
         running = {
@@ -109,7 +111,7 @@ def draw(order: DrawOrder, out: Path, *, jobs: int, say: Progress) -> None:
         except BaseException:
             processes.shutdown(wait=False, cancel_futures=True)
             raise
-    _write_manifest(order, out, poses, packed)
+    finish_decoded(out, manifest)
 
 
 def draw_level(order: DrawOrder, out: Path, level: int) -> None:
@@ -117,7 +119,7 @@ def draw_level(order: DrawOrder, out: Path, level: int) -> None:
     poses = order.chosen()
     pairs = np.flatnonzero(poses.level == level)
     scene = PackedLevels(order.parts).scene(poses.levels[level])
-    with _writers(out, order.size) as write, Drawer(scene, order.size) as drawer:
+    with _writers(out) as write, Drawer(scene, order.size) as drawer:
         step = drawer.views // 2
         for start in range(0, len(pairs), step):
             some = [int(pair) for pair in pairs[start : start + step]]
@@ -133,20 +135,17 @@ def draw_level(order: DrawOrder, out: Path, level: int) -> None:
                 write("poses.npy", pair, np.ascontiguousarray(moved))
 
 
-def _write_manifest(order: DrawOrder, out: Path, poses: Poses, packed: PackedLevels) -> None:
-    """Say what the set is; the same on every machine, so that it does not tell of the pixels."""
-    manifest = {
-        "format": _FORMAT,
-        "pairs": len(poses),
-        "size": order.size,
-        "split": poses.split,
-        "scenes": sorted(poses.levels[level] for level in np.unique(poses.level)),
-        "depth_unit_m": 0.001,
-        "licence": _LICENCE,
-        "poses": {"sha256": sha256_file(order.poses), "skip": order.skip},
-        "parts": {file.name: sha256_file(file) for file in packed.files},
-    }
-    atomic_write_text(out / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+def _manifest(order: DrawOrder, poses: Poses, packed: PackedLevels) -> DecodedManifest:
+    sources = (order.poses, *packed.files)
+    return DecodedManifest(
+        split=poses.split,
+        licence=LICENCE,
+        pairs=len(poses),
+        scenes=tuple(sorted(poses.levels[level] for level in np.unique(poses.level))),
+        side=order.size,
+        depth_unit_m=0.001,
+        made_of={file.name: sha256_file(file) for file in sources} | {"skip": str(order.skip)},
+    )
 
 
 def _exposed(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -159,28 +158,18 @@ def _exposed(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(exposed).reshape(2, size, size, 3)
 
 
-def _arrays(size: int) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Name, type and shape of a pair in each array."""
-    return [
-        ("images.npy", "|u1", (2, size, size, 3)),
-        ("depth.npy", "<u2", (2, size, size)),
-        ("intrinsics.npy", "<f4", (2, 3, 3)),
-        ("poses.npy", "<f4", (4, 4)),
-    ]
-
-
 Write = Callable[[str, int, NDArray[Any]], None]
 
 
 @contextmanager
-def _writers(out: Path, size: int) -> Iterator[Write]:
+def _writers(out: Path) -> Iterator[Write]:
     """Yield a function that writes a pair into an array.
 
     It writes to the file rather than to a map of the file, which costs a fault for each new page.
     """
     files: dict[str, tuple[int, int]] = {}
     try:
-        for name, _, _ in _arrays(size):
+        for name in ARRAYS:
             start = int(np.load(out / name, mmap_mode="r").offset)
             files[name] = (os.open(out / name, os.O_WRONLY), start)
 

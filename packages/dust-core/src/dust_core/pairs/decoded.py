@@ -18,6 +18,7 @@ from dust_core.files import atomic_write_text
 
 MANIFEST = "manifest.json"
 FORMAT = "dust/decoded/v1"
+ARRAYS = ("images.npy", "depth.npy", "intrinsics.npy", "poses.npy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,11 +126,12 @@ def open_decoded(folder: Path) -> DecodedPairs:
 
 def _layout(manifest: DecodedManifest) -> dict[str, tuple[tuple[int, ...], str]]:
     pairs, side = manifest.pairs, manifest.side
+    images, depth, intrinsics, poses = ARRAYS
     return {
-        "images.npy": ((pairs, 2, side, side, 3), "|u1"),
-        "depth.npy": ((pairs, 2, side, side), "<u2"),
-        "intrinsics.npy": ((pairs, 2, 3, 3), "<f4"),
-        "poses.npy": ((pairs, 4, 4), "<f4"),
+        images: ((pairs, 2, side, side, 3), "|u1"),
+        depth: ((pairs, 2, side, side), "<u2"),
+        intrinsics: ((pairs, 2, 3, 3), "<f4"),
+        poses: ((pairs, 4, 4), "<f4"),
     }
 
 
