@@ -35,4 +35,4 @@ def origin_of(device: torch.device) -> Origin:
     """The origin of what this process trains on a device."""
     kind: Literal["cpu", "cuda"] = "cuda" if device.type == "cuda" else "cpu"
     name = described_device(kind).name
-    return Origin(kind, name, torch.__version__, training_code())
+    return Origin(kind, name, str(torch.__version__), training_code())
