@@ -15,6 +15,7 @@ from dust_core.declared.records import ResultFile, read_result_folder
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.errors import DustError
 from dust_core.network.checkpoint import load_checkpoint
+from dust_core.network.model import Dust3rConfig
 from dust_core.network.surgery.axes import axes_of
 from dust_core.network.surgery.prune import choose_units, importances
 from dust_eval.measure.baseline import evaluate_teacher
@@ -88,7 +89,7 @@ def test_the_log_has_every_step_and_where_it_hurts(pruned: Path) -> None:
     assert ("channels", "encoder", None) in rows and ("ffn", "decoders", 1) in rows
     assert all(0.2 <= row["removed"] <= 0.5 for row in extra["sensitivity"])
     network = load_checkpoint(pruned / "artifacts/ci/pruned_r030.pth").network
-    assert extra["shape"] == network.config.to_dict()
+    assert Dust3rConfig.from_dict(extra["shape"]) == network.config
     assert network.config.patch_size == 32
 
 

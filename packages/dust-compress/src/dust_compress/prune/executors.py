@@ -1,5 +1,7 @@
 """The executors `prune` (P-1, P-2) and `evaluate-pruned` (P-3)."""
 
+from pydantic_core import to_jsonable_python
+
 from dust_compress.distill.students import largest_rise
 from dust_compress.prune.fine_tune import train_pruned
 from dust_compress.train.distributed import all_ranks
@@ -64,7 +66,7 @@ def prune_teacher(task: ResolvedTask) -> None:
         "best_epoch": pruned.outcome.best_epoch,
         "validation": pruned.steps,
         "sensitivity": pruned.sensitivity,
-        "shape": pruned.network.config.to_dict(),
+        "shape": to_jsonable_python(pruned.network.config.to_dict()),
     }
     write_results(task, (result, baseline), extra)
 

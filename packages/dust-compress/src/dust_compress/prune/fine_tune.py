@@ -1,6 +1,8 @@
 """The part of P4 that computes on the device: choose, cut, refit, fine-tune."""
 
 import logging
+import math
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,7 @@ from dust_core.errors import DustError
 from dust_core.network.model import Dust3r
 from dust_core.network.surgery.axes import axes_of
 from dust_core.network.surgery.patches import enlarge_patches
-from dust_core.network.surgery.prune import choose_units, importances, prune
+from dust_core.network.surgery.prune import Kept, choose_units, importances, prune
 from dust_core.network.surgery.refit import refit
 
 _log = logging.getLogger("dust.prune")
@@ -75,11 +77,11 @@ def train_pruned(task: ResolvedTask, teacher: Dust3r) -> Pruned:
         ) from error
     learner = prune(guide, kept)
     steps = {"teacher": judge.teacher, "cut": judge(learner)}
-    (pairs,) = plain_pairs(task, recipe, recipe.refit_pairs, recipe.refit_pairs)
-    blocks = range(len(guide.enc_blocks)), range(len(guide.dec_blocks))
-    images = pairs.image1.to(device), pairs.image2.to(device)
-    refit(learner, guide, blocks, *images, ridge=common.refit_ridge, kept=kept)
-    steps["refitted"] = judge(learner)
+    fitted = _refitted(task, learner, guide, kept)
+    steps["refitted"] = judge(fitted)
+    # Few pairs can fit a gentle cut to less than it has. A cut that cannot be judged is no start.
+    if steps["refitted"].get("loss", math.inf) <= steps["cut"].get("loss", math.inf):
+        learner = fitted
     layers = sensitivity(judge, guide, axes, importance, own.rho, common.multiple)
     weights = Weights(temperature=common.T, beta=common.beta, gamma=0.0)
     objective = DistillObjective(learner, guide, common.loss, weights)
@@ -91,6 +93,17 @@ def train_pruned(task: ResolvedTask, teacher: Dust3r) -> Pruned:
     factor = teacher.config.patch_size // guide.config.patch_size
     network = enlarge_patches(learner, factor, detail=prune(teacher, kept))
     return Pruned(network=network, outcome=outcome, steps=steps, sensitivity=layers)
+
+
+def _refitted(task: ResolvedTask, learner: Dust3r, guide: Dust3r, kept: Kept) -> Dust3r:
+    """A copy of the cut network whose layers are fitted to the teacher's."""
+    recipe, device = task.profile.training.prune, device_of(task)
+    fitted = deepcopy(learner)
+    (pairs,) = plain_pairs(task, recipe, recipe.refit_pairs, recipe.refit_pairs)
+    blocks = range(len(guide.enc_blocks)), range(len(guide.dec_blocks))
+    images = pairs.image1.to(device), pairs.image2.to(device)
+    refit(fitted, guide, blocks, *images, ridge=task.common.refit_ridge, kept=kept)
+    return fitted
 
 
 def _in_words(measured: dict[str, Any]) -> str:
