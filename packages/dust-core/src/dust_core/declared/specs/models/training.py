@@ -152,6 +152,19 @@ class DistillRecipe(Recipe):
     )
 
 
+class PruneRecipe(DistillRecipe):
+    """How a pruned network is fine-tuned."""
+
+    LATER = frozenset({"patch_size", "refit_pairs"})
+
+    averaging: Share | None = Field(
+        default=None,
+        description="Decay a step of the averaged weights, which are then the ones that are "
+        "validated and kept; null trains without an average.",
+        examples=[0.999],
+    )
+
+
 class Training(SpecModel):
     """The recipe of each kind of training."""
 
@@ -160,4 +173,4 @@ class Training(SpecModel):
     )
     distill: DistillRecipe = Field(description="P1 and ABL-3.")
     qat: Recipe = Field(description="Q-2 and KQ-2.")
-    prune: DistillRecipe = Field(description="Fine-tuning in P4.")
+    prune: PruneRecipe = Field(description="Fine-tuning in P4.")
