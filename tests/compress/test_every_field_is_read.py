@@ -17,6 +17,7 @@ import typer
 from pydantic import BaseModel
 
 from dust_compress.distill.students import train_student
+from dust_compress.prune.saliency import saliency_by
 from dust_compress.teacher import initial_network
 from dust_core.cli import plugins
 from dust_core.declared.executors import TASK_GROUP
@@ -83,6 +84,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         for task in ("P0-1", "P0-teacher"):
             run(task, profile="published", specs=Path("specs"))
         distill_by_other_terms()
+        rank_by_gradients()
         with pytest.raises(typer.Exit):  # no network this small halves its latency
             gate("P2", profile="tiny", specs=Path("specs"), artifacts=Path("artifacts"))
         with pytest.raises(DustError, match="supply the checkpoint's sha256"):
@@ -114,6 +116,16 @@ def distill_by_other_terms() -> None:
     teacher = load_checkpoint(Path("artifacts/tiny/teacher_fp32.pth")).network
     _, outcome = train_student(task, teacher)
     assert {"train/kl", "train/features"} <= outcome.history[-1].keys()
+
+
+def rank_by_gradients() -> None:
+    """Weigh the teacher's units by the criterion that the declared tasks do without."""
+    task = resolve(load_specs(Path("specs")), "P-1", "tiny")
+    common = task.common.model_copy(update={"criterion": "taylor"})
+    teacher = load_checkpoint(Path("artifacts/tiny/teacher_fp32.pth")).network
+    recipe = task.profile.training.prune.model_copy(update={"side": 64})
+    saliency = saliency_by(task, teacher, common, recipe)
+    assert saliency["enc_blocks.0.mlp.fc1.weight"].max() > 0
 
 
 def noting(read: set[Field]) -> Any:
@@ -190,9 +202,7 @@ def members(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def test_every_declared_field_is_read_by_an_executor(line: Line) -> None:
-    # Fine-tuning after pruning has a recipe, and no executor yet; then this goes.
-    awaited = {("Training", "prune")} if "prune" not in plugins(TASK_GROUP) else set()
-    unread = sorted(declared_fields() - line.read - awaited)
+    unread = sorted(declared_fields() - line.read)
     assert not unread, "no executor reads " + ", ".join(".".join(field) for field in unread)
 
 

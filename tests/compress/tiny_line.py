@@ -29,6 +29,7 @@ CLIQUE = [(first, second) for first in range(5) for second in range(5) if first 
 LINE = (
     *("P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4"),
     *("Q-1", "Q-2", "Q-3", "Q-4", "KQ-1", "KQ-2", "KQ-3"),
+    *("P-1", "P-2", "P-3"),
 )
 
 _RECIPE = """lr: 1.0e-3
@@ -89,7 +90,9 @@ spec:
     qat:
       {recipe(6, pairs_per_epoch=2, batch=2, side=64, averaging="null")}
     prune:
-      {recipe(6, pairs_per_epoch=2, batch=2, side=64, averaging="null")}
+      {
+    recipe(6, refit_pairs=2, pairs_per_epoch=2, batch=2, side=32, patch_size=16, averaging=0.999)
+}
 """
 PUBLISHED_SHAPE = {"enc_dim": 16, "enc_depth": 1, "enc_heads": 2, "dec_dim": 16, "dec_depth": 1}
 PUBLISHED_DPT = DptConfig(layer_dims=(4, 4, 4, 4), feature_dim=4, last_dim=4)
@@ -116,7 +119,7 @@ def write_repository(root: Path) -> None:
         (r"warmup: \d+", "warmup: 3"),
     )
     edit(root / "specs" / "v1" / "distill.yaml", ("epochs: 30", "epochs: 10"))
-    for name in ("quant", "kq"):
+    for name in ("quant", "kq", "prune"):
         edit(root / "specs" / "v1" / f"{name}.yaml", ("epochs: 12", "epochs: 10"))
     (root / ".gitignore").write_text("/artifacts/\n/data/\n")
     for command in (

@@ -93,7 +93,7 @@ def test_a_task_of_another_kind_under_the_same_id_inherits_nothing(project):
         for line in text.splitlines()
     ]
     lines = [line.replace("exp_id: null", "exp_id: P_r040_run1") for line in lines]
-    lines += ["      rho: 0.4", "      epochs: 12", ""]
+    lines += ["      rho: 0.4", "      epochs: 12", "      patience: 3", ""]
     path = project.root / PRUNE
     path.write_text(path.read_text().rstrip() + "\n" + "\n".join(lines))
     assert project.refusals() == [

@@ -25,7 +25,9 @@ EASIER = {
 
 OWN = {
     "rho": (PRUNE, "rho: 0.3", "rho: 0.2", "P-2.rho", ["P-2"]),
-    "criterion": (PRUNE, "taylor", "l1", "common.criterion", ["P-1", "P-2", "P-3"]),
+    "criterion": (
+        PRUNE, "criterion: l1", "criterion: taylor", "common.criterion", ["P-1", "P-2", "P-3"],
+    ),
     "student": (DISTILL, "depth: 0.3", "depth: 0.2", "common.student.depth", None),
     "keep-list": (QUANT, "postprocess]", "postprocess, patch_embed]", "common.keep_list", None),
     "calibration": (QUANT, "_images: 512", "_images: 600", "Q-1.calibration_images", ["Q-1"]),

@@ -20,7 +20,7 @@ from dust_compress.train.pairs import (
     encode_both_orders,
     supervise_both_orders,
 )
-from dust_core.declared.specs.models.distill import BetaSchedule, DistillLoss
+from dust_core.declared.specs.models.distill import BetaSchedule, DistillLoss, TeachingLoss
 from dust_core.network.model import Dust3r, PairPrediction
 from dust_core.pairs.feed.feed import PairBatch
 
@@ -72,14 +72,14 @@ class DistillObjective(Objective):
     Args:
         student: the network to train.
         teacher: a frozen network on the student's device.
-        loss: the form of the loss.
+        loss: the form of the loss; only a `DistillLoss` has a feature term.
         weights: the weights of its parts.
     """
 
     network: Dust3r
 
     def __init__(
-        self, student: Dust3r, teacher: Dust3r, loss: DistillLoss, weights: Weights
+        self, student: Dust3r, teacher: Dust3r, loss: TeachingLoss, weights: Weights
     ) -> None:
         super().__init__(student)
         self.loss, self.weights = loss, weights
@@ -100,7 +100,7 @@ class DistillObjective(Objective):
             "kl": self._divergence(ours, theirs),
         }
         total = (1 - beta) * parts["task"] + beta * parts["kl"]
-        if self.weights.gamma:
+        if self.weights.gamma and isinstance(self.loss, DistillLoss):
             parts["features"] = feature_distance(
                 ours.activations, theirs.activations, self.loss.feature_distance
             )
@@ -145,9 +145,10 @@ class DistillObjective(Objective):
                 outputs1, outputs2 = network.decoder_outputs(both, exchanged)
             hooks = network.config.hooks[1:]
             activations = []
-            if "enc_norm" in self.loss.features:
+            compared = self.loss.features if isinstance(self.loss, DistillLoss) else ()
+            if "enc_norm" in compared:
                 activations.append(both.tokens)
-            if "decoder_hooks" in self.loss.features:
+            if "decoder_hooks" in compared:
                 activations += [outputs[hook] for outputs in (outputs1, outputs2) for hook in hooks]
             attention = [own[hook - 1] for own in attended for hook in hooks]
             prediction = network.read_out(outputs1, outputs2, both.grid, both.grid)

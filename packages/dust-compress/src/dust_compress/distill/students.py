@@ -1,5 +1,6 @@
 """The executor `distill` of P1: cut a student out of the teacher and train it."""
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from dust_core.declared.specs.models.distill import (
     DistillTask,
     Student,
 )
-from dust_core.declared.specs.models.training import DistillRecipe
+from dust_core.declared.specs.models.training import DistillRecipe, Recipe
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.network.model import Dust3r
 from dust_core.network.surgery.cut import Reduction, cut, kept_blocks
 from dust_core.network.surgery.patches import enlarge_patches, shrink_patches
 from dust_core.network.surgery.refit import refit
+from dust_core.pairs.feed.feed import PairBatch
 from dust_eval.measure.evaluate import Subject, evaluate
 from dust_eval.measure.execution import baseline_beside, begin, write_results
 
@@ -122,10 +124,7 @@ def start_student(task: ResolvedTask, teacher: Dust3r, shape: Student) -> Dust3r
     )
     if shape.init == "refitted_layers":
         device, recipe = device_of(task), task.profile.training.distill
-        # All ranks fit on the same pairs, so that the start does not depend on their number.
-        whole = recipe.model_copy(update={"batch": recipe.refit_pairs, "accumulate": 1})
-        with closing(open_feed(task, whole, augment=False, shared=True)) as feed:
-            pairs = next(feed)
+        (pairs,) = plain_pairs(task, recipe, recipe.refit_pairs, recipe.refit_pairs)
         images = pairs.image1.to(device), pairs.image2.to(device)
         refit(
             student.to(device),
@@ -135,6 +134,20 @@ def start_student(task: ResolvedTask, teacher: Dust3r, shape: Student) -> Dust3r
             ridge=shape.refit_ridge,
         )
     return student
+
+
+def plain_pairs(
+    task: ResolvedTask, recipe: Recipe, count: int, together: int
+) -> Iterator[PairBatch]:
+    """The first `count` training pairs without augmentation, `together` of them in a batch.
+
+    All ranks have the same pairs, so that what is fitted to them does not depend on their number.
+    """
+    whole = recipe.model_copy(update={"batch": together, "accumulate": 1})
+    with closing(open_feed(task, whole, augment=False, shared=True)) as feed:
+        for start in range(0, count, together):
+            batch = next(feed)
+            yield PairBatch(*(part[: count - start] for part in batch))
 
 
 def largest_rise(losses: list[float]) -> float:

@@ -104,6 +104,8 @@ TABLE: tuple[Protected, ...] = (
     Protected("KQ", "tasks.*.policy", "any", _RANGES),
     Protected("Prune", "common.criterion", "any", "it decides what is removed"),
     Protected("Prune", "common.targets", "any", "it decides what is removed"),
+    Protected("Prune", "common.rho_counts", "any", "it decides how much is removed"),
+    Protected("Prune", "common.multiple", "more", _SMALLER),
     Protected("Prune", "tasks.*.rho", "less", _SMALLER),
     Protected("Ablation", "tasks.*.base", "any", "another base answers another question"),
     Protected("Ablation", "tasks.*.variants", "lost", "evidence with fewer variants is less"),

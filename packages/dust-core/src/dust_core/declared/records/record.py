@@ -91,7 +91,7 @@ class Record(Frozen):
         max_length=60,
     )
     rho: Positive | None = _field(
-        "fraction", "Share of channels and heads that pruning removes, in (0, 1)", 0.1, lt=1
+        "fraction", "Share that pruning removes, in (0, 1); the spec says of what", 0.1, lt=1
     )
     T: Positive | None = _field("1", "Distillation temperature", 3.0)
     beta: NonNegative | None = _field(

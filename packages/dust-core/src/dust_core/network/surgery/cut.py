@@ -1,4 +1,4 @@
-"""Smaller networks cut out of a larger one: students, and the start of structured pruning."""
+"""Students cut out of a larger network: fewer blocks, heads and feed-forward units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -132,7 +132,7 @@ class Temperature(ModelRule):
 
 
 class Rho(ModelRule):
-    """rho is the fraction of the width that pruning removes, not a percentage: 0.1, not 10."""
+    """rho is the fraction that pruning removes, not a percentage: 0.1, not 10."""
 
     id = "PROT013"
     title = "the pruned fraction is outside its range"

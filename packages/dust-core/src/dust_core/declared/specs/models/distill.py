@@ -53,8 +53,8 @@ class Student(SpecModel):
     )
 
 
-class DistillLoss(SpecModel):
-    """(1 - beta) task + beta KL_T + gamma features."""
+class TeachingLoss(SpecModel):
+    """(1 - beta) task + beta KL_T."""
 
     LATER = frozenset({"correlation_sharpness"})
 
@@ -86,6 +86,11 @@ class DistillLoss(SpecModel):
         description="The KL term leaves out pixels with a lower confidence of the teacher.",
         examples=[1.5],
     )
+
+
+class DistillLoss(TeachingLoss):
+    """(1 - beta) task + beta KL_T + gamma features."""
+
     features: tuple[Literal["enc_norm", "decoder_hooks"], ...] = Field(
         min_length=1,
         description="Activations that the feature term compares, where gamma is not 0.",

@@ -145,21 +145,36 @@ class TeacherStage(Recipe):
 
 
 class DistillRecipe(Recipe):
-    """How a student is trained, at the network's own patches or at smaller ones."""
+    """How a smaller network learns from the teacher, at the network's own patches or at smaller
+    ones.
+    """
 
     patch_size: Size | None = Field(
         default=None,
-        description="Side of a patch while teacher and student are trained on smaller images with "
+        description="Side of a patch while teacher and pupil are trained on smaller images with "
         "as many tokens; a divisor of the network's. Null trains at the network's.",
         examples=[16],
     )
     refit_pairs: Size = Field(
         default=16,
-        description="Training pairs on which a start with `refitted_layers` is fitted.",
+        description="Training pairs on which what was cut is fitted to the teacher.",
         examples=[64],
     )
     averaging: Share | None = Field(
         default=0.999,
+        description="Decay a step of the averaged weights, which are then the ones that are "
+        "validated and kept; null trains without an average.",
+        examples=[0.999],
+    )
+
+
+class PruneRecipe(DistillRecipe):
+    """How a pruned network is fine-tuned."""
+
+    LATER = frozenset({"patch_size", "refit_pairs"})
+
+    averaging: Share | None = Field(
+        default=None,
         description="Decay a step of the averaged weights, which are then the ones that are "
         "validated and kept; null trains without an average.",
         examples=[0.999],
@@ -174,4 +189,4 @@ class Training(SpecModel):
     )
     distill: DistillRecipe = Field(description="P1 and ABL-3.")
     qat: Recipe = Field(description="Q-2 and KQ-2.")
-    prune: Recipe = Field(description="Fine-tuning in P4.")
+    prune: PruneRecipe = Field(description="Fine-tuning in P4.")

@@ -208,7 +208,7 @@ class KQName:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneName:
-    """P4: the fraction rho of the width that is removed, and the importance criterion."""
+    """P4: the fraction rho that is removed, and the importance criterion."""
 
     stage: ClassVar = "P"
     rho: float

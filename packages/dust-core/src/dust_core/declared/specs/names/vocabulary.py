@@ -35,7 +35,7 @@ KL_CODES: dict[KlForm, str] = {"conf_softmax": "conf", "correlation": "corr", "a
 STANDARD_CALIBRATION = 512
 STANDARD_CALIBRATOR: Calibrator = "percentile"
 STANDARD_KL: KlForm = "radial_laplace"
-STANDARD_CRITERION: Criterion = "taylor"
+STANDARD_CRITERION: Criterion = "l1"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""P4: the teacher with fewer heads, units and channels."""
