@@ -161,7 +161,7 @@ def test_the_number_of_images_that_the_base_has_is_taken_from_it(root: Path) -> 
     assert taken[same]["sha256"] == sha256_file(source)
     record = results(file)[same].record
     assert record is not None and "the network of Q-1" in str(record.notes)
-    (first,) = read_result_file(ARTIFACTS / "Q_PTQ_keepLN-n8_run2_log.json").candidates
+    (first,) = read_result_file(ARTIFACTS / "Q_PTQ_keepLN_run2_log.json").candidates
     assert results(file)[same].provenance.per_pair == first.provenance.per_pair
 
 

@@ -57,8 +57,8 @@ def executed_base(task: ResolvedTask) -> Taken | None:
     """The network of the base task, if its execution is that of the present specs and files.
 
     The execution must have the present digest of the base task and the present bytes of every file
-    that it read. Its network must be here with the recorded SHA-256. Otherwise the base is
-    computed again, and the log says why.
+    that it read. Its network must be here with the recorded SHA-256. Otherwise it is
+    computed here, and the log says why.
 
     Raises:
         DustError: the result file of the base task is broken.
@@ -67,7 +67,7 @@ def executed_base(task: ResolvedTask) -> Taken | None:
     assert isinstance(own, AblationTask)
     base = _of_present(task, own.base)
     if isinstance(base, str):
-        _log.info("%s is computed again: %s", own.base, base)
+        _log.info("the network of %s is not taken: %s", own.base, base)
         return None
     return base
 
