@@ -29,7 +29,7 @@ CLIQUE = [(first, second) for first in range(5) for second in range(5) if first 
 LINE = (
     *("P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4"),
     *("Q-1", "Q-2", "Q-3", "Q-4", "KQ-1", "KQ-2", "KQ-3"),
-    *("P-1", "P-2", "P-3"),
+    *("P-1", "P-2", "P-3", "ABL-1", "ABL-2", "ABL-3"),
 )
 
 _RECIPE = """lr: 1.0e-3

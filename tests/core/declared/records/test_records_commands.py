@@ -1,3 +1,4 @@
+import csv
 import datetime as dt
 import re
 from pathlib import Path
@@ -7,6 +8,10 @@ import sample_results as sample
 
 from dust_core.cli import main
 from dust_core.declared.records import read_table, write_result_file
+from dust_core.declared.specs import load_specs
+
+SPECS = Path(__file__).parents[4] / "specs"
+TASKS = load_specs(SPECS).tasks
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ending:
-        main(arguments)
+        main([*arguments, "--specs", str(SPECS)])
     return ending.value.code if isinstance(ending.value.code, int) else 0
 
 
@@ -35,14 +40,47 @@ def test_table_writes_one_row_an_experiment(
 ) -> None:
     assert run("table") == 0
     path = Path("artifacts/small/result_table.csv")
-    assert capsys.readouterr().out == f"{path}: 2 experiments\n"
+    said = capsys.readouterr().out
+    assert said.startswith(f"{path}: 2 experiments, ") and said.endswith(" without a record\n")
     assert [record.exp_id for record in read_table(path)] == ["K_T3B05_run1", "P_r010_run1"]
 
 
 def test_table_goes_where_it_is_asked_to(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("table", "--profile", "small", "--output", "out/all.csv") == 0
-    assert capsys.readouterr().out == "out/all.csv: 2 experiments\n"
+    assert capsys.readouterr().out.startswith("out/all.csv: 2 experiments")
     assert len(read_table(project / "out" / "all.csv")) == 2
+
+
+def test_table_holds_every_declared_experiment_and_says_which_did_not_run(project: Path) -> None:
+    assert run("table") == 0
+    with Path("artifacts/small/result_table.csv").open(newline="") as file:
+        rows = {row["exp_id"]: row for row in csv.DictReader(file)}
+    ids = {task.exp_id for task in TASKS.values() if task.exp_id and task.exp_id[:3] != "ABL"}
+    variants = {f"ABL_KEEP_{name}_run1" for name in ("noLN", "noSM")}
+    assert ids | variants <= rows.keys()
+    assert "ABL_KEEP_run1" not in rows, "an ablation is no experiment, its variants are"
+    awaited = rows["ABL_LOSS_G01_run1"]
+    assert (awaited["T"], awaited["gamma"], awaited["notes"]) == ("3.0", "0.1", "not run")
+    assert awaited["delta1"] == awaited["datetime"] == "null"
+    assert rows["P_r010_run1"]["notes"] == "null"
+    assert rows["P_r010_run1"]["datetime"] != "null"
+
+
+def test_what_dvc_recorded_is_to_be_pulled_and_not_to_be_run(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = "    outs: [{path: artifacts/small/teacher_eval.json, md5: abc, size: 1}]\n"
+    (project / "dvc.lock").write_text(f"schema: '2.0'\nstages:\n  P0-2:\n{out}")
+    assert run("table") == 0
+    with Path("artifacts/small/result_table.csv").open(newline="") as file:
+        notes = {row["exp_id"]: row["notes"] for row in csv.DictReader(file)}
+    assert notes["P0_FP32_run1"] == "not here: `dvc pull` brings it"
+    assert notes["P0_TRAIN_run1"] == "not run"
+    capsys.readouterr()
+    assert run("sheet") == 0
+    lines = {line.split(" | ")[1]: line for line in capsys.readouterr().out.splitlines()[2:]}
+    assert "`dvc pull` brings it" in lines["P0-2"]
+    assert "not run" in lines["P0-teacher"]
 
 
 def test_table_without_results_says_what_to_run(
@@ -71,7 +109,12 @@ SHEET = """\
 
 def test_sheet_prints_markdown(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("sheet") == 0
-    assert capsys.readouterr().out == SHEET
+    printed = capsys.readouterr().out
+    assert printed.startswith(SHEET)
+    awaited = [line.split(" | ")[1] for line in printed.removeprefix(SHEET).splitlines()]
+    here = {path.name for path in Path("artifacts/small").iterdir()}
+    assert awaited == [task for task, own in TASKS.items() if own.result_file(task) not in here]
+    assert len(awaited) > len(TASKS) - 3
 
 
 def test_sheet_of_a_day_as_csv(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,6 +134,19 @@ def test_any_text_is_an_id_in_its_one_spelling_or_refused(text: str) -> None:
         (FileName(role="evaluation", stem="kq"), "kq_eval.json"),
         (FileName(role="log", stem="distill"), "distill_log.json"),
         (FileName(role="ablation", stem="keep"), "ablation_keep.json"),
+        (
+            FileName(role="variant", of=AblationName(question="KEEP", without="layernorm")),
+            "ablation_keep_noln.onnx",
+        ),
+        (FileName(role="variant", of=AblationName(question="KEEP")), "ablation_keep_base.onnx"),
+        (
+            FileName(role="variant", of=AblationName(question="CALIB", calibration_images=128)),
+            "ablation_calib_n128.onnx",
+        ),
+        (
+            FileName(role="variant", of=AblationName(question="LOSS", gamma=0.1)),
+            "ablation_loss_g01.pth",
+        ),
         (FileName(role="table"), "result_table.csv"),
     ],
 )

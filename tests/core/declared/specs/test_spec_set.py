@@ -149,6 +149,14 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
         lambda: edited("profiles/small", "threads: 2", "threads: 2\n  gates: {}"),
         r"spec\.gates: there is no such field; expected quotable, ",
     ),
+    "a claim about a network that is none": (
+        lambda: edited("v1/ablation", "against: noSM", "against: noPE"),
+        "noPE is no network of this ablation: noLN, noSM, base, teacher",
+    ),
+    "a variant without a file": (
+        lambda: edited("v1/ablation", ", ablation_keep_nosm.onnx", ""),
+        "ablation_keep_nosm.onnx is absent: the network of each variant is an output",
+    ),
     "a variant twice": (
         lambda: edited("v1/ablation", "{without: softmax}", "{without: layernorm}"),
         "ABL_KEEP_noLN_run1 is there already",

@@ -1,11 +1,13 @@
 """The executors `prune` (P-1, P-2) and `evaluate-pruned` (P-3)."""
 
+from pathlib import Path
+
 from pydantic_core import to_jsonable_python
 
 from dust_compress.distill.students import largest_rise
-from dust_compress.prune.fine_tune import train_pruned
+from dust_compress.prune.fine_tune import Pruned, train_pruned
 from dust_compress.train.distributed import all_ranks
-from dust_compress.train.outcome import trained
+from dust_compress.train.outcome import trained, trained_by, training_of
 from dust_core.declared.project import ARTIFACTS, result_of
 from dust_core.declared.records import (
     BaselineRef,
@@ -37,11 +39,7 @@ def prune_teacher(task: ResolvedTask) -> None:
     own, folder = task.task, ARTIFACTS / task.profile_name
     assert isinstance(own, PruneTask)
     execution = begin(task)
-    teacher = load_checkpoint(folder / _TEACHER).network
-    with all_ranks(task):
-        pruned = train_pruned(task, teacher)
-    path = folder / own.outputs[0]
-    save_checkpoint(pruned.network, path, exp_id=task.exp_id, spec_digest=task.digest, half=True)
+    path, pruned = write_pruned(task)
     evaluations = evaluate(
         task,
         {
@@ -54,7 +52,7 @@ def prune_teacher(task: ResolvedTask) -> None:
     evaluation, history = evaluations["the pruned network"], pruned.outcome.history
     rise = {"validation_loss_rise": largest_rise([entry["score"] for entry in history])}
     result = build_result(
-        execution,
+        trained_by(execution, (pruned.outcome,)),
         task_parameters(task),
         trained(task, evaluation.measured, pruned.outcome, rise),
         artifacts={path.name: sha256_file(path)},
@@ -62,13 +60,28 @@ def prune_teacher(task: ResolvedTask) -> None:
         baselines=references,
     )
     extra = {
-        "curves": [history],
+        **training_of((pruned.outcome,)),
         "best_epoch": pruned.outcome.best_epoch,
         "validation": pruned.steps,
         "sensitivity": pruned.sensitivity,
         "shape": to_jsonable_python(pruned.network.config.to_dict()),
     }
     write_results(task, (result, baseline), extra)
+
+
+def write_pruned(task: ResolvedTask) -> tuple[Path, Pruned]:
+    """Prune and fine-tune the teacher, or take the finished training, and write the checkpoint.
+
+    Raises:
+        DustError: see `train_pruned`.
+    """
+    folder = ARTIFACTS / task.profile_name
+    teacher = load_checkpoint(folder / _TEACHER).network
+    with all_ranks(task):
+        pruned = train_pruned(task, teacher)
+    path = folder / task.task.outputs[0]
+    save_checkpoint(pruned.network, path, exp_id=task.exp_id, spec_digest=task.digest, half=True)
+    return path, pruned
 
 
 def evaluate_pruned(task: ResolvedTask) -> None:

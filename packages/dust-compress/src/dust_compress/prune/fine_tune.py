@@ -12,7 +12,7 @@ from dust_compress.prune.saliency import saliency_by
 from dust_compress.prune.sensitivity import Judge, sensitivity
 from dust_compress.train import Outcome
 from dust_compress.train.distributed import device_of
-from dust_compress.train.task_training import train_by
+from dust_compress.train.task_training import train_by, work_folder
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.prune import PruneCommon, PruneTask
 from dust_core.errors import DustError
@@ -85,7 +85,10 @@ def train_pruned(task: ResolvedTask, teacher: Dust3r) -> Pruned:
     layers = sensitivity(judge, guide, axes, importance, own.rho, common.multiple)
     weights = Weights(temperature=common.T, beta=common.beta, gamma=0.0)
     objective = DistillObjective(learner, guide, common.loss, weights)
-    outcome = train_by(task, recipe, objective, epochs=own.epochs, patience=own.patience)
+    folder = work_folder(task, recipe, teacher)
+    outcome = train_by(
+        task, recipe, objective, epochs=own.epochs, patience=own.patience, folder=folder
+    )
     learner.load_state_dict(outcome.weights)
     steps["fine_tuned"] = judge(learner)
     for step, measured in steps.items():

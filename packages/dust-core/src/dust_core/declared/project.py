@@ -28,6 +28,11 @@ def pipeline_path(profile: str) -> Path:
     return folder / "dvc.yaml"
 
 
+def lock_path(profile: str) -> Path:
+    """Where DVC records what was executed under a profile, relative to the repository."""
+    return pipeline_path(profile).with_suffix(".lock")
+
+
 def profile_path(profile: str) -> Path:
     """Where a profile is declared."""
     return SPECS / "profiles" / f"{profile}.yaml"

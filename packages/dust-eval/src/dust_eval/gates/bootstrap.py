@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dust_core.declared.specs.models import WorkloadSpec
     from dust_eval.arrays import Floats
 
-    Statistic = Callable[[Floats, Floats, int], Floats]
+    Statistic = Callable[..., Floats]
 
 _VALUES_AT_ONCE = 2_000_000
 
@@ -76,14 +76,42 @@ def drop_interval(
     _require_pairs(candidate, baseline)
     ours, theirs = (_sums_of_places(side, plan.together) for side in (candidate, baseline))
     interval = _paired_interval(
-        ours, theirs, plan, lambda c, b, axis: drop_percent(metric, c.sum(axis), b.sum(axis))
+        (ours, theirs), plan, lambda c, b, axis: drop_percent(metric, c.sum(axis), b.sum(axis))
     )
+    return _of_places(interval, len(candidate), len(ours), plan)
+
+
+def drop_reduction_interval(
+    candidate: Sequence[float], other: Sequence[float], baseline: Sequence[float], plan: Resampling
+) -> Interval | None:
+    """Interval of how much smaller the candidate's drop is than another's, in percent of it.
+
+    Both drops are relative to the baseline, of a metric of which higher is better. All three are
+    drawn together, place by place.
+
+    Args, None and errors are those of `drop_interval`.
+    """
+    _require_pairs(candidate, other)
+    _require_pairs(candidate, baseline)
+    sides = tuple(_sums_of_places(side, plan.together) for side in (candidate, other, baseline))
+
+    def statistic(ours: "Floats", theirs: "Floats", best: "Floats", axis: int) -> "Floats":
+        ours, theirs, best = (side.sum(axis) for side in (ours, theirs, best))
+        return reduction_percent(best - ours, best - theirs)
+
+    interval = _paired_interval(sides, plan, statistic)
+    return _of_places(interval, len(candidate), len(sides[0]), plan)
+
+
+def _of_places(
+    interval: Interval | None, pairs: int, places: int, plan: Resampling
+) -> Interval | None:
+    """The interval with the confidence that its number of places can reach."""
     if interval is None:
         return None
-    places = len(ours)
     attainable = min(plan.confidence, 1 - 2.0 ** (1 - places))
     return interval.model_copy(
-        update={"samples": len(candidate), "groups": places, "confidence": attainable}
+        update={"samples": pairs, "groups": places, "confidence": attainable}
     )
 
 
@@ -98,8 +126,7 @@ def p50_reduction_interval(
 
     _require_pairs(candidate_ms, baseline_ms)
     return _paired_interval(
-        np.array(candidate_ms, dtype=np.float64),
-        np.array(baseline_ms, dtype=np.float64),
+        (np.array(candidate_ms, dtype=np.float64), np.array(baseline_ms, dtype=np.float64)),
         plan,
         lambda c, b, axis: reduction_percent(np.median(c, axis), np.median(b, axis)),
     )
@@ -123,9 +150,9 @@ def _sums_of_places(values: Sequence[float], together: int) -> "Floats":
 
 
 def _paired_interval(
-    candidate: "Floats", baseline: "Floats", plan: Resampling, statistic: "Statistic"
+    sides: "tuple[Floats, ...]", plan: Resampling, statistic: "Statistic"
 ) -> Interval | None:
-    """The BCa interval of a statistic of paired samples (n,).
+    """The BCa interval of a statistic of samples (n,) that are drawn together.
 
     BCa has no value where its jackknife has no spread or the estimate is outside all resamples.
     The interval is then made of the plain percentiles of the same resamples, and `method` names
@@ -134,7 +161,7 @@ def _paired_interval(
     import numpy as np
     from scipy.stats import DegenerateDataWarning, bootstrap
 
-    count = len(candidate)
+    count = len(sides[0])
     if count == 1:
         return None
     shared = {
@@ -143,7 +170,7 @@ def _paired_interval(
         "confidence_level": plan.confidence,
         "batch": max(1, _VALUES_AT_ONCE // count),
     }
-    sides, generator = (candidate, baseline), np.random.default_rng(plan.seed)
+    generator = np.random.default_rng(plan.seed)
     method: Literal["BCa", "percentile"] = "BCa"
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)

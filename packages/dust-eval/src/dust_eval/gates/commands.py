@@ -52,6 +52,7 @@ def stage_report(
         DustError: there is no such stage or profile, or a result file is broken.
     """
     from dust_core.declared.specs import resolve
+    from dust_eval.gates.claims import claim_outcomes, claim_texts
     from dust_eval.gates.declared import declared_results, tasks_judged_with, unproven_results
     from dust_eval.gates.render import StageReport
     from dust_eval.gates.stage import judge_stage
@@ -60,12 +61,22 @@ def stage_report(
     resolved = {task: resolve(specs, task, profile) for task in specs.tasks}
     tasks = [resolved[task] for task in specs.stage(stage)]
     results = declared_results(tasks[0].result_files, artifacts / profile, tasks_judged_with(tasks))
+    judged = judge_stage(tasks, results, unproven_results(resolved, artifacts / profile))
+    hypotheses = [
+        line
+        for verdicts in judged
+        if (file := results.get(verdicts.task)) is not None
+        for line in claim_texts(
+            verdicts.task, claim_outcomes(resolved[verdicts.task], file, verdicts)
+        )
+    ]
     return StageReport(
         stage=stage,
         profile=profile,
         quotable=specs.profile(profile).quotable,
-        tasks=judge_stage(tasks, results, unproven_results(resolved, artifacts / profile)),
+        tasks=judged,
         waivers=tuple(waivers_that_apply(specs, tasks, profile)),
+        hypotheses=tuple(hypotheses),
     )
 
 
@@ -84,5 +95,5 @@ def show(report: "StageReport") -> None:
 
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_IN_FILES, highlight=False)
     console.print(report_table(report))
-    for line in (*explanations(report.tasks), *report.waivers):
+    for line in (*explanations(report.tasks), *report.hypotheses, *report.waivers):
         console.print(line, markup=False, soft_wrap=True)

@@ -19,7 +19,8 @@ _NOTHING = "-"
 class StageReport:
     """The verdicts of a stage under a profile.
 
-    `quotable` says whether they may be quoted, `waivers` which waivers apply to their lines.
+    `quotable` says whether they may be quoted, `waivers` which waivers apply to their lines,
+    `hypotheses` what came of the hypotheses that make claims.
     """
 
     stage: str
@@ -27,6 +28,7 @@ class StageReport:
     quotable: bool
     tasks: tuple[TaskVerdicts, ...]
     waivers: tuple[str, ...] = ()
+    hypotheses: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -44,6 +46,7 @@ def report_json(report: StageReport) -> dict[str, Any]:
         "quotable": report.quotable,
         "passed": report.passed,
         "waivers": list(report.waivers),
+        "hypotheses": list(report.hypotheses),
         "tasks": [
             {
                 "task": task.task,

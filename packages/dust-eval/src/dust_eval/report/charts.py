@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dust_eval.report.comparison import Comparison
-from dust_eval.report.content import Curve, Turns
+from dust_eval.report.series import Curve, Turns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID, ACCENT, SHADE = "#1a1f24", "#7a838c", "#e4e7ea", "#1f5fa8", "#eef4ee"
 LINES = ("#1f5fa8", "#c2571a", "#3c7d45", "#7b4fa3", "#8a6d1d", "#4d6a7a", "#a33b53")
-_INCH = 7.6  # the text column
+TEXT_COLUMN = 7.6  # the text column
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it has the page's font and can be searched
     "font.size": 9,
@@ -84,7 +84,7 @@ def tradeoff(comparisons: Sequence[Comparison], saving: float | None, drop: floa
         margin = 0.12 * (high - low or 1)
         axes.set(xlim=(left, right), ylim=(high + margin, low - margin))  # better is up
 
-    return _svg("tradeoff", _INCH, 3.6, draw, "Latency saved against quality lost")
+    return svg("tradeoff", TEXT_COLUMN, 3.6, draw, "Latency saved against quality lost")
 
 
 def latency(turns: Sequence[Turns]) -> str:
@@ -117,7 +117,7 @@ def latency(turns: Sequence[Turns]) -> str:
         axes.tick_params(axis="y", length=0)
 
     height = 0.7 + 0.2 * len(rows) + 0.12 * len(turns)
-    return _svg("latency", _INCH, height, draw, "Latency of networks timed in turn")
+    return svg("latency", TEXT_COLUMN, height, draw, "Latency of networks timed in turn")
 
 
 def per_pair(comparisons: Sequence[Comparison]) -> str:
@@ -143,7 +143,7 @@ def per_pair(comparisons: Sequence[Comparison]) -> str:
             axes.set(xlabel="teacher" if lowest else "", ylabel="candidate" if leftmost else "")
             axes.tick_params(labelbottom=lowest, labelleft=leftmost)
 
-    return _svg("pairs", _INCH, 0.3 + 1.75 * rows, draw, "delta1 of every pair")
+    return svg("pairs", TEXT_COLUMN, 0.3 + 1.75 * rows, draw, "delta1 of every pair")
 
 
 def curves(trainings: Sequence[Curve], name: str) -> str:
@@ -174,7 +174,7 @@ def curves(trainings: Sequence[Curve], name: str) -> str:
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower left", ncols=4)
 
-    return _svg(f"curves-{name}", _INCH, 2.6, draw, f"Trainings of {name}")
+    return svg(f"curves-{name}", TEXT_COLUMN, 2.6, draw, f"Trainings of {name}")
 
 
 def _cycle(count: int) -> list[str]:
@@ -209,7 +209,7 @@ def _quantiles(samples: Sequence[float], percents: Sequence[float]) -> list[floa
     return [percentile(samples, percent) for percent in percents]
 
 
-def _svg(
+def svg(
     name: str, width: float, height: float, draw: Callable[["Figure"], None], title: str
 ) -> str:
     """Draw on a figure of that size in inches and give it as an element of the page."""

@@ -7,20 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from dust_core.declared.records import (
+    NOT_PULLED,
+    NOT_RUN,
     Record,
-    Result,
     ResultFile,
     SheetRow,
+    awaited_sheet,
     read_result_folder,
     sheet_rows,
+    why_absent,
 )
+from dust_core.declared.records.proof import recorded_outputs
 from dust_core.declared.specs import ResolvedTask, SpecSet, resolve
 from dust_core.declared.specs.names import STAGES
 from dust_core.errors import DustError
 from dust_eval.gates import TaskVerdicts, declared_results, judge_stage, unproven_results
+from dust_eval.report.ablations import AblationView, ablation_view
 from dust_eval.report.comparison import Comparison, compared
+from dust_eval.report.series import Curve, Turns, curves_of, turns_of
 
-NOT_RUN = "not run"
+_WITHOUT = {NOT_RUN: "not run", NOT_PULLED: "dvc pull"}
+"""The status of a task without a result, by the reason."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,9 @@ class TaskView:
 
     Attributes:
         id, title, hypothesis: as in the specs.
-        status: `pass`, `fail`, `inconclusive`, `settled` or `not run`.
+        status: `pass`, `fail`, `inconclusive` or `settled`; `not run` or `dvc pull` where there is
+            no result here.
+        absent: why it has no result here; None where it has one.
         judged: its verdicts, and the reason where they do not count.
         records: the records of its candidates.
         again: the result of a second measurement in the same process, if there was one.
@@ -39,6 +48,7 @@ class TaskView:
     title: str
     hypothesis: str
     status: str
+    absent: str | None
     judged: TaskVerdicts
     records: tuple[Record, ...]
     again: Mapping[str, Any] | None
@@ -77,30 +87,6 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Turns:
-    """Networks that one process timed in turn: label and role -> milliseconds."""
-
-    task: str
-    samples: tuple[tuple[str, str, tuple[float, ...]], ...]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The history of one training, epoch by epoch.
-
-    Attributes:
-        phase, label: the chart that shows it, and its name there.
-        before: epochs of the stages before it.
-        entries: metric -> value, an entry for each epoch.
-    """
-
-    phase: str
-    label: str
-    before: float
-    entries: tuple[Mapping[str, float], ...]
-
-
-@dataclass(frozen=True)
 class Content:
     """Everything on the page."""
 
@@ -110,6 +96,7 @@ class Content:
     stages: tuple[StageView, ...]
     measurements: tuple[RecordRow, ...]
     comparisons: tuple[Comparison, ...]
+    ablations: tuple[AblationView, ...]
     turns: tuple[Turns, ...]
     curves: tuple[Curve, ...]
     sheet: tuple[SheetRow, ...]
@@ -129,7 +116,7 @@ class Content:
     @property
     def executed(self) -> int:
         """How many tasks have a result."""
-        return sum(task.status != NOT_RUN for task in self.views)
+        return sum(task.absent is None for task in self.views)
 
     def count(self, status: str) -> int:
         """How many tasks have that status."""
@@ -153,16 +140,24 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
     results = declared_results(
         {task: own.result_file(task) for task, own in specs.tasks.items()}, folder
     )
+    recorded = recorded_outputs(folder)
     if not results:
+        fetch = "fetch them: dvc pull; or " if recorded else ""
         raise DustError(
-            f"the profile {profile} has no result yet",
+            f"the profile {profile} has no result {'here' if recorded else 'yet'}",
             where=str(folder),
-            fix=f"run a stage first: dust repro P0 --profile {profile}",
+            fix=f"{fetch}run a stage first: dust repro P0 --profile {profile}",
         )
+    absent = why_absent(resolved, {path.name for path in executions}, recorded)
     unproven = unproven_results(resolved, folder)
-    stages = tuple(_stage(specs, stage, resolved, results, unproven) for stage in STAGES)
+    stages = tuple(_stage(specs, stage, resolved, results, unproven, absent) for stage in STAGES)
     verdicts = {view.id: view.judged.verdicts for stage in stages for view in stage.tasks}
-    turns = map(_turns, results.values())
+    turns = map(turns_of, results.values())
+    ablations = (
+        ablation_view(resolved[view.id], results.get(view.id), view.judged)
+        for stage in stages
+        for view in stage.tasks
+    )
     titles = {
         file.metadata.name: file.metadata.title
         for file in specs.files.values()
@@ -176,8 +171,13 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
         measurements=_measurements(results.values()),
         comparisons=tuple(compared(results, _teacher(specs), verdicts)),
         turns=tuple(timed for timed in turns if len(timed.samples) > 1),
-        curves=tuple(curve for file in results.values() for curve in _curves(specs, file)),
-        sheet=tuple(sheet_rows(executions)),
+        ablations=tuple(view for view in ablations if view is not None),
+        curves=tuple(
+            curve
+            for task, file in results.items()
+            for curve in curves_of(STAGES[specs.task_files[task].STAGE], file)
+        ),
+        sheet=(*sheet_rows(executions), *awaited_sheet(resolved, absent)),
         origins=tuple(_origin(file) for file in results.values()),
         newest=max(map(_ended, results.values())),
     )
@@ -198,34 +198,38 @@ def _stage(
     resolved: Mapping[str, ResolvedTask],
     results: Mapping[str, ResultFile],
     unproven: Mapping[str, Sequence[str]],
+    absent: Mapping[str, str],
 ) -> StageView:
     tasks = [resolved[task] for task in specs.stage(STAGES[stage])]
     views = tuple(
-        _view(task, judged, results.get(task.id))
+        _view(task, judged, results.get(task.id), absent.get(task.id))
         for task, judged in zip(tasks, judge_stage(tasks, results, unproven), strict=True)
     )
     title = specs.task_files[tasks[0].id].metadata.title
     return StageView(STAGES[stage], title.removeprefix(STAGES[stage]).lstrip(":, "), views)
 
 
-def _view(task: ResolvedTask, judged: TaskVerdicts, file: ResultFile | None) -> TaskView:
+def _view(
+    task: ResolvedTask, judged: TaskVerdicts, file: ResultFile | None, absent: str | None
+) -> TaskView:
     candidates = file.candidates if file else ()
     again = file.extra.get("again") if file else None
     return TaskView(
         id=task.id,
         title=task.task.title,
         hypothesis=task.task.hypothesis,
-        status=_status(judged, file),
+        status=_status(judged, absent),
+        absent=absent,
         judged=judged,
         records=tuple(result.record for result in candidates if result.record is not None),
         again=again if isinstance(again, dict) else None,
     )
 
 
-def _status(judged: TaskVerdicts, file: ResultFile | None) -> str:
+def _status(judged: TaskVerdicts, absent: str | None) -> str:
     if judged.settled is not None:
         return "settled"
-    return NOT_RUN if file is None else judged.status or NOT_RUN
+    return _WITHOUT[absent] if absent else judged.status or "not run"
 
 
 def _measurements(files: Iterable[ResultFile]) -> tuple[RecordRow, ...]:
@@ -241,35 +245,6 @@ def _measurements(files: Iterable[ResultFile]) -> tuple[RecordRow, ...]:
         if key not in rows or record.datetime > rows[key].record.datetime:
             rows[key] = row
     return tuple(rows.values())
-
-
-def _turns(file: ResultFile) -> Turns:
-    return Turns(
-        file.task,
-        tuple(
-            (_label(result), result.provenance.role, result.provenance.latency.candidate_ms)
-            for result in file.results
-            if result.provenance.latency is not None
-        ),
-    )
-
-
-def _label(result: Result) -> str:
-    runtime = result.provenance.runtime
-    return f"{result.exp_id}, {runtime.precision}" if runtime else str(result.exp_id)
-
-
-def _curves(specs: SpecSet, file: ResultFile) -> Iterable[Curve]:
-    histories = file.extra.get("curves")
-    if not isinstance(histories, list):
-        return
-    phase, before = STAGES[specs.task_files[file.task].STAGE], 0.0
-    for number, history in enumerate(histories, 1):
-        entries: tuple[Any, ...] = tuple(history) if isinstance(history, list) else ()
-        if entries and {"epoch", "train/total"} <= set(entries[0]):
-            label = file.task if len(histories) == 1 else f"{file.task}, stage {number}"
-            yield Curve(phase, label, before, entries)
-            before += entries[-1]["epoch"]
 
 
 def _origin(file: ResultFile) -> Origin:

@@ -4,9 +4,11 @@ from importlib.resources import files
 
 from dust_core.declared.records import Interval, Verdict
 from dust_core.declared.specs.names import STAGES
+from dust_eval.gates.claims import claim_text
 from dust_eval.gates.judge import quantity_text
 from dust_eval.gates.render import interval_text
 from dust_eval.report import charts
+from dust_eval.report.ablation_chart import ablation
 from dust_eval.report.comparison import METRIC
 from dust_eval.report.content import Content, RecordRow
 
@@ -44,6 +46,7 @@ def render(content: Content) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"quantity": quantity, "interval": interval, "figure": figure}
+    environment.filters["claim"] = lambda outcome: _minus(claim_text(outcome))
     environment.globals |= {"cell": cell, "strip": strip, "columns": COLUMNS, "dash": _DASH}
     template = environment.from_string(folder.joinpath("page.html").read_text(encoding="utf-8"))
     return template.render(
@@ -114,6 +117,7 @@ def _charts(content: Content) -> dict[str, str]:
     paired = [comparison for comparison in content.comparisons if comparison.pairs]
     if paired:
         drawn["pairs"] = charts.per_pair(paired)
+    drawn |= {view.task: ablation(view) for view in content.ablations}
     for phase in STAGES.values():
         trained = [curve for curve in content.curves if curve.phase == phase]
         if trained:

@@ -85,7 +85,7 @@ def dvc_stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, 
         },
     )
     for task_id, task in specs.tasks.items():
-        files = [*task.inputs, *_results_read(specs, task)]
+        files = [*task.inputs, *_taken_over(specs, task), *_results_read(specs, task)]
         if any(specs.gate(name).metric in _DEVICE_METRICS for name in task.gate):
             files.append(DEVICE_FILE)
         outputs = _with_manifests((*task.outputs, task.result_file(task_id)))
@@ -121,6 +121,14 @@ def _results_read(specs: "SpecSet", task: "Task") -> Iterator[str]:
         source = specs.tasks[needed]
         if needed in baselines or not set(source.outputs) & set(task.inputs):
             yield source.result_file(needed)
+
+
+def _taken_over(specs: "SpecSet", task: "Task") -> Iterator[str]:
+    """The networks of an ablation's base, which a variant with equal parameters is."""
+    from dust_core.declared.specs.models import AblationTask
+
+    if isinstance(task, AblationTask):
+        yield from specs.task(task.base).outputs
 
 
 def _reads(task: "Task") -> _Reads:

@@ -1,6 +1,13 @@
 """Records, their provenance and the verdicts on them; the files that hold them; the tables."""
 
 from dust_core.declared.records.aggregate import mean, percentile
+from dust_core.declared.records.awaited import (
+    NOT_PULLED,
+    NOT_RUN,
+    awaited_rows,
+    awaited_sheet,
+    why_absent,
+)
 from dust_core.declared.records.build import Execution, Measurement, build_result
 from dust_core.declared.records.environment import (
     Environment,
@@ -44,7 +51,7 @@ from dust_core.declared.records.storage import (
     result_file_text,
     write_result_file,
 )
-from dust_core.declared.records.table import read_table, table_csv, table_records
+from dust_core.declared.records.table import is_awaited, read_table, table_csv, table_records
 from dust_core.declared.records.verdict import (
     Effect,
     Interval,
@@ -60,6 +67,8 @@ __all__ = [
     "HIGHER_IS_BETTER",
     "LEDGER",
     "MEASURED_FIELDS",
+    "NOT_PULLED",
+    "NOT_RUN",
     "QUALITY_METRICS",
     "RECORD_FIELDS",
     "BaselineRef",
@@ -85,9 +94,12 @@ __all__ = [
     "SheetRow",
     "Status",
     "Verdict",
+    "awaited_rows",
+    "awaited_sheet",
     "build_result",
     "environment_fingerprint",
     "installed_versions",
+    "is_awaited",
     "is_ledger",
     "ledger_path",
     "ledger_text",
@@ -110,5 +122,6 @@ __all__ = [
     "table_records",
     "task_parameters",
     "uncommitted",
+    "why_absent",
     "write_result_file",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from dust_core.declared.records.result import ResultFile
 from dust_core.declared.records.verdict import overall
 
-_NOTHING = "-"
+NOTHING = "-"
 COLUMNS = ("date", "task", "input", "output", "verdict", "GPU hours", "notes")
 
 
@@ -68,14 +68,14 @@ def _row(day: dt.date, path: Path, file: ResultFile) -> SheetRow:
         task=file.task,
         input=_listed(sorted(inputs)),
         output=_listed([*sorted(outputs), path.name]),
-        verdict=overall(file.verdicts) or _NOTHING,
-        gpu_hours=f"{sum(hours):.2f}" if hours else _NOTHING,
+        verdict=overall(file.verdicts) or NOTHING,
+        gpu_hours=f"{sum(hours):.2f}" if hours else NOTHING,
         notes=_listed([note for note in notes if note], "; "),
     )
 
 
 def _listed(parts: list[str], separator: str = ", ") -> str:
-    return separator.join(dict.fromkeys(parts)) or _NOTHING
+    return separator.join(dict.fromkeys(parts)) or NOTHING
 
 
 def _markdown_line(cells: Iterable[str]) -> str:

@@ -3,14 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from dust_core.declared.reading.faults import fault_text, model_faults
-from dust_core.declared.records.record import RECORD_FIELDS, Record
+from dust_core.declared.records.record import MEASURED_FIELDS, RECORD_FIELDS, Record
 from dust_core.declared.records.result import ResultFile
 from dust_core.errors import DustError
 
@@ -35,22 +36,26 @@ def table_records(files: Iterable[ResultFile]) -> list[Record]:
     return [latest[exp_id] for exp_id in sorted(latest)]
 
 
-def table_csv(records: Iterable[Record]) -> str:
-    """Records as CSV (RFC 4180, lines end in a newline); a null is the word `null`.
+def table_csv(records: Iterable[Record], awaited: Iterable[Mapping[str, Any]] = ()) -> str:
+    """Records as CSV (RFC 4180, lines end in a newline), by id; a null is the word `null`.
 
     Numbers are written in full, so that reading the table gives the same records back.
+
+    Args:
+        records: the measured experiments.
+        awaited: rows of experiments without a record (`awaited_rows`); their time is null.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(RECORD_FIELDS)
-    for record in records:
-        values = record.model_dump(mode="json")
+    rows: list[Mapping[str, Any]] = [record.model_dump(mode="json") for record in records]
+    for values in sorted([*rows, *awaited], key=itemgetter("exp_id")):
         writer.writerow(_cell(values[field]) for field in RECORD_FIELDS)
     return text.getvalue()
 
 
 def read_table(path: Path) -> list[Record]:
-    """Read a result table back.
+    """Read the measured experiments of a result table back.
 
     Raises:
         DustError: it cannot be read, its header is not the 25 fields, or a row is not a record.
@@ -62,14 +67,24 @@ def read_table(path: Path) -> list[Record]:
     header = tuple(rows[0]) if rows else ()
     if header != RECORD_FIELDS:
         raise _refused(_wrong_header(header), path, line=1)
-    return [_record(cells, path, line) for line, cells in enumerate(rows[1:], start=2)]
+    return [
+        _record(cells, path, line)
+        for line, cells in enumerate(rows[1:], start=2)
+        if not is_awaited(cells)
+    ]
+
+
+def is_awaited(cells: Sequence[str]) -> bool:
+    """Whether a row is of an experiment without a record: nothing was measured, at no time."""
+    values = dict(zip(RECORD_FIELDS, cells, strict=False))
+    return all(values.get(field) == NULL for field in (*MEASURED_FIELDS, "datetime"))
 
 
 def _cell(value: Any) -> str:
     match value:
         case None:
             return NULL
-        case list():
+        case list() | tuple():
             return _LIST_SEPARATOR.join(value)
         case str():
             return value

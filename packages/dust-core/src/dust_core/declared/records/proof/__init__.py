@@ -2,7 +2,7 @@
 what git and dvc.lock recorded. `dust validate` and `dust gate` ask the same questions here."""
 
 from dust_core.declared.records.proof.evidence import Evidence, Kind, Stored, Unproven, Written
-from dust_core.declared.records.proof.gather import evidence_of, gathered
+from dust_core.declared.records.proof.gather import evidence_of, gathered, recorded_outputs
 from dust_core.declared.records.proof.questions import faults_of, unproven
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "evidence_of",
     "faults_of",
     "gathered",
+    "recorded_outputs",
     "unproven",
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from dust_core.declared.project import ARTIFACTS, DEVICE_FILE, pipeline_path
+from dust_core.declared.project import ARTIFACTS, DEVICE_FILE, lock_path
 from dust_core.declared.reading.yaml_text import load_yaml
 from dust_core.declared.records.proof.evidence import Evidence, Stored, Written
 from dust_core.declared.records.result import ResultFile
@@ -55,7 +55,7 @@ def evidence_of(
         sha256 = hashlib.sha256(content).hexdigest()
         stored[file_name] = Stored(name=file_name, md5=md5, sha256=sha256, file=file)
     project = folder.parent.parent
-    lock = pipeline_path(folder.name).with_suffix(".lock")
+    lock = lock_path(folder.name)
     commits = {
         result.provenance.commit for entry in stored.values() for result in entry.file.results
     }
@@ -64,31 +64,36 @@ def evidence_of(
         tasks=tasks,
         files=stored,
         lock=lock.as_posix(),
-        outputs=_recorded_outputs(project / lock, folder.name),
+        outputs=recorded_outputs(folder),
         sizes=_sizes(folder),
         commits=_history(project, commits),
         device=_device(folder / DEVICE_FILE),
     )
 
 
-def _recorded_outputs(lock: Path, profile: str) -> dict[str, Written]:
-    """The outputs in a lock, by name in the profile's folder; empty where there is no lock.
+def recorded_outputs(folder: Path) -> dict[str, Written]:
+    """The outputs of a profile in its lock, by name in its folder; empty where there is no lock.
+
+    Args:
+        folder: the profile's folder of artifacts, two levels below the project.
 
     Raises:
         DustError: it is not a lock that DVC wrote.
     """
+    profile = folder.name
+    lock = folder.parent.parent / lock_path(profile)
     if not lock.is_file():
         return {}
     data = load_yaml(lock).data
-    folder = f"{(ARTIFACTS / profile).as_posix()}/"
+    prefix = f"{(ARTIFACTS / profile).as_posix()}/"
     try:
         return {
-            output["path"].removeprefix(folder): Written(
+            output["path"].removeprefix(prefix): Written(
                 md5=str(output.get("md5")), size=int(output.get("size", 0))
             )
             for stage in data["stages"].values()
             for output in stage.get("outs", ())
-            if output["path"].startswith(folder)
+            if output["path"].startswith(prefix)
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DustError(

@@ -18,6 +18,7 @@ from dust_core.declared.specs.names.experiments import (
 )
 from dust_core.declared.specs.names.files import FileName, file_name, parse_file_name
 from dust_core.declared.specs.names.vocabulary import (
+    BASE,
     KEEP_FAMILIES,
     STAGES,
     STANDARD_CALIBRATION,
@@ -28,6 +29,7 @@ from dust_core.declared.specs.names.vocabulary import (
 from dust_core.errors import DustError
 
 __all__ = [
+    "BASE",
     "KEEP_FAMILIES",
     "STAGES",
     "STANDARD_CALIBRATION",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Self, get_args
 
 from dust_core.declared.specs.names.vocabulary import (
+    BASE,
     KEEP_CODES,
     KEEP_FAMILIES,
     KL_CODES,
@@ -234,7 +235,7 @@ class PruneName:
 
 @dataclass(frozen=True, kw_only=True)
 class AblationName:
-    """P5: an ablation and one of its variants; without a variant, the ablation as a whole.
+    """P5: an ablation and one of its variants; without a variant, the ablation and its base.
 
     At most one of `without` (KEEP), `calibration_images` (CALIB) and `gamma` (LOSS) is set.
     """
@@ -257,6 +258,16 @@ class AblationName:
         if self.calibration_images is not None:
             return [f"n{self.calibration_images}"]
         return [] if self.gamma is None else [f"G{decimal_code(self.gamma)}"]
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether one parameter is changed."""
+        return bool(self.keyparams)
+
+    @property
+    def variant(self) -> str:
+        """The variant's name within its ablation, such as `noLN`; `base` without a variant."""
+        return next(iter(self.keyparams), BASE)
 
     @classmethod
     def read(cls, combo: str, keyparams: list[str], run: int) -> Self | None:

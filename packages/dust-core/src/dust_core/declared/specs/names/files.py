@@ -1,6 +1,7 @@
 """Names of the files that tasks write, derived from parameters, and the inverse.
 
-Names of students and pruned networks include their parameters. Any other role has one file.
+Names of students, pruned networks and variants of ablations include their parameters. Any other
+role has one file.
 `student_fp32_sched.pth` is the standard schedule on the standard T = 3, beta = 0.5.
 """
 
@@ -8,14 +9,15 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dust_core.declared.specs.names.experiments import DistillName, PruneName
-from dust_core.declared.specs.names.vocabulary import STANDARD_SCHEDULE
+from dust_core.declared.specs.names.experiments import AblationName, DistillName, PruneName
+from dust_core.declared.specs.names.vocabulary import BASE, STANDARD_SCHEDULE
 from dust_core.errors import DustError
 
 Role = Literal[
     "workload", "teacher", "student", "best_student", "pruned", "ptq_model", "quant_checkpoint",
     "quant_model",
-    "quant_engine", "student_model", "student_engine", "evaluation", "log", "ablation", "table",
+    "quant_engine", "student_model", "student_engine", "evaluation", "log", "ablation", "variant",
+    "table",
 ]  # fmt: skip
 
 FIXED_NAMES: dict[Role, str] = {
@@ -32,6 +34,8 @@ FIXED_NAMES: dict[Role, str] = {
 }
 _SUFFIXES: dict[Role, str] = {"evaluation": "_eval.json", "log": "_log.json"}
 _SCHEDULED = DistillName(T=3.0, beta=0.5, schedule=STANDARD_SCHEDULE)
+_OF_QUESTION = {"KEEP": ".onnx", "CALIB": ".onnx", "LOSS": ".pth"}
+"""The suffix of a variant's network, by the question of its ablation."""
 _STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -41,12 +45,12 @@ class FileName:
 
     Attributes:
         role: the kind of content.
-        of: the parameters of a student or a pruned network, without the run; else None.
+        of: the parameters of a student, a pruned network or a variant, without the run; else None.
         stem: what comes before `_eval.json` and `_log.json`, or after `ablation_`; else empty.
     """
 
     role: Role
-    of: DistillName | PruneName | None = None
+    of: DistillName | PruneName | AblationName | None = None
     stem: str = ""
 
 
@@ -60,6 +64,9 @@ def file_name(name: FileName) -> str:
         return f"ablation_{name.stem}.json"
     if isinstance(name.of, PruneName):
         return "_".join(["pruned", name.of.combo, *name.of.keyparams]) + ".pth"
+    if isinstance(name.of, AblationName):
+        parts = ["ablation", name.of.combo, name.of.variant]
+        return "_".join(parts).lower() + _OF_QUESTION[name.of.combo]
     if isinstance(name.of, DistillName):
         parts = [name.of.combo, *name.of.keyparams]
         if (name.of.combo, name.of.keyparams) == (_SCHEDULED.combo, _SCHEDULED.keyparams):
@@ -94,6 +101,8 @@ def _read(text: str) -> FileName | None:
             return FileName(role=role, stem=stem)
     if match := re.fullmatch(r"ablation_([a-z0-9]+)\.json", text):
         return FileName(role="ablation", stem=match[1])
+    if match := re.fullmatch(r"ablation_([a-z]+)_([a-z0-9]+)\.(?:onnx|pth)", text):
+        return _read_variant(match[1].upper(), match[2])
     if match := re.fullmatch(r"(student_fp32|pruned)_([a-z0-9_]+)\.pth", text):
         return _read_network(match[1], match[2].split("_"))
     return None
@@ -107,6 +116,14 @@ def _read_network(prefix: str, parts: list[str]) -> FileName | None:
         return FileName(role="student", of=_SCHEDULED)
     student = DistillName.read(_letters_up(parts[0]), [_letters_up(p) for p in parts[1:]], 1)
     return FileName(role="student", of=student) if student else None
+
+
+def _read_variant(question: str, code: str) -> FileName | None:
+    """A variant by its code in lower case: `noln` of KEEP, `n128` of CALIB, `g01` of LOSS."""
+    spelt = {"KEEP": f"no{code[2:].upper()}", "CALIB": code, "LOSS": code.upper()}
+    keyparams = [] if code == BASE else [spelt.get(question, code)]
+    variant = AblationName.read(question, keyparams, 1)
+    return FileName(role="variant", of=variant) if variant else None
 
 
 def _letters_up(part: str) -> str:

@@ -32,6 +32,9 @@ STANDARD_KEEP: tuple[KeepFamily, ...] = (
 )
 KL_CODES: dict[KlForm, str] = {"conf_softmax": "conf", "correlation": "corr", "attention": "attn"}
 
+BASE = "base"
+"""The name of what an ablation's variants are based on, beside their own names."""
+
 STANDARD_CALIBRATION = 512
 STANDARD_CALIBRATOR: Calibrator = "percentile"
 STANDARD_KL: KlForm = "radial_laplace"

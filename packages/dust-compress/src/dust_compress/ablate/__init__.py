@@ -1,0 +1,1 @@
+"""P5: variants of an experiment, each different in one parameter."""
