@@ -82,7 +82,6 @@ def train_pruned(task: ResolvedTask, teacher: Dust3r) -> Pruned:
     # Few pairs can fit a gentle cut to less than it has. A cut that cannot be judged is no start.
     if steps["refitted"].get("loss", math.inf) <= steps["cut"].get("loss", math.inf):
         learner = fitted
-    layers = sensitivity(judge, guide, axes, importance, own.rho, common.multiple)
     weights = Weights(temperature=common.T, beta=common.beta, gamma=0.0)
     objective = DistillObjective(learner, guide, common.loss, weights)
     folder = work_folder(task, recipe, teacher)
@@ -91,6 +90,7 @@ def train_pruned(task: ResolvedTask, teacher: Dust3r) -> Pruned:
     )
     learner.load_state_dict(outcome.weights)
     steps["fine_tuned"] = judge(learner)
+    layers = sensitivity(judge, guide, axes, importance, own.rho, common.multiple)
     for step, measured in steps.items():
         _log.info("%s: %s", step, _in_words(measured))
     factor = teacher.config.patch_size // guide.config.patch_size
