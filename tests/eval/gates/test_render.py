@@ -98,6 +98,7 @@ def test_json_says_the_same_with_every_digit() -> None:
         "quotable": True,
         "passed": False,
         "waivers": [],
+        "hypotheses": [],
         "tasks": [{"task": "Q-4", "status": "fail", "settled": None}],
     }
     quality = verdicts[0]
