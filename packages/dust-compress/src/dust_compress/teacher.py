@@ -187,7 +187,8 @@ def train_stages(task: ResolvedTask, folder: Path) -> tuple[Dust3r, list[Outcome
     for number, stage in enumerate(stages, 1):
         network = enlarge_patches(network, stage.patch_size // network.config.patch_size)
         outcome = _train_stage(task, network, stage, folder / f"stage{number}")
-        network.load_state_dict(outcome.weights)
+        if outcome.weights:  # an earlier stage of a carried training has none
+            network.load_state_dict(outcome.weights)
         outcomes.append(outcome)
     return network, outcomes
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dust_core.declared.options import ProfileOption, SpecsOption
-from dust_core.declared.project import ARTIFACTS, SPECS, require_inputs
+from dust_core.declared.project import ARTIFACTS, SPECS
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ def train(
             where=str(specs),
             fix=f"name a task that does one of: {', '.join(sorted(_TRAININGS))}",
         )
-    require_inputs(resolved)
     if device is not None:
         train_on(device)
     path, _ = resolve_name(training)(resolved)
@@ -63,11 +62,14 @@ def train(
 
 def _carried(task: "ResolvedTask", to: Path) -> list[Path]:
     """Copies of the task's finished trainings, below `to` as they lie in the work folder."""
-    from dust_compress.train.finished import FINISHED, halve_finished
+    from dust_compress.train.finished import FINISHED, carry_finished
 
     work = ARTIFACTS / task.profile_name / ".work"
     copies = []
-    for path in sorted(work.glob(f"{task.id}-*/**/{FINISHED}")):
-        copies.append(to / path.relative_to(work))
-        halve_finished(path, copies[-1])
+    for folder in sorted(work.glob(f"{task.id}-*")):
+        *earlier, last = sorted(folder.glob(f"**/{FINISHED}"))
+        for path in (*earlier, last):
+            copies.append(to / path.relative_to(work))
+            # A later stage goes on from the weights of an earlier one, and replaces them.
+            carry_finished(path, copies[-1], weights=path == last)
     return copies

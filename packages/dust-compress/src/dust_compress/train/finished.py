@@ -62,16 +62,16 @@ def load_finished(folder: Path, plan: TrainingPlan) -> Outcome | None:
     return outcome
 
 
-def halve_finished(path: Path, target: Path) -> None:
-    """Copy a finished training with its weights in float16, half the bytes to carry.
+def carry_finished(path: Path, target: Path, *, weights: bool = True) -> None:
+    """Copy a finished training to carry it away, with its weights in float16 or without them.
 
     Networks that are stored in float16 lose nothing that they would not lose then.
     """
     content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
-    weights = content["outcome"]["weights"]
     content["outcome"]["weights"] = {
         name: value.half() if value.is_floating_point() else value
-        for name, value in weights.items()
+        for name, value in content["outcome"]["weights"].items()
+        if weights
     }
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
