@@ -170,7 +170,7 @@ def _best(score: Tensor, count: int, units: UnitRule) -> Tensor:
 
 
 def _channels(heads: Tensor, head_dim: int) -> Tensor:
-    return (heads[:, None] * head_dim + torch.arange(head_dim)).flatten()
+    return (heads[:, None] * head_dim + torch.arange(head_dim, device=heads.device)).flatten()
 
 
 def _copy_rows(big: nn.Linear, small: nn.Linear, rows: Tensor) -> None:
