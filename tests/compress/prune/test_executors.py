@@ -20,6 +20,8 @@ from dust_core.network.surgery.axes import axes_of
 from dust_core.network.surgery.prune import choose_units, importances
 from dust_eval.measure.baseline import evaluate_teacher
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 _SPEC = importlib.util.spec_from_file_location("dust_miniature", ROOT / "tests/eval/conftest.py")
 assert _SPEC is not None and _SPEC.loader is not None
@@ -122,10 +124,10 @@ def test_another_file_than_the_measured_one_is_refused(
 
 
 def test_taylor_reads_gradients_and_ranks_otherwise_than_l1(
-    pruned: Path, monkeypatch: pytest.MonkeyPatch
+    miniature: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(pruned)
-    network = load_checkpoint(pruned / "artifacts/ci/teacher_fp32.pth").network
+    monkeypatch.chdir(miniature)
+    network = load_checkpoint(miniature / "artifacts/ci/teacher_fp32.pth").network
     with torch.no_grad():
         # Large weights that nothing reads: L1 keeps these units, their gradient is 0.
         network.enc_blocks[0].mlp.fc1.weight[:16] = 5.0
@@ -134,7 +136,7 @@ def test_taylor_reads_gradients_and_ranks_otherwise_than_l1(
     axes = axes_of(network.config)
     kept = {}
     for criterion in ("l1", "taylor"):
-        task = task_of(pruned, "P-2", criterion=criterion, importance_pairs=4)
+        task = task_of(miniature, "P-2", criterion=criterion, importance_pairs=4)
         recipe = task.profile.training.prune.model_copy(update={"patch_size": None})
         saliency = saliency_by(task, network, task.common, recipe)
         importance = importances(saliency, axes)
@@ -144,8 +146,10 @@ def test_taylor_reads_gradients_and_ranks_otherwise_than_l1(
     assert not set(range(16)) & kept["taylor"]
 
 
-def test_too_few_targets_for_rho_are_named(pruned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(pruned)
-    teacher = load_checkpoint(pruned / "artifacts/ci/teacher_fp32.pth").network
+def test_too_few_targets_for_rho_are_named(
+    miniature: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(miniature)
+    teacher = load_checkpoint(miniature / "artifacts/ci/teacher_fp32.pth").network
     with pytest.raises(DustError, match=r"P-2 cannot remove as much: these units hold less"):
-        train_pruned(task_of(pruned, "P-2", targets=("heads",)), teacher)
+        train_pruned(task_of(miniature, "P-2", targets=("heads",)), teacher)
