@@ -7,6 +7,7 @@ from pathlib import Path
 from dust_compress.distill.objective import DistillObjective, Weights
 from dust_compress.train import Outcome
 from dust_compress.train.distributed import all_ranks, device_of
+from dust_compress.train.finished import is_finished
 from dust_compress.train.outcome import trained, trained_by, training_of
 from dust_compress.train.task_training import open_feed, train_by, work_folder
 from dust_core.declared.project import ARTIFACTS
@@ -96,7 +97,8 @@ def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]
     recipe = task.profile.training.distill
     folder = work_folder(task, recipe, teacher)
     guide = at_training_patches(teacher, recipe)
-    learner = start_student(task, guide, common.student)
+    # A finished training needs the shape alone, and no training pairs.
+    learner = start_student(task, guide, common.student, fit=not is_finished(folder))
     objective = DistillObjective(learner, guide, common.loss, weights)
     outcome = train_by(
         task, recipe, objective, epochs=own.epochs, patience=own.patience, folder=folder
@@ -112,8 +114,14 @@ def at_training_patches(teacher: Dust3r, recipe: DistillRecipe) -> Dust3r:
     return shrink_patches(teacher, whole // (recipe.patch_size or whole))
 
 
-def start_student(task: ResolvedTask, teacher: Dust3r, shape: Student) -> Dust3r:
-    """The student before its training, with the teacher's patches."""
+def start_student(
+    task: ResolvedTask, teacher: Dust3r, shape: Student, *, fit: bool = True
+) -> Dust3r:
+    """The student before its training, with the teacher's patches.
+
+    Args:
+        fit: whether its layers are fitted to the teacher's, where the spec says so.
+    """
     reduction = Reduction(depth=shape.depth, heads=shape.heads, ffn=shape.ffn)
     student = cut(
         teacher,
@@ -122,7 +130,7 @@ def start_student(task: ResolvedTask, teacher: Dust3r, shape: Student) -> Dust3r
         units=shape.units,
         ffn_multiple=shape.ffn_multiple,
     )
-    if shape.init == "refitted_layers":
+    if fit and shape.init == "refitted_layers":
         device, recipe = device_of(task), task.profile.training.distill
         (pairs,) = plain_pairs(task, recipe, recipe.refit_pairs, recipe.refit_pairs)
         images = pairs.image1.to(device), pairs.image2.to(device)

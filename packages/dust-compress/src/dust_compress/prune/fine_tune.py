@@ -12,6 +12,7 @@ from dust_compress.prune.saliency import saliency_by
 from dust_compress.prune.sensitivity import Judge, sensitivity
 from dust_compress.train import Outcome
 from dust_compress.train.distributed import device_of
+from dust_compress.train.finished import is_finished
 from dust_compress.train.task_training import train_by, work_folder
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.prune import PruneCommon, PruneTask
@@ -77,14 +78,16 @@ def train_pruned(task: ResolvedTask, teacher: Dust3r) -> Pruned:
         ) from error
     learner = prune(guide, kept)
     steps = {"teacher": judge.teacher, "cut": judge(learner)}
-    fitted = _refitted(task, learner, guide, kept)
-    steps["refitted"] = judge(fitted)
-    # Few pairs can fit a gentle cut to less than it has. A cut that cannot be judged is no start.
-    if steps["refitted"].get("loss", math.inf) <= steps["cut"].get("loss", math.inf):
-        learner = fitted
+    folder = work_folder(task, recipe, teacher)
+    if not is_finished(folder):  # a finished fine-tuning needs no start, and no training pairs
+        fitted = _refitted(task, learner, guide, kept)
+        steps["refitted"] = judge(fitted)
+        # Few pairs can fit a gentle cut to less than it has. A cut that cannot be judged is no
+        # start.
+        if steps["refitted"].get("loss", math.inf) <= steps["cut"].get("loss", math.inf):
+            learner = fitted
     weights = Weights(temperature=common.T, beta=common.beta, gamma=0.0)
     objective = DistillObjective(learner, guide, common.loss, weights)
-    folder = work_folder(task, recipe, teacher)
     outcome = train_by(
         task, recipe, objective, epochs=own.epochs, patience=own.patience, folder=folder
     )

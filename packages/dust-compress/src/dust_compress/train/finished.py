@@ -19,6 +19,11 @@ from dust_core.files import atomic_path
 FINISHED = "finished.pt"
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a training is finished in `folder`, here or elsewhere."""
+    return (folder / FINISHED).exists()
+
+
 def save_finished(folder: Path, plan: TrainingPlan, outcome: Outcome) -> None:
     """Keep the outcome of a training, and let go of the state that it needed to resume."""
     values = {name: value for name, value in vars(outcome).items() if name != "origin"}
@@ -35,7 +40,7 @@ def load_finished(folder: Path, plan: TrainingPlan) -> Outcome | None:
         DustError: the file is damaged, or of a training under another plan.
     """
     path = folder / FINISHED
-    if not path.exists():
+    if not is_finished(folder):
         return None
     fix = f"delete {path.name} to train anew"
     try:
