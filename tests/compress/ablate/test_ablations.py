@@ -181,7 +181,8 @@ def test_a_loss_like_that_of_k1_trains_nothing_and_another_does(root: Path) -> N
     trainings = file.extra["trainings"]
     assert isinstance(trainings, dict) and set(trainings) == {"ABL_LOSS_G01_run1"}
     assert "train/features" in trainings["ABL_LOSS_G01_run1"]["curve"][0]
-    folders = {work_folder(variant.task) for variant in networks_of(own)}
+    recipe = own.profile.training.distill
+    folders = {work_folder(variant.task, recipe) for variant in networks_of(own)}
     assert len(folders) == 2 and sum(folder.is_dir() for folder in folders) == 1
 
 
