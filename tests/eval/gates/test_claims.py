@@ -108,6 +108,13 @@ def test_without_a_drop_there_is_none_to_lower() -> None:
     assert judged.reason == "there is no drop to lower: delta1 is not below that of the teacher"
 
 
+def test_one_place_decides_nothing() -> None:
+    few = [{name: values[:4] for name, values in quality(own).items()} for own in (0.7, 0.8)]
+    judged = outcome(file_of(network("noLN", few[0]), network("noSM", few[1])), **MORE)
+    assert judged.value == pytest.approx(12.5)
+    assert judged.outcome == "undecided" and "one place" in str(judged.reason)
+
+
 def test_what_was_not_measured_decides_nothing() -> None:
     judged = outcome(file_of(network("noLN", quality(0.8))), **MORE)
     assert (judged.outcome, judged.reason) == ("undecided", "noSM was not measured")

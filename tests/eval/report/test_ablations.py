@@ -9,7 +9,7 @@ import pytest
 import sample_results as sample
 
 from dust_core.cli import main
-from dust_core.declared.records import Result, write_result_file
+from dust_core.declared.records import BaselineRef, Result, write_result_file
 from dust_core.declared.specs import load_specs, resolve
 from dust_eval.report.ablations import ablation_view
 from dust_eval.report.content import gather
@@ -33,7 +33,7 @@ def network(exp_id: str, delta1: float, p50: float, role: str = "candidate") -> 
         profile="small",
         spec_digest=TASK.digest,
         workload_sha256=TASK.workload_digest,
-        baselines={},
+        baselines={"P0-2": BaselineRef(exp_id=sample.TEACHER, sha256="4" * 64)},
         artifacts={f"{exp_id}.onnx": "5" * 64},
         **kind,
     )
@@ -70,6 +70,7 @@ def text_of(html: str, section: str) -> str:
 def test_bars_are_drops_against_the_teacher_and_savings_against_the_base(folder: Path) -> None:
     content = gather(SET, "small", folder)
     (view,) = content.ablations
+    assert content.newest_candidate is None, "a variant is not what the page begins with"
     assert [bar.name for bar in view.bars] == ["Q-1, the base", "noLN", "noSM"]
     drops = [bar.drop.value for bar in view.bars if bar.drop]
     assert drops == pytest.approx([100 * (0.95 - own) / 0.95 for own in (0.90, 0.80, 0.88)])

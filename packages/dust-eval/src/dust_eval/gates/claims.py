@@ -133,8 +133,10 @@ def _judge(
 
 
 def _decided(claim: "Claim", value: float, interval: Interval | None) -> ClaimOutcome:
-    ends = [value] if interval is None else [value, interval.low, interval.high]
-    sides = {_meets(claim, end) for end in ends}
+    if interval is None:
+        reason = "the value has no interval: one place or one turn says nothing of others"
+        return ClaimOutcome(claim, value, None, "undecided", reason)
+    sides = {_meets(claim, end) for end in (value, interval.low, interval.high)}
     if len(sides) > 1:
         reason = f"the interval straddles {claim.value:g} %"
         return ClaimOutcome(claim, value, interval, "undecided", reason)

@@ -114,6 +114,13 @@ class Content:
         return len(self.views)
 
     @property
+    def newest_candidate(self) -> Comparison | None:
+        """The last timed candidate in the specs' order; a variant of an ablation is none."""
+        variants = {view.task for view in self.ablations}
+        timed = [drawn for drawn in self.comparisons if drawn.saved and drawn.task not in variants]
+        return timed[-1] if timed else None
+
+    @property
     def executed(self) -> int:
         """How many tasks have a result."""
         return sum(task.absent is None for task in self.views)
