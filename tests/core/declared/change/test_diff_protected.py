@@ -31,7 +31,7 @@ OWN = {
     "student": (DISTILL, "depth: 0.3", "depth: 0.2", "common.student.depth", None),
     "keep-list": (QUANT, "postprocess]", "postprocess, patch_embed]", "common.keep_list", None),
     "calibration": (QUANT, "_images: 512", "_images: 600", "Q-1.calibration_images", ["Q-1"]),
-    "variants": (ABLATION, ", {without: softmax}", "", "ABL-1.variants", ["ABL-1"]),
+    "variants": (ABLATION, "{calibration_images: 256}, ", "", "ABL-2.variants", ["ABL-2"]),
     "on_failure": (PRUNE, "on_failure: stop", "on_failure: record", "P-1.on_failure", ["P-1"]),
     "on_failure of a builder": (
         QUANT, "gate: [engine_runs]\n      on_failure: stop",

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from dust_compress.train.averaging import moving_average
 from dust_compress.train.distributed import World, data_parallel
 from dust_compress.train.monitor import Monitor
 from dust_compress.train.optimiser import Optimisers
@@ -23,7 +24,6 @@ from dust_compress.train.precision import computes_in_bf16, products_in
 from dust_compress.train.state import TrainState, Weights, load_state, save_state
 from dust_core.errors import DustError
 
-_Tensors = tuple[Tensor, ...] | list[Tensor]
 _DIVERGED = "lower the learning rate, or look for NaN in the data with `dust data check`"
 
 
@@ -163,7 +163,7 @@ class _Run:
         self.parallel = data_parallel(objective, world)
         self.optimiser = Optimisers(self.network, plan)
         self.average = (
-            AveragedModel(self.network, multi_avg_fn=_moving_average(plan.ema_decay))
+            AveragedModel(self.network, multi_avg_fn=moving_average(plan.ema_decay))
             if plan.ema_decay is not None
             else None
         )
@@ -271,21 +271,6 @@ class _Run:
                 fix=_DIVERGED,
                 exit_code=1,
             )
-
-
-def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
-    """Exponential averaging whose memory grows with the training, up to 1 / (1 - decay) steps.
-
-    With a fixed decay of 0.999, the initial weights would make up more than half of the average
-    after a training of 500 steps.
-    """
-
-    @torch.no_grad()
-    def update(averaged: _Tensors, current: _Tensors, count: Tensor | int) -> None:
-        steps = float(count)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (4 + steps)))
-
-    return update
 
 
 @contextmanager
