@@ -130,7 +130,7 @@ def test_a_family_off_the_keep_list_reads_eight_bits_and_no_other_does(root: Pat
         ("ABL_KEEP_run1", "reference"),
         ("ABL_KEEP_noLN_run1", "candidate"),
         ("ABL_KEEP_noSM_run1", "candidate"),
-        ("P0_FP32_run1", "baseline"),
+        ("P0_FP32_run2", "baseline"),
     ]
     assert [(v.gate, v.status) for v in file.verdicts] == [("evidence_complete", "pass")] * 2
     kept = own["ABL_KEEP_noSM_run1"].record
@@ -152,7 +152,7 @@ def test_the_number_of_images_that_the_base_has_is_taken_from_it(root: Path) -> 
     ablate_quantization(own)
     file = read_result_file(ARTIFACTS / "ablation_calib.json")
     fewer, same = f"ABL_CALIB_n{FEWER}_run1", f"ABL_CALIB_n{IMAGES}_run1"
-    assert set(results(file)) == {fewer, same, "P0_FP32_run1"}
+    assert set(results(file)) == {fewer, same, "P0_FP32_run2"}
     source = ARTIFACTS / "ptq_int8.onnx"
     assert sha256_file(ARTIFACTS / f"ablation_calib_n{IMAGES}.onnx") == sha256_file(source)
     assert sha256_file(ARTIFACTS / f"ablation_calib_n{FEWER}.onnx") != sha256_file(source)
@@ -195,7 +195,7 @@ def test_a_changed_base_is_not_taken(root: Path, changed: str) -> None:
         case "student":
             save_checkpoint(load_checkpoint(student).network, student, exp_id="K_T3B05_run9")
         case "result":
-            (ARTIFACTS / "K_T3B05_run2_log.json").unlink()
+            (ARTIFACTS / "K_T3B05_run3_log.json").unlink()
         case "spec":
             base = replace(own.references["K-1"], digest="0" * 64)
             own = replace(own, references={"K-1": base})
@@ -205,7 +205,7 @@ def test_a_changed_base_is_not_taken(root: Path, changed: str) -> None:
 
 
 def test_a_base_that_was_not_executed_is_computed(root: Path) -> None:
-    (ARTIFACTS / "K_T3B05_run2_log.json").unlink()
+    (ARTIFACTS / "K_T3B05_run3_log.json").unlink()
     ablate_loss(declared(root, "ABL-3"))
     file = read_result_file(ARTIFACTS / "ablation_loss.json")
     assert file.extra["taken"] == {}

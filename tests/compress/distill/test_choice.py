@@ -27,7 +27,7 @@ _MODULE = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_MODULE)
 miniature = _MODULE.miniature
 
-STUDENTS = {"K-1": "K_T3B05_run2", "K-2": "K_T5B05_run2", "K-3": "K_T3B05_sched_run2"}
+STUDENTS = {"K-1": "K_T3B05_run3", "K-2": "K_T5B05_run3", "K-3": "K_T3B05_sched_run3"}
 
 
 def task_of(root: Path, name: str) -> ResolvedTask:
@@ -68,7 +68,7 @@ def test_the_best_on_validation_at_its_best_epoch_is_kept(root: Path) -> None:
     log_training(root, "K-2", {1: 0.40, 2: 0.60}, best_epoch=2)
     log_training(root, "K-3", {1: 0.55}, best_epoch=1)
     folder = root / "artifacts" / "ci"
-    stale = read_result_file(folder / "K_T3B05_run2_log.json")
+    stale = read_result_file(folder / "K_T3B05_run3_log.json")
     write_result_file(folder / "K_T3B05_run10_log.json", stale)
 
     select_student(task_of(root, "K-4"))
@@ -78,9 +78,9 @@ def test_the_best_on_validation_at_its_best_epoch_is_kept(root: Path) -> None:
     assert best.read_bytes() == kept.read_bytes()
     roles = {str(result.exp_id): result.provenance.role for result in file.results}
     assert roles == {
-        "K_T3B05_run2": "reference",
-        "K_T5B05_run2": "candidate",
-        "K_T3B05_sched_run2": "reference",
+        "K_T3B05_run3": "reference",
+        "K_T5B05_run3": "candidate",
+        "K_T3B05_sched_run3": "reference",
         sample.TEACHER: "baseline",
     }
     (candidate,) = file.candidates
@@ -88,7 +88,7 @@ def test_the_best_on_validation_at_its_best_epoch_is_kept(root: Path) -> None:
     assert candidate.provenance.latency is not None
     assert candidate.provenance.latency.baseline == "P0-2"
     (verdict,) = file.verdicts
-    assert (verdict.gate, verdict.exp_id) == ("quality_kept", "K_T5B05_run2")
+    assert (verdict.gate, verdict.exp_id) == ("quality_kept", "K_T5B05_run3")
     validation: Any = file.extra["validation"]
     assert {task: standing["delta1"] for task, standing in validation.items()} == {
         "K-1": 0.50,
@@ -144,14 +144,14 @@ def test_the_rank_is_that_on_the_workload_and_not_that_of_the_choice(
     file = chosen(root, workload)
     (verdict,) = file.verdicts
     assert (verdict.gate, verdict.value, verdict.status) == ("best_student", rank, status)
-    assert file.extra["student"] == "K_T3B05_run2"
+    assert file.extra["student"] == "K_T3B05_run3"
     assert file.extra["behind_the_best_percent"] == pytest.approx(behind)
     measured: Any = file.extra["workload"]
-    assert measured["K_T5B05_run2"] == pytest.approx(workload["K-2"])
+    assert measured["K_T5B05_run3"] == pytest.approx(workload["K-2"])
 
 
 def test_a_student_that_was_not_measured_gives_no_rank(root: Path) -> None:
-    with pytest.raises(DustError, match="K-4 has no delta1 of K_T5B05_run2"):
+    with pytest.raises(DustError, match="K-4 has no delta1 of K_T5B05_run3"):
         chosen(root, {"K-1": 0.90, "K-2": None, "K-3": 0.89})
 
 

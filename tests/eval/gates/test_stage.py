@@ -136,16 +136,16 @@ def test_of_several_runs_the_declared_one_counts(
     tmp_path: Path, stray: str, task: str, finished: dt.datetime
 ) -> None:
     """P0-2's stray teacher is so much better than the true one that the student would fail."""
-    assert PLAIN.result_files["K-1"] == "K_T3B05_run2_log.json"
+    assert PLAIN.result_files["K-1"] == "K_T3B05_run3_log.json"
     exp_id = sample.TEACHER if task == "P0-2" else stray.removesuffix("_log.json")
     delta1 = 1.0 if task == "P0-2" else 0.5
     write_result_file(tmp_path / stray, measured(exp_id, task, delta1, finished=finished))
-    write_result_file(tmp_path / "K_T3B05_run2_log.json", measured("K_T3B05_run2", "K-1"))
+    write_result_file(tmp_path / "K_T3B05_run3_log.json", measured("K_T3B05_run3", "K-1"))
     write_result_file(tmp_path / "teacher_eval.json", TEACHER_FILE)
     results = declared_results(PLAIN.result_files, tmp_path, tasks_judged_with([K1]))
     assert results.keys() == {"K-1", "P0-2"}
     (verdict,) = judge_task(K1, results).verdicts
-    assert (verdict.exp_id, verdict.status, verdict.value) == ("K_T3B05_run2", "pass", 0.0)
+    assert (verdict.exp_id, verdict.status, verdict.value) == ("K_T3B05_run3", "pass", 0.0)
 
 
 def test_another_run_is_no_result_of_the_declared_one(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_another_run_is_no_result_of_the_declared_one(tmp_path: Path) -> None:
 
 
 def test_a_file_that_holds_the_results_of_another_task_is_refused(tmp_path: Path) -> None:
-    write_result_file(tmp_path / "K_T3B05_run2_log.json", measured("K_T5B05_run2", "K-2"))
+    write_result_file(tmp_path / "K_T3B05_run3_log.json", measured("K_T5B05_run3", "K-2"))
     with pytest.raises(DustError, match="the result file of K-1, and it holds results of K-2"):
         declared_results(PLAIN.result_files, tmp_path, ["K-1"])
 

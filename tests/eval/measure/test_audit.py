@@ -64,8 +64,8 @@ class Measured:
         lock.parent.mkdir(parents=True, exist_ok=True)
         lock.write_text(
             "schema: '2.0'\nstages:\n  P0-2:\n    cmd: dust run P0-2 --profile ci\n    params:\n"
-            "      specs/v1/baseline.yaml:\n        spec.tasks.P0-2.run: 1\n"
-            f"        spec.tasks.P0-2.exp_id: P0_FP32_run1\n    outs:\n{outs}"
+            "      specs/v1/baseline.yaml:\n        spec.tasks.P0-2.run: 2\n"
+            f"        spec.tasks.P0-2.exp_id: P0_FP32_run2\n    outs:\n{outs}"
         )
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", "executed")

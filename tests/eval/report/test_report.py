@@ -84,7 +84,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = sample.result_file(teacher, extra={"again": again})
     write_result_file(folder / "teacher_eval.json", file)
     student = result(
-        "K_T3B05_run2",
+        "K_T3B05_run3",
         "K-1",
         quality=sample.per_pair(delta1=0.90),
         latency=sample.turns(100.0, 200.0),
@@ -92,7 +92,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     beside = result(sample.TEACHER, "K-1", role="baseline", **of_teacher)
     log = sample.result_file(student, beside, extra={"curves": [curve(2.0), curve(1.0)]})
-    write_result_file(folder / "K_T3B05_run2_log.json", log)
+    write_result_file(folder / "K_T3B05_run3_log.json", log)
     # An earlier run than the specs declare: in the sheet of executions, and nowhere else.
     better = result("K_T3B05_run1", "K-1", quality=sample.per_pair(delta1=0.95))
     write_result_file(folder / "K_T3B05_run1_log.json", sample.result_file(better))
@@ -136,7 +136,7 @@ def test_a_run_that_the_specs_do_not_declare_is_in_the_sheet_alone(html: str) ->
     sheet, _, _ = after.partition("</section>")
     assert "K_T3B05_run1" not in before
     assert "K_T3B05_run1_log.json" in sheet
-    assert "K_T3B05_run2_log.json" in sheet
+    assert "K_T3B05_run3_log.json" in sheet
 
 
 def test_a_quality_line_says_why_its_interval_does_not_decide(html: str) -> None:
@@ -148,7 +148,7 @@ def test_a_quality_line_says_why_its_interval_does_not_decide(html: str) -> None
 
 def test_the_newest_candidate_is_set_against_its_teacher_at_the_top(html: str) -> None:
     text = Page(html).text
-    assert "50 % of the teacher's median latency saved by K_T3B05_run2" in text
+    assert "50 % of the teacher's median latency saved by K_T3B05_run3" in text
     assert "5.26 % drop of delta1, 0.95 to 0.9" in text
 
 
@@ -161,7 +161,7 @@ def test_every_hypothesis_stands_beside_its_outcome(html: str) -> None:
 
 def test_records_are_beside_each_other_with_a_reason_for_every_dash(html: str) -> None:
     rows = re.findall(r"<tr[^>]*><td class=\"mono\">(\w+)</td><td>fp32</td>(.*?)</tr>", html, re.S)
-    assert [name for name, _ in rows] == [sample.TEACHER, "K_T3B05_run2"]
+    assert [name for name, _ in rows] == [sample.TEACHER, "K_T3B05_run3"]
     assert '<td class="n" title="not measured in this test">–</td>' in rows[1][1]
     assert '<td class="n">14.5</td>' in rows[0][1]
 
@@ -176,7 +176,7 @@ def test_charts_are_drawn_and_say_what_they_show(html: str) -> None:
         "Trainings of P1",
     }
     assert "K-1, stage 2" in page.text
-    assert "K_T3B05_run2, fp32" in page.text
+    assert "K_T3B05_run3, fp32" in page.text
 
 
 def test_the_page_needs_no_network_and_is_well_formed(html: str) -> None:

@@ -14,7 +14,7 @@ DIFF = "diff main HEAD"
     EXECUTIONS,
     "An executed task is changed under the same run.",
     DIFF,
-    "K-1 was executed as K_T3B05_run2 and changes (patience)",
+    "K-1 was executed as K_T3B05_run3 and changes (patience)",
 )
 def executed_task(clone: Clone) -> None:
     clone.edit(DISTILL, "patience: 3", "patience: 5", after="    K-1:")
@@ -36,7 +36,7 @@ def executed_task_without_results(clone: Clone) -> None:
     EXECUTIONS,
     "The lock forgets the execution, and the task is changed.",
     DIFF,
-    "dvc.lock of small loses K-1 (K_T3B05_run2): an execution does not vanish",
+    "dvc.lock of small loses K-1 (K_T3B05_run3): an execution does not vanish",
 )
 def forgotten(clone: Clone) -> None:
     clone.drop("dvc.lock", "  K-1:", "  K-2:")
@@ -57,7 +57,7 @@ def lock_removed(clone: Clone) -> None:
     EXECUTIONS,
     "The lock is falsified first; the spec follows it.",
     DIFF,
-    "dvc.lock says otherwise what K-1 (K_T3B05_run2) was executed with (patience)",
+    "dvc.lock says otherwise what K-1 (K_T3B05_run3) was executed with (patience)",
 )
 def falsified(clone: Clone) -> None:
     text = clone.path("dvc.lock").read_text()
@@ -157,7 +157,7 @@ def verdict_claimed(clone: Clone) -> None:
     EXECUTIONS,
     "An executed task is renamed.",
     DIFF,
-    "K-2 was executed as K_T5B05_run2 and is renamed to K-7",
+    "K-2 was executed as K_T5B05_run3 and is renamed to K-7",
 )
 def renamed(clone: Clone) -> None:
     text = clone.path(DISTILL).read_text()
@@ -175,15 +175,15 @@ def removed(clone: Clone) -> None:
     EXECUTIONS,
     "Another task takes the id of an executed experiment.",
     DIFF,
-    "K-2 was executed as K_T5B05_run2, and K-5 takes that id for another experiment",
+    "K-2 was executed as K_T5B05_run3, and K-5 takes that id for another experiment",
 )
 def id_reused(clone: Clone) -> None:
-    clone.edit(DISTILL, "exp_id: K_T5B05_run2", "exp_id: K_T5B05_run3", after="    K-2:")
-    clone.edit(DISTILL, "run: 2", "run: 3", after="    K-2:")
+    clone.edit(DISTILL, "exp_id: K_T5B05_run3", "exp_id: K_T5B05_run4", after="    K-2:")
+    clone.edit(DISTILL, "run: 3", "run: 4", after="    K-2:")
     text = clone.path(DISTILL).read_text()
     start, end = text.index("    K-2:"), text.index("    K-3:")
-    task = text[start:end].replace("    K-2:", "    K-5:").replace("run: 3", "run: 2")
-    task = task.replace("_run3", "_run2")
+    task = text[start:end].replace("    K-2:", "    K-5:").replace("run: 4", "run: 3")
+    task = task.replace("_run4", "_run3")
     clone.path(DISTILL).write_text(text[:end] + task + text[end:])
 
 
@@ -196,8 +196,8 @@ def id_reused(clone: Clone) -> None:
 )
 def next_run(clone: Clone) -> None:
     clone.edit(DISTILL, "patience: 3", "patience: 5", after="    K-2:")
-    clone.edit(DISTILL, "run: 2", "run: 3", after="    K-2:")
-    clone.edit(DISTILL, "exp_id: K_T5B05_run2", "exp_id: K_T5B05_run3", after="    K-2:")
+    clone.edit(DISTILL, "run: 3", "run: 4", after="    K-2:")
+    clone.edit(DISTILL, "exp_id: K_T5B05_run3", "exp_id: K_T5B05_run4", after="    K-2:")
 
 
 @case(
@@ -211,8 +211,8 @@ def experiment_added(clone: Clone) -> None:
     text = clone.path(DISTILL).read_text()
     start, end = text.index("    K-2:"), text.index("    K-3:")
     task = text[start:end].replace("    K-2:", "    K-5:").replace("T: 5", "T: 7")
-    task = task.replace("t5b05", "t7b05").replace("T5B05_run2", "T7B05_run1")
-    clone.path(DISTILL).write_text(text[:end] + task.replace("run: 2", "run: 1") + text[end:])
+    task = task.replace("t5b05", "t7b05").replace("T5B05_run3", "T7B05_run1")
+    clone.path(DISTILL).write_text(text[:end] + task.replace("run: 3", "run: 1") + text[end:])
 
 
 @case(EXECUTIONS, "A title and a comment are corrected.", DIFF, "No change in meaning.", code=0)

@@ -119,7 +119,7 @@ def draft(clone: Clone) -> None:
     RESULTS,
     "The result was measured on another input than the task before it wrote.",
     GATE,
-    "expected fd5dcd2fe254, as KQ-2 recorded it in KQ_INT8_run2_log.json",
+    "expected 69c782236754, as KQ-2 recorded it in KQ_INT8_run2_log.json",
 )
 def other_input(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:

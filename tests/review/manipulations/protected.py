@@ -74,7 +74,7 @@ def unquotable(clone: Clone) -> None:
     PROTECTED,
     "The profile is unquotable for one pull request, and an executed task changes.",
     DIFF,
-    "K-1 was executed as K_T3B05_run2 and changes (patience)",
+    "K-1 was executed as K_T3B05_run3 and changes (patience)",
 )
 def unquotable_for_once(clone: Clone) -> None:
     clone.edit(SMALL, "quotable: true", "quotable: false")
@@ -201,7 +201,7 @@ def training_on_the_workload(clone: Clone) -> None:
     start = shards.index("    distill:")
     digest = shards[shards.index("sha256:", start) :].splitlines()[0]
     clone.edit(
-        SMALL, "data/train512/manifest.json", "data/workload/manifest.json", after="    distill:"
+        SMALL, "data/drawn256/manifest.json", "data/workload/manifest.json", after="    distill:"
     )
     workload = clone.path(WORKLOAD).read_text()
     clone.edit(

@@ -25,7 +25,7 @@ CPU = MeasuredDevice(kind="cpu", name="Example CPU", fingerprint="c" * 64)
 OPENVINO = Runtime(
     name="openvino", versions={"openvino": "2026.4.1"}, precision="fp32", threads=2, tf32=None
 )
-TEACHER = "P0_FP32_run1"
+TEACHER = "P0_FP32_run2"
 STUDENT = "K_T3B05_run1"
 
 

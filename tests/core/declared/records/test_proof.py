@@ -210,9 +210,9 @@ TAMPERED: dict[str, tuple[str, Edit, str]] = {
     ),
     "another experiment": (
         "KQ-3",
-        put("K_T5B05_run2", "results", 0, "record", "exp_id"),
+        put("K_T5B05_run3", "results", 0, "record", "exp_id"),
         "task kq_eval.json: results[0].record.exp_id: "
-        "found candidate K_T5B05_run2, expected one of KQ_INT8",
+        "found candidate K_T5B05_run3, expected one of KQ_INT8",
     ),
     "a quantized network in floating point": (
         "KQ-3",
@@ -274,7 +274,7 @@ TAMPERED: dict[str, tuple[str, Edit, str]] = {
         "KQ-3",
         put("f" * 64, "results", 0, "provenance", "baselines", "P0-2", "sha256"),
         f"agreement {KQ3}.provenance.baselines.P0-2: "
-        "found P0_FP32_run1, ffffffffffff, expected the",
+        "found P0_FP32_run2, ffffffffffff, expected the",
     ),
 }  # fmt: skip
 
@@ -306,8 +306,8 @@ def test_the_teacher_itself_cannot_be_lowered_alone(profile: Profile) -> None:
     ("name", "experiment", "seen"),
     [
         ("K_T3B05_run1_log.json", "K_T3B05_run1", False),
-        ("K_T3B05_run2_new_log.json", "K_T3B05_run2", True),
-        ("K_T3B05_run1_log.json", "K_T3B05_run2", True),
+        ("K_T3B05_run3_new_log.json", "K_T3B05_run3", True),
+        ("K_T3B05_run1_log.json", "K_T3B05_run3", True),
         ("K_T3B05_run9_log.json", "K_T3B05_run9", True),
     ],
 )
@@ -316,7 +316,7 @@ def test_only_earlier_runs_may_stay(
 ) -> None:
     write_result_file(profile.folder / name, sample.result_file(sample.result(experiment)))
     expected = (
-        f"twice {name}: task: found a second result of K-1, expected K_T3B05_run2_log.json alone"
+        f"twice {name}: task: found a second result of K-1, expected K_T3B05_run3_log.json alone"
     )
     assert complaints(profile) == ([expected] if seen else [])
 

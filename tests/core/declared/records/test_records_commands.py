@@ -74,8 +74,8 @@ def test_what_dvc_recorded_is_to_be_pulled_and_not_to_be_run(
     assert run("table") == 0
     with Path("artifacts/small/result_table.csv").open(newline="") as file:
         notes = {row["exp_id"]: row["notes"] for row in csv.DictReader(file)}
-    assert notes["P0_FP32_run1"] == "not here: `dvc pull` brings it"
-    assert notes["P0_TRAIN_run1"] == "not run"
+    assert notes["P0_FP32_run2"] == "not here: `dvc pull` brings it"
+    assert notes["P0_TRAIN_run2"] == "not run"
     capsys.readouterr()
     assert run("sheet") == 0
     lines = {line.split(" | ")[1]: line for line in capsys.readouterr().out.splitlines()[2:]}
