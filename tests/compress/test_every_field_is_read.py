@@ -28,6 +28,7 @@ from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.declared.specs.decides import prose_of
 from dust_core.declared.specs.models import KINDS, SpecModel
 from dust_core.declared.specs.models.ablation import AblateCalibration, CalibrationVariant
+from dust_core.declared.specs.models.training import Start
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint
@@ -86,6 +87,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
             run(task, profile="published", specs=Path("specs"))
         distill_by_other_terms()
         rank_by_gradients()
+        go_on_from_the_teacher()
         # No network this small halves its latency, and ABL-2 has sizes that no spec declares.
         for stage in ("P2", "P5"):
             with pytest.raises(typer.Exit):
@@ -154,6 +156,18 @@ def rank_by_gradients() -> None:
     recipe = task.profile.training.prune.model_copy(update={"side": 64})
     saliency = saliency_by(task, teacher, common, recipe)
     assert saliency["enc_blocks.0.mlp.fc1.weight"].max() > 0
+
+
+def go_on_from_the_teacher() -> None:
+    """Begin a teacher from stored weights, as the tiny profile does not."""
+    task = resolve(load_specs(Path("specs")), "P0-teacher", "tiny")
+    path = "artifacts/tiny/teacher_fp32.pth"
+    start = Start(checkpoint=path, sha256=sha256_file(Path(path)))
+    stages = task.profile.training.teacher
+    first = stages[0].model_copy(update={"start": start})
+    training = task.profile.training.model_copy(update={"teacher": (first, *stages[1:])})
+    profile = task.profile.model_copy(update={"training": training})
+    assert initial_network(replace(task, profile=profile)).config.patch_size == first.patch_size
 
 
 def noting(read: set[Field]) -> Any:

@@ -108,7 +108,7 @@ def test_a_baseline_measured_beside_the_candidate_goes_before_its_own_task() -> 
 
 
 def test_a_baseline_of_another_name_is_no_baseline() -> None:
-    reference = {"P0-2": BaselineRef(exp_id="P0_FP32_run2", sha256="4" * 64)}
+    reference = {"P0-2": BaselineRef(exp_id="P0_FP32_run1", sha256="4" * 64)}
     latency = sample.turns(100.0)
     file = sample.result_file(sample.result(baselines=reference, latency=latency))
     (verdict,) = judge_task(K1, by_task(file, TEACHER_FILE)).verdicts
