@@ -51,6 +51,9 @@ def test_a_carried_training_is_taken_without_its_pairs(task, capsys):
         ("stage1", "finished.pt"),
         ("stage2", "finished.pt"),
     ]
+    (WORK / "P0-teacher-stopped").mkdir()  # an unfinished training has nothing to carry
+    train("P0-teacher", profile="ci", specs=Path("specs"), to=Path("again"))
+    assert len(list(Path("again").rglob("*.pt"))) == 2
     shutil.rmtree(WORK)
     TEACHER.unlink()
     shutil.rmtree("data/training")
@@ -63,6 +66,12 @@ def test_only_a_task_that_trains_can_be_trained(task):
     with pytest.raises(DustError, match="has no training of its own") as caught:
         train("K-4", profile="ci", specs=Path("specs"))
     assert "distill" in caught.value.fix and "train-teacher" in caught.value.fix
+
+
+def test_a_gpu_that_is_not_there_is_one_message(task, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(DustError, match="finds no CUDA device"):
+        train("P0-teacher", profile="ci", specs=Path("specs"), device="cuda")
 
 
 def started(task, start):

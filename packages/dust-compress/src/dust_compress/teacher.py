@@ -1,6 +1,7 @@
 """The executor `train-teacher`: the profile's own teacher from scratch, or the published one."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -224,18 +225,24 @@ def _started(start: Start, config: Dust3rConfig) -> Dust3r:
         )
     network = load_checkpoint(path).network
     own, wanted = network.config.patch_size, config.patch_size
-    resized = (
-        shrink_patches(network, own // wanted)
-        if own > wanted
-        else enlarge_patches(network, wanted // own)
+    if network.config == replace(config, patch_size=own) and not max(own, wanted) % min(
+        own, wanted
+    ):
+        try:
+            if own > wanted:
+                return shrink_patches(network, own // wanted)
+            return enlarge_patches(network, wanted // own)
+        except ValueError as error:
+            raise DustError(
+                f"the weights that the training starts from have patches of {own}: {error}",
+                where=str(path),
+                fix=f"start from weights with patches of {wanted}",
+            ) from error
+    raise DustError(
+        "the weights that the training starts from have another shape than the profile's",
+        where=str(path),
+        fix="compare teacher.network of the profile with `dust inspect` of the file",
     )
-    if resized.config != config:
-        raise DustError(
-            "the weights that the training starts from have another shape than the profile's",
-            where=str(path),
-            fix="compare teacher.network of the profile with `dust inspect` of the file",
-        )
-    return resized
 
 
 def initialise(network: Dust3r) -> Dust3r:

@@ -8,7 +8,7 @@ from dust_compress.ablate.taken import Taken
 from dust_compress.distill.students import largest_rise
 from dust_compress.quantize.comparison import TEACHER
 from dust_compress.train import Outcome
-from dust_compress.train.outcome import trained
+from dust_compress.train.outcome import trained, trained_by
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import (
     Execution,
@@ -66,15 +66,14 @@ def measure_variants(
     scored = [_is_complete(evaluations[variant.exp_id].measured) for variant in candidates]
     results: list[Result] = []
     for variant in variants:
-        measured = _with_origin(
-            task, variant, evaluations[variant.exp_id].measured, taken, done.get(variant.exp_id)
-        )
+        outcome = done.get(variant.exp_id)
+        measured = _with_origin(task, variant, evaluations[variant.exp_id].measured, taken, outcome)
         if variant in candidates:
             quantities = {**measured.quantities, "missing_variants": scored.count(False)}
             measured = replace(measured, quantities=quantities)
         results.append(
             build_result(
-                execution,
+                trained_by(execution, (outcome,) if outcome else ()),
                 record_parameters(variant.name, base_experiment(task)),
                 measured,
                 artifacts={variant.file: sha256_file(ARTIFACTS / task.profile_name / variant.file)},

@@ -52,12 +52,24 @@ def train(
             fix=f"name a task that does one of: {', '.join(sorted(_TRAININGS))}",
         )
     if device is not None:
+        _require(device)
         train_on(device)
     path, _ = resolve_name(training)(resolved)
     typer.echo(f"{task}: wrote {path}")
     if to is not None:
         for copy in _carried(resolved, to):
             typer.echo(f"{task}: finished training in {copy}")
+
+
+def _require(device: str) -> None:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DustError(
+            "PyTorch finds no CUDA device",
+            where="--device cuda",
+            fix="train with --device cpu, or install PyTorch for CUDA on a machine with a GPU",
+        )
 
 
 def _carried(task: "ResolvedTask", to: Path) -> list[Path]:
@@ -67,9 +79,9 @@ def _carried(task: "ResolvedTask", to: Path) -> list[Path]:
     work = ARTIFACTS / task.profile_name / ".work"
     copies = []
     for folder in sorted(work.glob(f"{task.id}-*")):
-        *earlier, last = sorted(folder.glob(f"**/{FINISHED}"))
-        for path in (*earlier, last):
+        finished = sorted(folder.glob(f"**/{FINISHED}"))
+        for path in finished:
             copies.append(to / path.relative_to(work))
             # A later stage goes on from the weights of an earlier one, and replaces them.
-            carry_finished(path, copies[-1], weights=path == last)
+            carry_finished(path, copies[-1], weights=path == finished[-1])
     return copies

@@ -7,6 +7,7 @@ there, a finished training is taken as it is.
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,6 +18,7 @@ from dust_core.errors import DustError
 from dust_core.files import atomic_path
 
 FINISHED = "finished.pt"
+_ANEW = f"delete {FINISHED} to train anew"
 
 
 def is_finished(folder: Path) -> bool:
@@ -42,24 +44,15 @@ def load_finished(folder: Path, plan: TrainingPlan) -> Outcome | None:
     path = folder / FINISHED
     if not is_finished(folder):
         return None
-    fix = f"delete {path.name} to train anew"
-    try:
-        # weights_only executes no code from the file.
-        content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
-        outcome = Outcome(**content["outcome"], origin=Origin(**content["origin"]))
-        planned = content["plan"]
-    except Exception as error:  # torch.load raises many unrelated types
-        raise DustError(
-            f"not a finished training: {error}", where=str(path), fix=fix, exit_code=1
-        ) from error
-    current = plan.to_dict()
+    content, outcome = _read(path)
+    planned, current = content["plan"], plan.to_dict()
     changed = [key for key in current if planned.get(key) != current[key]]
     if changed:
         raise DustError(
             "a training under another plan was finished here: "
             + ", ".join(f"{key} was {planned.get(key)}, is {current[key]}" for key in changed),
             where=str(path),
-            fix=fix,
+            fix=_ANEW,
         )
     for name, value in outcome.weights.items():
         if value.dtype == torch.float16:
@@ -71,8 +64,11 @@ def carry_finished(path: Path, target: Path, *, weights: bool = True) -> None:
     """Copy a finished training to carry it away, with its weights in float16 or without them.
 
     Networks that are stored in float16 lose nothing that they would not lose then.
+
+    Raises:
+        DustError: the file is damaged.
     """
-    content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
+    content, _ = _read(path)
     content["outcome"]["weights"] = {
         name: value.half() if value.is_floating_point() else value
         for name, value in content["outcome"]["weights"].items()
@@ -80,3 +76,19 @@ def carry_finished(path: Path, target: Path, *, weights: bool = True) -> None:
     }
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Outcome]:
+    """The content of a finished training, and its outcome.
+
+    Raises:
+        DustError: the file is damaged.
+    """
+    try:
+        # weights_only executes no code from the file.
+        content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
+        return content, Outcome(**content["outcome"], origin=Origin(**content["origin"]))
+    except Exception as error:  # torch.load raises many unrelated types
+        raise DustError(
+            f"not a finished training: {error}", where=str(path), fix=_ANEW, exit_code=1
+        ) from error
