@@ -1,11 +1,17 @@
 """The DVC remote inside the repository: a clone fetches from it without any network."""
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from ruamel.yaml import YAML
+
 ROOT = Path(__file__).parents[2]
+TRACKED = sorted(ROOT.glob("data/**/*.dvc"))
 IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@t")
 
 
@@ -31,3 +37,22 @@ def test_a_clone_pulls_from_the_store_that_it_contains(tmp_path: Path) -> None:
     assert not (clone / "shard.tar").exists()
     call(clone, *dvc, "pull")
     assert (clone / "shard.tar").read_bytes() == b"pairs"
+
+
+def stored(digest: str) -> bytes:
+    """The store's bytes for `digest`; fails where they are missing or others."""
+    file = ROOT / "store" / "files" / "md5" / digest[:2] / digest[2:]
+    assert file.exists(), f"{file.relative_to(ROOT)} is not in the store: dvc push"
+    content = file.read_bytes()
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    assert found == digest.removesuffix(".dir"), file
+    return content
+
+
+@pytest.mark.parametrize("pointer", TRACKED, ids=lambda file: file.name)
+def test_the_store_holds_every_file_of_the_data_that_is_tracked(pointer: Path) -> None:
+    for out in YAML(typ="safe").load(pointer)["outs"]:
+        content = stored(out["md5"])
+        if out["md5"].endswith(".dir"):
+            for entry in json.loads(content):
+                stored(entry["md5"])
