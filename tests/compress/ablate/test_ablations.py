@@ -183,7 +183,7 @@ def test_a_loss_like_that_of_k1_trains_nothing_and_another_does(root: Path) -> N
     assert len(list((ARTIFACTS / ".work").glob("ABL-3-*/"))) == 1
 
 
-@pytest.mark.parametrize("changed", ["nothing", "teacher", "student", "result", "spec"])
+@pytest.mark.parametrize("changed", ["nothing", "teacher", "student", "result", "spec", "recipe"])
 def test_a_changed_base_is_not_taken(root: Path, changed: str) -> None:
     own = declared(root, "ABL-3")
     student = ARTIFACTS / "student_fp32_t3b05.pth"
@@ -199,6 +199,8 @@ def test_a_changed_base_is_not_taken(root: Path, changed: str) -> None:
         case "spec":
             base = replace(own.references["K-1"], digest="0" * 64)
             own = replace(own, references={"K-1": base})
+        case "recipe":
+            own = by_own_recipe(own)
     taken = executed_base(own)
     assert (taken is not None) == (changed == "nothing")
     assert taken is None or taken.sha256 == sha256_file(student)
@@ -214,6 +216,24 @@ def test_a_base_that_was_not_executed_is_computed(root: Path) -> None:
     students = [ARTIFACTS / f"ablation_loss_{name}.pth" for name in ("g00", "g01")]
     assert sha256_file(students[0]) != sha256_file(ARTIFACTS / "student_fp32_t3b05.pth")
     assert [verdict.status for verdict in file.verdicts] == ["pass", "pass"]
+
+
+def by_own_recipe(own: ResolvedTask) -> ResolvedTask:
+    """An ablation whose profile trains the variants at twice P1's learning rate."""
+    training = own.profile.training
+    recipe = training.distill.model_copy(update={"lr": 2 * training.distill.lr})
+    changed = training.model_copy(update={"ablate_loss": recipe})
+    return replace(own, profile=own.profile.model_copy(update={"training": changed}))
+
+
+def test_every_variant_is_trained_by_the_recipe_of_the_ablation() -> None:
+    own = declared(ROOT, "ABL-3")
+    changed = by_own_recipe(own)
+    recipes = [variant.task.profile.training.distill for variant in networks_of(changed)]
+    assert recipes == [changed.profile.training.ablate_loss] * 2
+    assert [variant.is_base for variant in networks_of(changed)] == [True, False]
+    recipes = [variant.task.profile.training.distill for variant in networks_of(own)]
+    assert recipes == [own.profile.training.distill] * 2
 
 
 def test_a_variant_whose_parameters_differ_is_never_the_base() -> None:

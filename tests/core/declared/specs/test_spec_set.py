@@ -109,6 +109,15 @@ def test_a_profile_has_its_own_digest_and_its_own_data() -> None:
     assert full.data.workload.manifest.startswith("data/full/")
 
 
+def test_a_recipe_for_an_ablation_is_no_change_to_what_other_tasks_measured() -> None:
+    specs = read_specs(edited("profiles/small", "batch: 16\n", "batch: 8\n"))
+    was, now = (
+        {name: resolve(each, name, "small").profile_digest for name in ("KQ-3", "K-1", "ABL-3")}
+        for each in (read_specs(FILES), specs)
+    )
+    assert [name for name in was if was[name] != now[name]] == ["ABL-3"]
+
+
 REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
     "few calibration images": (
         lambda: edited("v1/quant", "calibration_images: 512", "calibration_images: 256"),

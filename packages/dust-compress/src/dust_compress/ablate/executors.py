@@ -1,8 +1,9 @@
 """The executors of P5: `ablate-keep`, `ablate-calibration` and `ablate-loss`."""
 
 from dust_compress.ablate.measured import measure_variants
-from dust_compress.ablate.networks import quantize_variants, save_variants, train_variants
+from dust_compress.ablate.quantized import quantize_variants
 from dust_compress.ablate.taken import executed_base
+from dust_compress.ablate.trained import save_variants, train_variants
 from dust_compress.train.distributed import all_ranks
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.variants import networks_of

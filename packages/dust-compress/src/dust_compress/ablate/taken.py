@@ -9,6 +9,7 @@ from dust_core.declared.project import ARTIFACTS, result_path
 from dust_core.declared.records import Result, read_result_file
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.ablation import AblationTask
+from dust_core.declared.specs.variants import Variant, has_own_recipe
 from dust_core.files import atomic_path, sha256_file
 
 _log = logging.getLogger("dust")
@@ -65,11 +66,29 @@ def executed_base(task: ResolvedTask) -> Taken | None:
     """
     own = task.task
     assert isinstance(own, AblationTask)
-    base = _of_present(task, own.base)
+    base = (
+        "the profile has a recipe of its own for the variants"
+        if has_own_recipe(task)
+        else _of_present(task, own.base)
+    )
     if isinstance(base, str):
         _log.info("the network of %s is not taken: %s", own.base, base)
         return None
     return base
+
+
+def variant_path(task: ResolvedTask, variant: Variant) -> Path:
+    """Where a variant's network is."""
+    return ARTIFACTS / task.profile_name / variant.file
+
+
+def takes(task: ResolvedTask, variant: Variant, taken: Taken | None) -> bool:
+    """Whether the variant is the executed base; its file is then a copy, which this writes."""
+    if taken is None or not variant.is_base:
+        return False
+    _log.info("%s is %s", variant.exp_id, taken.note)
+    taken.copy_to(variant_path(task, variant))
+    return True
 
 
 def _of_present(task: ResolvedTask, base: str) -> Taken | str:

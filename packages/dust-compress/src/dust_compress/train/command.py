@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dust_core.declared.specs import ResolvedTask
 
 _TRAININGS = {
-    "ablate-loss": "dust_compress.ablate.networks:write_trained",
+    "ablate-loss": "dust_compress.ablate.trained:write_trained",
     "distill": "dust_compress.distill.students:write_student",
     "prune": "dust_compress.prune.executors:write_pruned",
     "train-teacher": "dust_compress.teacher:write_teacher",

@@ -60,6 +60,7 @@ TABLE: tuple[Protected, ...] = (
     Protected("Profile", "training.distill.shards", "any", _SEEN),
     Protected("Profile", "training.qat.shards", "any", _SEEN),
     Protected("Profile", "training.prune.shards", "any", _SEEN),
+    Protected("Profile", "training.ablate_loss.shards", "any", _SEEN),
     Protected("Profile", "data", "any", "some pictures are easier than others"),
     Protected("Profile", "device", "any", _ANOTHER_DEVICE),
     Protected("Profile", "threads", "any", _ANOTHER_DEVICE),
@@ -179,7 +180,7 @@ def _of_file(file: SpecFile) -> Iterator[ProtectedValue]:
 
 def _at(spec: Any, key: str) -> Any:
     for part in key.split("."):
-        spec = getattr(spec, part)
+        spec = None if spec is None else getattr(spec, part)
     return spec
 
 

@@ -131,12 +131,14 @@ def _taken_over(specs: "SpecSet", task: "Task") -> Iterator[str]:
         yield from specs.task(task.base).outputs
 
 
-def _reads(task: "Task") -> _Reads:
+def _reads(specs: "SpecSet", task: "Task", profile: str) -> _Reads:
     if task.does in _UNMEASURED:
         return _UNMEASURED[task.does]
     recipe = _RECIPES.get(task.does)
     if recipe is None:
         return _Reads()
+    if task.does == "ablate-loss" and specs.profile(profile).training.ablate_loss:
+        recipe = "ablate_loss"
     return _Reads(profile=(*_Reads.profile, "validation_pairs", f"training.{recipe}"))
 
 
@@ -149,7 +151,8 @@ def _data(specs: "SpecSet", task: "Task", profile: str) -> list[str]:
     """The folders of the sets of pairs that a task reads."""
     chosen = specs.profile(profile).data
     sets = specs.workload.data if chosen == "embedded" else chosen
-    manifests = (getattr(sets, split).manifest for split in _reads(task).splits)
+    splits = _reads(specs, task, profile).splits
+    manifests = (getattr(sets, split).manifest for split in splits)
     return list(dict.fromkeys(Path(manifest).parent.as_posix() for manifest in manifests))
 
 
@@ -159,6 +162,7 @@ def _parameters(specs: "SpecSet", task_id: str, profile: str) -> list[dict[str, 
     Tasks and lines are listed key by key, without their prose: a new title makes nothing stale.
     """
     task = specs.task(task_id)
+    reads = _reads(specs, task, profile)
     keys: dict[str, list[str]] = {}
     for name in (task_id, *task.refers_to()):
         common = [] if specs.common(name) is None else ["spec.common"]
@@ -168,8 +172,8 @@ def _parameters(specs: "SpecSet", task_id: str, profile: str) -> list[dict[str, 
     keys[_path("Gates")] = [
         key for name in task.gate for key in deciding_keys(specs.gate(name), f"spec.gates.{name}")
     ]
-    keys[_path("Workload")] = list(_reads(task).workload)
-    keys[f"{SPECS}/profiles/{profile}.yaml"] = [f"spec.{key}" for key in _reads(task).profile]
+    keys[_path("Workload")] = list(reads.workload)
+    keys[f"{SPECS}/profiles/{profile}.yaml"] = [f"spec.{key}" for key in reads.profile]
     return [{path: list(dict.fromkeys(names))} for path, names in keys.items()]
 
 

@@ -25,7 +25,7 @@ class ResolvedTask:
         profile_name: the profile's name.
         profile: size, data, device, runtime.
         digest: SHA-256 of what decides the experiment: task, common, references, lines, workload.
-        profile_digest: SHA-256 of the profile.
+        profile_digest: SHA-256 of the profile, without a recipe that only other tasks read.
         workload_digest: SHA-256 of the protocol and of the workload's data under this profile.
     """
 
@@ -87,6 +87,6 @@ def resolve(specs: SpecSet, task_id: str, profile: str) -> ResolvedTask:
                 "workload": workload,
             }
         ),
-        profile_digest=digest(chosen),
+        profile_digest=digest(chosen.read_by(task.does)),
         workload_digest=digest({"protocol": protocol, "data": data.workload}),
     )

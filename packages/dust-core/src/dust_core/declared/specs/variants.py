@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from dust_core.declared.specs.decides import decisive, digest
 from dust_core.declared.specs.models import Task
 from dust_core.declared.specs.models.ablation import AblationTask
+from dust_core.declared.specs.models.profile import ProfileSpec
 from dust_core.declared.specs.names import AblationName, ExperimentName, exp_id
 from dust_core.declared.specs.resolve import ResolvedTask
 from dust_core.errors import DustError
@@ -77,6 +78,17 @@ def base_experiment(task: ResolvedTask) -> ExperimentName:
     return name
 
 
+def has_own_recipe(task: ResolvedTask) -> bool:
+    """Whether the variants are trained otherwise than the base task's network was."""
+    return _profile(task).training.distill != task.profile.training.distill
+
+
+def _profile(task: ResolvedTask) -> ProfileSpec:
+    """The profile, with the recipe that the variants are trained by."""
+    training = task.profile.training.of_variants(task.task.does)
+    return task.profile.model_copy(update={"training": training})
+
+
 def _variant(task: ResolvedTask, name: AblationName, changed: Task, common: object) -> Variant:
     own = task.task
     assert isinstance(own, AblationTask)
@@ -87,6 +99,7 @@ def _variant(task: ResolvedTask, name: AblationName, changed: Task, common: obje
         task=replace(
             base,
             id=task.id,
+            profile=_profile(task),
             task=changed,
             common=common,
             digest=digest({"ablation": task.digest, "variant": parameters}),

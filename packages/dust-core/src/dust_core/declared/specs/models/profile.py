@@ -212,17 +212,31 @@ class ProfileSpec(SpecModel):
                 )
 
     def _check_distillation(self) -> None:
-        patch, network = self.training.distill.patch_size, self.teacher.network
-        if patch is None or patch == network.patch_size:
-            return
-        if network.patch_size % patch or network.head != "linear":
-            raise refuse(
-                "profile_distill_patches",
-                "patch_size {found} of distill in {field} does not lead to {whole} with this head",
-                field="training",
-                found=patch,
-                whole=network.patch_size,
-            )
+        network = self.teacher.network
+        for name in ("distill", "prune", "ablate_loss"):
+            recipe = getattr(self.training, name)
+            patch = recipe and recipe.patch_size
+            if patch is None or patch == network.patch_size:
+                continue
+            if network.patch_size % patch or network.head != "linear":
+                raise refuse(
+                    "profile_distill_patches",
+                    "patch_size {found} of {recipe} in {field} does not lead to {whole} with this "
+                    "head",
+                    field="training",
+                    recipe=name,
+                    found=patch,
+                    whole=network.patch_size,
+                )
+
+    def read_by(self, does: str) -> Self:
+        """The profile without the recipe that only ablations of the loss read, for other tasks:
+        what they measured stays valid whatever it says.
+        """
+        if does == "ablate-loss" or self.training.ablate_loss is None:
+            return self
+        training = self.training.model_copy(update={"ablate_loss": None})
+        return self.model_copy(update={"training": training})
 
     def open_values(self) -> Iterator[tuple[str, ...]]:
         """The places below `spec` where the user still has to supply a value."""

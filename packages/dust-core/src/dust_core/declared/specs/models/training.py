@@ -184,9 +184,23 @@ class PruneRecipe(DistillRecipe):
 class Training(SpecModel):
     """The recipe of each kind of training."""
 
+    LATER: ClassVar = frozenset({"ablate_loss"})
+
     teacher: Annotated[tuple[TeacherStage, ...], Field(min_length=1, max_length=8)] | None = Field(
         description="P0-teacher, stage by stage; null with a published checkpoint."
     )
-    distill: DistillRecipe = Field(description="P1 and ABL-3.")
+    distill: DistillRecipe = Field(description="P1, and ABL-3 without a recipe of its own.")
     qat: Recipe = Field(description="Q-2 and KQ-2.")
     prune: PruneRecipe = Field(description="Fine-tuning in P4.")
+    ablate_loss: DistillRecipe | None = Field(
+        default=None,
+        description="ABL-3, where P1's recipe is too long to repeat for an ablation: all variants "
+        "are trained by this one, the base too. Null trains them by `distill` and takes the base "
+        "from P1's result.",
+    )
+
+    def of_variants(self, does: str) -> "Training":
+        """The recipes of the variants of an ablation that does `does`."""
+        if does != "ablate-loss" or self.ablate_loss is None:
+            return self
+        return self.model_copy(update={"distill": self.ablate_loss})
