@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from rich.progress import track
 from torch import Tensor
 
 from dust_compress.train.validation import validate_pairs
@@ -73,7 +74,8 @@ def sensitivity(
     for axis in axes:
         layers[("dpt", None) if axis.kind == "convolutions" else axis.size].append(axis)
     rows = []
-    for (_, block), members in layers.items():
+    cuts = track(layers.items(), description="sensitivity", transient=True)
+    for (_, block), members in cuts:
         kept = choose_units(
             network.config, members, importance, rho, counts="width", multiple=multiple
         )
