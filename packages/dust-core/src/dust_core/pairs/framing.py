@@ -85,3 +85,8 @@ def place(width: int, height: int, side: int, mode: Mode) -> Placement:
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     corner = ((side - new_width) // 2, (side - new_height) // 2)
     return Placement(side, (0, 0, width, height), (*corner, new_width, new_height))
+
+
+def whole_to(size: tuple[int, int], new_size: tuple[int, int]) -> Placement:
+    """A whole picture of one width and height brought to another width and height."""
+    return Placement(max(new_size), (0, 0, *size), (0, 0, *new_size))

@@ -15,6 +15,8 @@ Floats = NDArray[np.floating[Any]]
 # The other view sees a point if the point is on that view's surface within these bounds.
 _RELATIVE_DEPTH = 0.03
 _ABSOLUTE_DEPTH_M = 0.02
+# Lenses and sensors are aligned to a few hundredths of the picture, and crops are seldom far off.
+_OFF_CENTRE = 0.2
 
 
 @dataclass(frozen=True)
@@ -122,4 +124,20 @@ def is_rigid(pose: Floats, tolerance: float = 1e-3) -> bool:
         and np.allclose(pose[3], [0, 0, 0, 1], atol=1e-6)
         and np.allclose(rotation @ rotation.T, np.eye(3), atol=tolerance)
         and np.linalg.det(rotation) > 0
+    )
+
+
+def off_centre(intrinsics: Floats, size: tuple[int, int]) -> str:
+    """Where the principal point is, in words, if it is far from the centre; empty if it is not.
+
+    Args:
+        intrinsics: (3, 3), pixels.
+        size: width and height of the picture.
+    """
+    shares = [(intrinsics[axis, 2] + 0.5) / size[axis] for axis in (0, 1)]
+    if max(abs(share - 0.5) for share in shares) <= _OFF_CENTRE:
+        return ""
+    return (
+        f"at {100 * shares[0]:.0f} % of the width and {100 * shares[1]:.0f} % of the height "
+        f"of pictures of {size[0]}x{size[1]}"
     )

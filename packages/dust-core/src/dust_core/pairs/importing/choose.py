@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,9 @@ class PosedDepth:
     depth: Floats
     intrinsics: Floats
     cam_to_world: Floats
+
+
+ViewT = TypeVar("ViewT", bound=PosedDepth)
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,11 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Chosen(Generic[ViewT]):
     """A pair of frames: their positions, what was loaded of them, the covisibility measured."""
 
     positions: tuple[int, int]
-    views: tuple[PosedDepth, PosedDepth]
+    views: tuple[ViewT, ViewT]
     covisibility: float
 
 
@@ -81,34 +85,39 @@ def covisibility(first: PosedDepth, second: PosedDepth) -> float:
 
 def select(
     count: int,
-    view: Callable[[int], PosedDepth],
+    view: Callable[[int], ViewT | None],
     selection: Selection,
     on_measured: Callable[[float], None] = lambda _: None,
-) -> Iterator[Chosen]:
+) -> Iterator[Chosen[ViewT]]:
     """Pairs of the frames 0 ... count - 1 within the bounds, by the position of their first frame.
 
     Args:
-        view: loads one frame; it is called once for each, and a window of them is held.
+        view: loads one frame, or gives None if it cannot be used; it is called once for each, and
+            a window of them is held.
         on_measured: gets every covisibility that was measured, taken or not.
     """
-    held: dict[int, PosedDepth] = {}
+    held: dict[int, ViewT | None] = {}
 
-    def at(position: int) -> PosedDepth:
+    def at(position: int) -> ViewT | None:
         if position not in held:
             held[position] = view(position)
         return held[position]
 
     for first in range(count):
         following = np.arange(first + 1, min(count, first + 1 + selection.window))
+        order = np.random.default_rng((selection.seed, first)).permutation(following)
         taken = 0
-        for second in map(
-            int, np.random.default_rng((selection.seed, first)).permutation(following)
-        ):
+        for second in map(int, order):
             if taken == selection.pairs_per_frame:
                 break
-            measured = covisibility(at(first), at(second))
+            first_view, second_view = at(first), at(second)
+            if first_view is None:
+                break
+            if second_view is None:
+                continue
+            measured = covisibility(first_view, second_view)
             on_measured(measured)
             if selection.lowest <= measured <= selection.highest:
                 taken += 1
-                yield Chosen((first, second), (at(first), at(second)), measured)
+                yield Chosen((first, second), (first_view, second_view), measured)
         held.pop(first, None)

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dust_core.errors import DustError
-from dust_core.pairs.framing import Mode, place
-from dust_core.pairs.importing.adapters import Frame, Layout, Recording
-from dust_core.pairs.importing.adapters.files import open_image, read_image
-from dust_core.pairs.importing.choose import Chosen, PosedDepth, Selection, select, view1_from_view2
+from dust_core.pairs.framing import Mode
+from dust_core.pairs.importing.adapters import Layout, Recording, Scene
+from dust_core.pairs.importing.adapters.base import LeftOut
+from dust_core.pairs.importing.choose import Chosen, Selection, select, view1_from_view2
+from dust_core.pairs.importing.tally import Tally
+from dust_core.pairs.importing.view import View, read_view
 from dust_core.pairs.shards.sample import Members, PairSample, encode
 
 
@@ -28,7 +27,8 @@ class Settings:
         scenes: patterns (`*`, `?`) of the scenes that are taken; empty takes all.
         picture: `jpg` or `png`.
         quality: of JPEGs.
-        depth_unit_m: the step of stored depth, metres.
+        depth_unit_m: the step of stored depth, metres; None takes what each view needs.
+        strict: the first fault of a frame or a scene stops the import; otherwise it is counted.
     """
 
     side: int = 512
@@ -40,28 +40,11 @@ class Settings:
     scenes: tuple[str, ...] = ()
     picture: str = "jpg"
     quality: int = 95
-    depth_unit_m: float = 0.001
+    depth_unit_m: float | None = None
+    strict: bool = False
 
 
-@dataclass
-class Tally:
-    """What has passed so far.
-
-    Attributes:
-        scenes: with at least one pair.
-        without: scenes none of whose frames make a pair.
-        frames, pairs: how many.
-        rejected: the covisibility measured nearest to the bounds among those outside.
-    """
-
-    scenes: set[str] = field(default_factory=set)
-    without: set[str] = field(default_factory=set)
-    frames: int = 0
-    pairs: int = 0
-    rejected: float | None = None
-
-
-Progress = Callable[[Recording, int, Tally], None]
+Progress = Callable[[str, Recording, int, Tally], None]
 
 
 def samples(
@@ -78,25 +61,28 @@ def samples(
     Args:
         tally: is kept up to date.
         skip: for so many pairs at the beginning an empty sample is given, as the writer has them.
-        on_frame: gets the recording, how many of its frames are done, and the tally.
+        on_frame: gets the scene, its recording, how many of its frames are done, and the tally.
 
     Raises:
-        DustError: a file is missing or unreadable, a pose is wrong, or nothing overlaps.
+        DustError: there is no scene, nothing of it can be used, nothing overlaps, or a strict
+            import met a fault.
     """
     any_scene = False
-    for recording in layout.recordings(source):
-        if settings.scenes and not _matches(recording.scene, settings.scenes):
+    for scene in layout.scenes(source):
+        if settings.scenes and not _matches(scene.name, settings.scenes):
             continue
         any_scene = True
-        tally.frames += len(recording.frames)
-        before = tally.pairs
-        for pair in _pairs(recording, settings, tally):
-            on_frame(recording, pair.positions[0], tally)
+        recording = _recording(scene, settings, tally)
+        before, used = tally.pairs, set[int]()
+        for pair in _pairs(scene.name, recording, settings, tally):
+            on_frame(scene.name, recording, pair.positions[0], tally)
             tally.pairs += 1
+            tally.used += len(set(pair.positions) - used)
+            used.update(pair.positions)
             made = tally.pairs > skip
-            yield _sample(recording, pair, settings) if made else {}
-        on_frame(recording, len(recording.frames), tally)
-        (tally.scenes if tally.pairs > before else tally.without).add(recording.scene)
+            yield _sample(scene.name, pair, settings) if made else {}
+        on_frame(scene.name, recording, len(recording.frames), tally)
+        (tally.scenes if tally.pairs > before else tally.without).add(scene.name)
     tally.without -= tally.scenes
     if not any_scene:
         raise DustError(
@@ -105,14 +91,39 @@ def samples(
             fix="check --scene",
         )
     if not tally.pairs:
-        raise _nothing_overlaps(source, settings.selection, tally)
+        raise tally.nothing_usable() or _nothing_overlaps(source, settings.selection, tally)
 
 
-def _pairs(recording: Recording, settings: Settings, tally: Tally) -> Iterator[Chosen]:
+def _recording(scene: Scene, settings: Settings, tally: Tally) -> Recording:
+    """The frames of a scene; none if the scene as a whole is left out."""
+    try:
+        recording = scene.read()
+    except DustError as error:
+        tally.leave_out(scene.name, LeftOut(scene.name, error, "scene"), settings.strict)
+        return Recording([])
+    for without in recording.left_out:
+        tally.leave_out(scene.name, without, settings.strict)
+    tally.found += len(recording.frames)
+    tally.found += sum(without.kind == "frame" for without in recording.left_out)
+    for remark in recording.remarks:
+        tally.remarks[f"{scene.name}: {remark}"] += 0
+    return recording
+
+
+def _pairs(
+    scene: str, recording: Recording, settings: Settings, tally: Tally
+) -> Iterator[Chosen[View]]:
     bounds = settings.selection
 
-    def load(position: int) -> PosedDepth:
-        return _view(recording.frames[position], settings)
+    def load(position: int) -> View | None:
+        frame = recording.frames[position]
+        try:
+            view = read_view(frame, settings.side, settings.mode, settings.depth_unit_m)
+        except DustError as error:
+            tally.leave_out(scene, LeftOut(frame.name, error), settings.strict)
+            return None
+        tally.take(view)
+        return view
 
     def note(measured: float) -> None:
         def outside(value: float) -> float:
@@ -126,32 +137,16 @@ def _pairs(recording: Recording, settings: Settings, tally: Tally) -> Iterator[C
     return select(len(recording.frames), load, bounds, note)
 
 
-def _view(frame: Frame, settings: Settings) -> PosedDepth:
-    depth = frame.read_depth()
-    with open_image(frame.image) as picture:
-        width, height = picture.size
-    if depth.shape != (height, width):
-        raise DustError(
-            f"the image is {width}x{height}, its depth {depth.shape[1]}x{depth.shape[0]}",
-            where=str(frame.image),
-            fix="give depth registered to the image, pixel by pixel",
-        )
-    placement = place(width, height, settings.side, settings.mode)
-    intrinsics = placement.intrinsics(frame.intrinsics)
-    return PosedDepth(placement.depth(depth), intrinsics, frame.cam_to_world)
-
-
-def _sample(recording: Recording, pair: Chosen, settings: Settings) -> Members:
-    frames = [recording.frames[position] for position in pair.positions]
+def _sample(scene: str, pair: Chosen[View], settings: Settings) -> Members:
     first, second = pair.views
     sample = PairSample(
-        images=(_image(frames[0], settings), _image(frames[1], settings)),
+        images=(first.image, second.image),
         depths=(first.depth, second.depth),
         intrinsics=(first.intrinsics, second.intrinsics),
         view1_from_view2=view1_from_view2(first, second),
         about={
-            "scene": recording.scene,
-            "images": [frame.name for frame in frames],
+            "scene": scene,
+            "images": [first.name, second.name],
             "split": settings.split,
             "covisibility": round(pair.covisibility, 4),
             "source": settings.source,
@@ -160,15 +155,10 @@ def _sample(recording: Recording, pair: Chosen, settings: Settings) -> Members:
     )
     return encode(
         sample,
-        depth_unit_m=settings.depth_unit_m,
+        depth_unit_m=(first.stored.unit_m, second.stored.unit_m),
         picture=settings.picture,
         quality=settings.quality,
     )
-
-
-def _image(frame: Frame, settings: Settings) -> NDArray[np.uint8]:
-    picture = read_image(frame.image)
-    return place(*picture.size, settings.side, settings.mode).image(picture)
 
 
 def _matches(scene: str, patterns: tuple[str, ...]) -> bool:
@@ -178,7 +168,7 @@ def _matches(scene: str, patterns: tuple[str, ...]) -> bool:
 def _nothing_overlaps(source: Path, bounds: Selection, tally: Tally) -> DustError:
     nearest = "none was measured" if tally.rejected is None else f"{100 * tally.rejected:.0f} %"
     return DustError(
-        f"no two of {tally.frames} frames overlap by {100 * bounds.lowest:.0f} to "
+        f"no two of {tally.found} frames overlap by {100 * bounds.lowest:.0f} to "
         f"{100 * bounds.highest:.0f} % within {bounds.window} frames of one another; "
         f"the nearest: {nearest}",
         where=str(source),

@@ -13,6 +13,7 @@ from PIL import Image
 
 from dust_core.errors import DustError
 from dust_core.pairs.geometry import Floats, is_rigid
+from dust_core.pairs.shards.depth import DEPTH_UNIT_M, stored
 
 Members = dict[str, bytes]
 
@@ -31,7 +32,8 @@ class PairSample:
         depths: two (H, W) float32, metres, each in its own camera; 0 is unknown.
         intrinsics: two (3, 3) float32, pixels.
         view1_from_view2: (4, 4) float32, takes points of camera 2 to camera 1, metres.
-        about: scene, names of the images, split, covisibility, source, licence.
+        about: scene, names of the images, split, covisibility, source, licence; decoded, the units
+            of depth as well.
     """
 
     images: tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -56,7 +58,7 @@ def picture_members(members: Members) -> tuple[str, str]:
 def encode(
     sample: PairSample,
     *,
-    depth_unit_m: float = 0.001,
+    depth_unit_m: float | tuple[float, float] = DEPTH_UNIT_M,
     picture: str = "jpg",
     quality: int = 95,
     png_effort: int = 3,
@@ -64,7 +66,8 @@ def encode(
     """The members of a sample, in the order of a shard.
 
     Args:
-        depth_unit_m: step of the stored depth; depth beyond 65,535 steps is stored as unknown.
+        depth_unit_m: step of the stored depth, or one for each view; depth beyond 65,535 steps is
+            stored as unknown.
         picture: `jpg` or `png`.
         quality: of JPEGs, 1 ... 95.
         png_effort: how long to look for smaller PNGs, 0 ... 9.
@@ -74,13 +77,13 @@ def encode(
         members[f"{index}.{picture}"] = _write_image(
             Image.fromarray(image), picture, quality, png_effort
         )
-    for name, depth in zip(DEPTHS, sample.depths, strict=True):
-        steps = np.rint(depth / depth_unit_m)
-        steps = np.where(steps <= np.iinfo(np.uint16).max, steps, 0).astype(np.uint16)
-        members[name] = _write_image(Image.fromarray(steps), "png", quality, png_effort)
+    units = depth_unit_m if isinstance(depth_unit_m, tuple) else (depth_unit_m, depth_unit_m)
+    for name, depth, unit in zip(DEPTHS, sample.depths, units, strict=True):
+        steps = Image.fromarray(stored(depth, unit).steps)
+        members[name] = _write_image(steps, "png", quality, png_effort)
     numbers = [*(k.ravel() for k in sample.intrinsics), sample.view1_from_view2.ravel()]
-    members[CAMERAS] = np.concatenate([*numbers, [depth_unit_m] * 2]).astype("<f4").tobytes()
-    about = {**sample.about, "depth_unit_m": depth_unit_m}
+    members[CAMERAS] = np.concatenate([*numbers, units]).astype("<f4").tobytes()
+    about = {**sample.about, "depth_unit_m": units[0] if len(set(units)) == 1 else list(units)}
     members[ABOUT] = json.dumps(about, sort_keys=True).encode()
     return members
 

@@ -1,6 +1,6 @@
 """Adapters: one small file for each way in which data sets lay out their files."""
 
-from dust_core.pairs.importing.adapters.base import Frame, Layout, Recording
+from dust_core.pairs.importing.adapters.base import Frame, Layout, Recording, Scene
 from dust_core.pairs.importing.adapters.colmap import Colmap
 from dust_core.pairs.importing.adapters.manifest import ManifestFile
 from dust_core.pairs.importing.adapters.middlebury import Middlebury
@@ -15,4 +15,4 @@ LAYOUTS: dict[str, type[Layout]] = {
     "middlebury": Middlebury,
 }
 
-__all__ = ["LAYOUTS", "Frame", "Layout", "Recording"]
+__all__ = ["LAYOUTS", "Frame", "Layout", "Recording", "Scene"]

@@ -1,11 +1,11 @@
-"""What an adapter gives: recordings of posed frames, nothing read before it is needed.
+"""What an adapter gives: scenes, each a recording of posed frames, read only when needed.
 
 A layout is a frozen dataclass. Its fields are its options on the command line, its name is in
-`dust_core.pairs.importing.adapters.LAYOUTS`, and its one method finds the recordings below a
-folder.
+`dust_core.pairs.importing.adapters.LAYOUTS`, and its one method finds the scenes below a folder.
+An adapter raises DustError for what it cannot read; `gather` turns that into frames left out.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from dust_core.errors import DustError
+from dust_core.natural import natural_key
 from dust_core.pairs.geometry import Floats, is_rigid
+from dust_core.pairs.importing.camera import Camera
 
 # Trackers write rotations that have drifted by some 1e-4; beyond this a matrix is something else.
 _DRIFT = 1e-2
@@ -28,15 +30,36 @@ class Frame:
         image: the file of its colours.
         read_depth: gives its depth (H, W) in metres, of the image's size, along the camera's z, 0
             where unknown; raises DustError where the file is missing or unreadable.
-        intrinsics: (3, 3), pixels of the image, no distortion, centres at whole numbers.
+        camera: its intrinsics, the size that they are for, and its distortion, as stated.
         cam_to_world: (4, 4), metres, x right, y down, z forward.
+        depth_scales: depth of another size than the image's shows the same view, so that it may be
+            scaled to the image; otherwise such depth is refused.
     """
 
     name: str
     image: Path
     read_depth: Callable[[], Floats]
-    intrinsics: Floats
+    camera: Camera
     cam_to_world: Floats
+    depth_scales: bool = False
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something of a recording that is not used.
+
+    Attributes:
+        name: of the frame, or of what else it is.
+        why: what is wrong with it, where, and what to do.
+        kind: in the singular, with a regular plural: only frames are counted as such.
+        fault: False for what recordings always have, such as a picture that was never located;
+            a strict import stops at a fault.
+    """
+
+    name: str
+    why: DustError
+    kind: str = "frame"
+    fault: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,34 +67,71 @@ class Recording:
     """Frames that share one world, in the order in which neighbours are likely to overlap.
 
     Attributes:
-        scene: the place, by which sets are kept apart; several recordings may show one.
         frames: light to hold, as neither colours nor depths are read.
+        left_out: everything that is not in `frames` and might be expected there.
+        remarks: what else the user should hear, such as a choice that was made.
     """
 
-    scene: str
     frames: Sequence[Frame]
+    left_out: Sequence[LeftOut] = ()
+    remarks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A recording that is not read yet.
+
+    Attributes:
+        name: the place, by which sets are kept apart; several recordings may show one.
+        read: lists its frames; raises DustError where the recording as a whole cannot be used.
+    """
+
+    name: str
+    read: Callable[[], Recording]
 
 
 class Layout(Protocol):
     """How a data set lays out its files."""
 
-    def recordings(self, source: Path) -> Iterator[Recording]:
-        """Find the recordings in `source`, one at a time.
+    def scenes(self, source: Path) -> Iterator[Scene]:
+        """Find the recordings in `source`, one at a time, in natural order.
 
         Raises:
-            DustError: a file is missing or says what no camera can be.
+            DustError: there is none, or the options do not fit one another.
         """
 
 
+Making = tuple[str, Callable[[], Frame]]
+
+
+def gather(
+    makings: Iterable[Making], left_out: Iterable[LeftOut] = (), remarks: Iterable[str] = ()
+) -> Recording:
+    """The recording of the frames that can be made; those that raise DustError are left out.
+
+    Args:
+        makings: the name of each frame and what makes it.
+        left_out, remarks: what was found before.
+    """
+    frames: list[Frame] = []
+    without = list(left_out)
+    for name, make in makings:
+        try:
+            frames.append(make())
+        except DustError as error:
+            without.append(LeftOut(name, error))
+    return Recording(frames, without, list(remarks))
+
+
 def folders_with(source: Path, pattern: str, what: str) -> Iterator[Path]:
-    """`source` and the folders below it that hold a file of this pattern, sorted.
+    """`source` and the folders below it that hold a file of this pattern, in natural order.
 
     Raises:
         DustError: there is none.
     """
     if not source.is_dir():
         raise DustError("there is no such folder", where=str(source), fix="check the path")
-    folders = sorted({path.parent for path in source.rglob(pattern)})
+    folders = sorted({path.parent for path in source.rglob(pattern)}, key=natural_key)
     if not folders:
         raise DustError(
             f"no folder in it holds {pattern}, which marks {what}",
@@ -87,7 +147,11 @@ def require_file(path: Path, what: str) -> Path:
     Raises:
         DustError: there is none.
     """
-    if not path.is_file():
+    try:
+        present = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        present = False
+    if not present:
         raise DustError(f"{what} is missing", where=str(path), fix="complete the data set")
     return path
 
@@ -127,6 +191,13 @@ def camera_matrix(numbers: Floats, where: str) -> Floats:
         fx, fy, cx, cy = numbers.ravel()
         numbers = np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1])
     k = np.asarray(numbers, np.float64).ravel()
+    if k.size == 9 and k[0] > 0 > k[4]:
+        raise DustError(
+            f"fy is negative ({k[4]:g}): y points up in this camera, as in ICL-NUIM and OpenGL",
+            where=where,
+            fix="give fy without its sign, and poses of a camera whose y points down: "
+            "S @ pose @ S with S = diag(1, -1, 1, 1)",
+        )
     if k.size != 9 or not np.isfinite(k).all() or min(k[0], k[4]) <= 0 or (*k[6:],) != (0, 0, 1):
         raise DustError(
             f"these are no intrinsics: {' '.join(f'{number:g}' for number in k)}",

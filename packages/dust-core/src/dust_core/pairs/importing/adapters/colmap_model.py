@@ -1,40 +1,32 @@
-"""The cameras and images of a COLMAP model, text or binary.
+"""The images of a COLMAP model, text or binary.
 
 Source: https://colmap.github.io/format.html
 """
 
-import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from dust_core.errors import DustError
 from dust_core.pairs.geometry import Floats
-from dust_core.pairs.importing.adapters.base import camera_matrix, require_file
+from dust_core.pairs.importing.adapters.base import LeftOut
+from dust_core.pairs.importing.adapters.colmap_files import (
+    damaged,
+    lines_of,
+    opened,
+    suffix_of,
+    unpack,
+    whole,
+)
 from dust_core.pairs.importing.adapters.files import parse_numbers
 
-# Name and number of parameters of the camera models, by their number in binary files.
-_MODELS = (
-    ("SIMPLE_PINHOLE", 3),
-    ("PINHOLE", 4),
-    ("SIMPLE_RADIAL", 4),
-    ("RADIAL", 5),
-    ("OPENCV", 8),
-    ("OPENCV_FISHEYE", 8),
-    ("FULL_OPENCV", 12),
-    ("FOV", 5),
-    ("SIMPLE_RADIAL_FISHEYE", 4),
-    ("RADIAL_FISHEYE", 5),
-    ("THIN_PRISM_FISHEYE", 12),
-)
-# Where the distortion begins among the parameters of those that without it are pinholes.
-_FOCALS = {"SIMPLE_PINHOLE": 1, "PINHOLE": 2, "SIMPLE_RADIAL": 1, "RADIAL": 1}
-_FOCALS |= {"OPENCV": 2, "FULL_OPENCV": 2}
 _BYTES_PER_POINT = 24
+_NUMBERS_PER_POINT = 3
+_WORDS = 10  # of an image: number, quaternion, translation, camera, name
+_LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True)
@@ -54,133 +46,88 @@ class ModelImage:
     translation: Floats
 
 
-def model_folder(workspace: Path) -> Path:
-    """The folder of the model in a workspace.
-
-    Raises:
-        DustError: none of the usual ones holds a model.
-    """
-    for folder in (workspace / "sparse", workspace / "sparse" / "0", workspace):
-        if any((folder / f"cameras{suffix}").is_file() for suffix in (".bin", ".txt")):
-            return folder
-    raise DustError(
-        "there is no COLMAP model: sparse/cameras.bin or .txt",
-        where=str(workspace),
-        fix="name the workspace that `colmap image_undistorter` wrote",
-    )
-
-
-def read_cameras(folder: Path) -> dict[int, Floats]:
-    """The (3, 3) intrinsics of every camera, for pixel centres at whole numbers.
-
-    Raises:
-        DustError: a file is damaged, or a camera has distortion.
-    """
-    path = folder / "cameras.bin"
-    stated = _binary_cameras(path) if path.is_file() else _text_cameras(folder / "cameras.txt")
-    return {number: _pinhole(model, numbers, where) for where, number, model, numbers in stated}
-
-
-def read_images(folder: Path) -> Iterator[ModelImage]:
-    """Every located image.
+def read_images(folder: Path) -> tuple[list[ModelImage], list[LeftOut]]:
+    """Every located image, and the lines that hold none.
 
     Raises:
         DustError: a file is missing or damaged.
     """
-    path = folder / "images.bin"
-    return _binary_images(path) if path.is_file() else _text_images(folder / "images.txt")
+    if suffix_of(folder) == ".bin":
+        return list(_binary(folder / "images.bin")), []
+    left_out: list[LeftOut] = []
+    return list(_text(folder / "images.txt", left_out)), left_out
 
 
-_Stated = Iterator[tuple[str, int, str, Floats]]
-
-
-def _text_cameras(path: Path) -> _Stated:
-    for where, line in _lines(path):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) < 5:
-            raise _damaged(where, f"no camera: {line}")
-        yield where, _whole(words[0], where), words[1], parse_numbers(" ".join(words[4:]), where)
-
-
-def _binary_cameras(path: Path) -> _Stated:
-    with _opened(path) as stream:
-        for _ in range(_unpack(stream, "<Q")[0]):
-            number, model, _, _ = _unpack(stream, "<iiQQ")
-            if not 0 <= model < len(_MODELS):
-                raise _damaged(str(path), f"the camera model {model} is unknown")
-            name, count = _MODELS[model]
-            yield str(path), number, name, np.array(_unpack(stream, f"<{count}d"))
-
-
-def _pinhole(model: str, numbers: Floats, where: str) -> Floats:
-    focals = _FOCALS.get(model)
-    if focals is None or numbers.size != dict(_MODELS)[model] or numbers[focals + 2 :].any():
-        raise DustError(
-            f"the camera {model} {' '.join(f'{n:g}' for n in numbers)} is no pinhole",
-            where=where,
-            fix="remove the distortion with `colmap image_undistorter`",
-        )
-    # COLMAP puts the centre of the first pixel at (1/2, 1/2).
-    centre = numbers[focals : focals + 2] - 0.5
-    return camera_matrix(np.array([numbers[0], numbers[focals - 1], *centre]), where)
-
-
-def _text_images(path: Path) -> Iterator[ModelImage]:
-    # Every image has two lines, and the second, of its points, may be empty.
-    lines = _lines(path)
-    for where, line in lines:
-        words = line.split(maxsplit=9)
-        if not words:
-            continue
-        if len(words) < 10:
-            raise _damaged(where, f"no image: {line}")
-        pose = parse_numbers(" ".join(words[1:8]), where)
-        yield ModelImage(words[9], _whole(words[8], where), pose[:4], pose[4:])
-        next(lines, None)
-
-
-def _binary_images(path: Path) -> Iterator[ModelImage]:
-    with _opened(path) as stream:
-        for _ in range(_unpack(stream, "<Q")[0]):
-            _, *pose, camera = _unpack(stream, "<i7di")
-            name = bytearray()
-            while (letter := _unpack(stream, "<c")[0]) != b"\0":
-                name += letter
-            stream.seek(_unpack(stream, "<Q")[0] * _BYTES_PER_POINT, 1)
-            yield ModelImage(name.decode(), camera, np.array(pose[:4]), np.array(pose[4:]))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def count_images(folder: Path) -> int:
+    """How many images a model holds; 0 if that cannot be read."""
     try:
-        with path.open("rb") as stream:
-            yield stream
-    except (OSError, struct.error, ValueError, OverflowError) as error:
-        raise _damaged(str(path), f"it is truncated or no COLMAP file: {error}") from error
+        return len(read_images(folder)[0])
+    except DustError:
+        return 0
 
 
-def _unpack(stream: BinaryIO, layout: str) -> tuple[Any, ...]:
-    return struct.unpack(layout, stream.read(struct.calcsize(layout)))
+def _text(path: Path, left_out: list[LeftOut]) -> Iterator[ModelImage]:
+    """An image takes two lines, and the second, of its points, may be empty or left out by editors.
+
+    Hence every line is told by what it holds: points are numbers, three at a time.
+    """
+    stated: list[int] = []
+    count, points_may_follow = 0, False
+    for where, line in lines_of(path, stated):
+        words = line.split(maxsplit=_WORDS - 1)
+        if not words or (points_may_follow and _are_points(line)):
+            points_may_follow = False
+        else:
+            count, points_may_follow = count + 1, True
+            try:
+                yield _image(words, where)
+            except DustError as error:
+                left_out.append(LeftOut(where.rpartition("/")[2], error, "line"))
+    if stated and stated[0] != count:
+        why = damaged(str(path), f"it states {stated[0]} images and holds {count}")
+        left_out.append(LeftOut(path.name, why, "file"))
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Place and text of every line that is no comment, empty ones too."""
+def _are_points(line: str) -> bool:
+    words = line.split()
+    if len(words) % _NUMBERS_PER_POINT:
+        return False
     try:
-        with require_file(path, "a part of the COLMAP model").open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, 1):
-                if not line.startswith("#"):
-                    yield f"{path}:{number}", line.strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(str(path), f"it cannot be read: {error}") from error
+        parse_numbers(line, "")
+    except DustError:
+        return False
+    return True
 
 
-def _whole(text: str, where: str) -> int:
-    if not text.isdigit():
-        raise _damaged(where, f"{text} is no number of a camera")
-    return int(text)
+def _image(words: list[str], where: str) -> ModelImage:
+    if len(words) < _WORDS:
+        raise damaged(where, f"neither an image nor its points: {' '.join(words)[:80]}")
+    whole(words[0], "number of an image", where)
+    pose = parse_numbers(" ".join(words[1:8]), where)
+    return ModelImage(words[9], whole(words[8], "number of a camera", where), pose[:4], pose[4:])
 
 
-def _damaged(where: str, what: str) -> DustError:
-    return DustError(what, where=where, fix="export the model again")
+def _binary(path: Path) -> Iterator[ModelImage]:
+    with opened(path) as stream:
+        for _ in range(unpack(stream, "<Q")[0]):
+            _, *pose, camera = unpack(stream, "<i7di")
+            name = _name(stream)
+            stream.seek(unpack(stream, "<Q")[0] * _BYTES_PER_POINT, 1)
+            yield ModelImage(name, camera, np.array(pose[:4]), np.array(pose[4:]))
+        _require_end(stream)
+
+
+def _name(stream: BinaryIO) -> str:
+    name = bytearray()
+    while (letter := unpack(stream, "<c")[0]) != b"\0":
+        name += letter
+        if len(name) > _LONGEST_NAME:
+            raise ValueError("the name of an image has no end")
+    return name.decode()
+
+
+def _require_end(stream: BinaryIO) -> None:
+    """A seek passes the end of a file without a word."""
+    position = stream.tell()
+    if stream.seek(0, 2) != position:
+        raise ValueError("it ends elsewhere than its last image")

@@ -1,5 +1,8 @@
 """Reading what data sets are made of: numbers, depths, pictures, each with one clear error."""
 
+import codecs
+import struct
+import zlib
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -13,27 +16,41 @@ from dust_core.pairs.geometry import Floats
 from dust_core.pairs.importing.adapters.base import require_file
 
 # All that Pillow and numpy raise at files that are damaged, cut short or something else.
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
     EOFError,
-    IndexError,
-    TokenError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
     BadZipFile,
+    TokenError,
     Image.DecompressionBombError,
+    struct.error,
+    zlib.error,
 )
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_FEWEST_BITS = 16  # of a whole number of depth: 8 bits hold 255 distances
+_LFS_POINTER = b"version https://git-lfs"
 
 
 def parse_numbers(text: str, where: str) -> Floats:
-    """The numbers (N,) of a text, parted by blanks, commas or semicolons.
+    """The numbers (N,) of a text, parted by blanks, tabs, commas or semicolons.
 
     Raises:
         DustError: something in it is no number.
     """
     words = text.replace(",", " ").replace(";", " ").split()
     try:
-        return np.array([float(word) for word in words])
+        return np.array([_number(word) for word in words], np.float64)
     except ValueError as error:
         raise DustError(f"not a number: {error}", where=where, fix="mend the file") from error
 
@@ -65,33 +82,50 @@ def read_lines(path: Path, what: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in lines if line.strip() and line.strip()[0] != "#"]
 
 
-def open_image(path: Path) -> Image.Image:
-    """A picture whose size is known and whose pixels are not yet read.
+def text_encoding(path: Path) -> str:
+    """The encoding of a text file, by its byte order mark: UTF-8 unless it says UTF-16.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(3)
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    return "utf-8"
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture as it is stored; its pixels are not read.
 
     Raises:
         DustError: it is missing or no picture.
     """
     try:
-        return Image.open(require_file(path, "the image"))
-    except _UNREADABLE as error:
+        with Image.open(require_file(path, "the image")) as picture:
+            return picture.size
+    except UNREADABLE as error:
         raise _no_picture(path, error) from error
 
 
 def read_image(path: Path) -> Image.Image:
-    """A picture as RGB.
+    """A picture as RGB, its rows and columns as they are stored.
 
     Raises:
         DustError: it is missing or cannot be decoded.
     """
-    with open_image(path) as picture:
-        try:
+    try:
+        with Image.open(require_file(path, "the image")) as picture:
             return picture.convert("RGB")
-        except _UNREADABLE as error:
-            raise _no_picture(path, error) from error
+    except UNREADABLE as error:
+        raise _no_picture(path, error) from error
 
 
 def read_map(path: Path, what: str) -> Floats:
-    """A map (H, W) as its file has it: .png or .tif, .npy or .npz (its first array), .pfm.
+    """A map (H, W) as its file has it: PNG or TIFF, .npy or .npz (its first array), PFM.
+
+    The kind of file is told by its first bytes; its name does not count.
 
     Returns:
         uint8, uint16, int32 or floating numbers, untouched.
@@ -101,12 +135,13 @@ def read_map(path: Path, what: str) -> Floats:
     """
     require_file(path, what)
     try:
-        values = np.asarray(_READERS.get(path.suffix.lower(), _read_picture)(path))
-    except _UNREADABLE as error:
+        values = np.asarray(_reader_of(path)(path))
+    except UNREADABLE as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DustError(
-            f"{what} cannot be read: {error}", where=str(path), fix="fetch the file again"
+            f"{what} cannot be read: {reason}", where=str(path), fix="fetch the file again"
         ) from error
-    if values.ndim != 2 or values.dtype.kind not in "uif":
+    if values.ndim != 2 or values.dtype.kind not in "uif" or not values.size:
         raise DustError(
             f"{what} has the shape {values.shape} of {values.dtype}",
             where=str(path),
@@ -128,7 +163,13 @@ def read_depth(path: Path, unit_m: float, unknown: int = 0) -> Floats:
     values = read_map(path, "the depth")
     if values.dtype.kind == "f":
         return known_depth(values, str(path))
-    return np.asarray(np.where(values == unknown, 0, values * unit_m), np.float32)
+    if 8 * values.dtype.itemsize < _FEWEST_BITS:
+        raise DustError(
+            f"the depth has {8 * values.dtype.itemsize} bits: 255 steps hold no depth",
+            where=str(path),
+            fix="give depth of 16 bits or floating numbers; 8 bits are a picture to look at",
+        )
+    return known_depth(np.where(values == unknown, 0, values * unit_m), str(path))
 
 
 def known_depth(depth: Floats, where: str) -> Floats:
@@ -151,17 +192,32 @@ def known_depth(depth: Floats, where: str) -> Floats:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_text(encoding=text_encoding(path))
+    except (OSError, UnicodeError) as error:
         raise DustError(
             f"cannot be read as text: {error}", where=str(path), fix="check the file"
         ) from error
 
 
-def _no_picture(path: Path, error: Exception) -> DustError:
+def _number(word: str) -> float:
+    if "_" in word:  # Python takes 1_0 for 10
+        raise ValueError(f"could not convert string to float: {word!r}")
+    return float(word)
+
+
+def _no_picture(path: Path, error: BaseException) -> DustError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return DustError(
-        f"the image cannot be read: {error}", where=str(path), fix="fetch the file again"
+        f"the image cannot be read: {reason}", where=str(path), fix="fetch the file again"
     )
+
+
+def _reader_of(path: Path) -> Any:
+    with path.open("rb") as stream:
+        start = stream.read(len(_LFS_POINTER))
+    if start == _LFS_POINTER:
+        raise ValueError("it is a Git LFS pointer, not the file: `git lfs pull`")
+    return next((read for mark, read in _READERS if start.startswith(mark)), _read_picture)
 
 
 def _read_picture(path: Path) -> Any:
@@ -193,4 +249,14 @@ def _read_pfm(path: Path) -> Any:
     return values.reshape(height, width)[::-1].astype(np.float32)
 
 
-_READERS = {".npy": _read_npy, ".npz": _read_npz, ".pfm": _read_pfm}
+def _read_exr(path: Path) -> Any:
+    raise ValueError("it is OpenEXR, which is not read: save it as .npy or .pfm")
+
+
+_READERS = (
+    (b"\x93NUMPY", _read_npy),
+    (b"PK", _read_npz),
+    (b"Pf", _read_pfm),
+    (b"PF", _read_pfm),
+    (b"\x76\x2f\x31\x01", _read_exr),
+)

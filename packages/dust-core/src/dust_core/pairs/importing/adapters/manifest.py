@@ -1,15 +1,18 @@
 """A generic manifest: a CSV or JSON file with one row a frame, for data that has no layout here.
 
 Columns: `scene`, `image`, `depth`, `K`, `cam_to_world`; optional `mask` (depth counts where it is
-not 0) and `name` (else the image's path). Paths are relative to the manifest. `K` has 4 numbers (fx
-fy cx cy) or 9, `cam_to_world` 16 row by row; each is a list, a text of numbers, or the path of a
-text file. The rows of a scene stand together, in the order in which neighbours overlap.
+not 0), `name` (else the image's path), `width` and `height` (of the pictures that K is for) and
+`distortion` (k1 k2 p1 p2 k3 ... of OpenCV). Paths are relative to the manifest. `K` has 4 numbers
+(fx fy cx cy) or 9, `cam_to_world` 16 row by row; each is a list, a text of numbers, or the path
+of a text file. The rows of a scene stand together, in the order in which neighbours overlap. A CSV
+is parted by commas, semicolons or tabs.
 """
 
 import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,9 @@ from dust_core.pairs.geometry import Floats
 from dust_core.pairs.importing.adapters.base import (
     Frame,
     Recording,
+    Scene,
     camera_matrix,
+    gather,
     require_file,
     rigid,
 )
@@ -30,10 +35,15 @@ from dust_core.pairs.importing.adapters.files import (
     read_depth,
     read_map,
     read_numbers,
+    text_encoding,
 )
+from dust_core.pairs.importing.camera import Camera
+from dust_core.pairs.importing.lens import lens_or_none
 
 _NEEDED = ("scene", "image", "depth", "K", "cam_to_world")
-_COLUMNS = {*_NEEDED, "mask", "name"}
+_COLUMNS = {*_NEEDED, "mask", "name", "width", "height", "distortion"}
+_LONGEST_PATH = 1000
+_COUNTS_OF_DISTORTION = (4, 5, 8)
 
 Row = tuple[str, dict[str, Any]]
 
@@ -48,7 +58,7 @@ class ManifestFile:
 
     depth_step: float = 0.001
 
-    def recordings(self, source: Path) -> Iterator[Recording]:
+    def scenes(self, source: Path) -> Iterator[Scene]:
         """A recording for each scene. A CSV is read as it goes, a JSON at once."""
         require_file(source, "the manifest")
         done: set[str] = set()
@@ -61,19 +71,22 @@ class ManifestFile:
                     fix="sort the rows: those of a scene stand together",
                 )
             done.add(scene)
-            yield Recording(scene, [self._frame(source.parent, *row) for row in listed])
+            yield Scene(scene, partial(self._read, source.parent, listed))
+
+    def _read(self, folder: Path, rows: list[Row]) -> Recording:
+        return gather((_name(row), partial(self._frame, folder, *row)) for row in rows)
 
     def _frame(self, folder: Path, where: str, row: dict[str, Any]) -> Frame:
+        _require_columns(where, row)
         image = require_file(folder / str(row["image"]), "the image")
         depth = require_file(folder / str(row["depth"]), "the depth")
         mask = require_file(folder / str(row["mask"]), "the mask") if row.get("mask") else None
         pose = _numbers(row["cam_to_world"], folder, f"{where}: cam_to_world", (16,))
-        intrinsics = _numbers(row["K"], folder, f"{where}: K", (4, 9))
         return Frame(
-            name=str(row.get("name") or row["image"]),
+            name=_name((where, row)),
             image=image,
-            read_depth=lambda: self._read_depth(depth, mask),
-            intrinsics=camera_matrix(intrinsics, f"{where}: K"),
+            read_depth=partial(self._read_depth, depth, mask),
+            camera=_camera(row, folder, where),
             cam_to_world=rigid(pose.reshape(4, 4), f"{where}: cam_to_world"),
         )
 
@@ -91,49 +104,100 @@ class ManifestFile:
         return np.where(kept != 0, depth, np.float32(0))
 
 
+def _name(row: Row) -> str:
+    return str(row[1].get("name") or row[1].get("image") or row[0])
+
+
+def _camera(row: dict[str, Any], folder: Path, where: str) -> Camera:
+    intrinsics = _numbers(row["K"], folder, f"{where}: K", (4, 9))
+    size, lens = None, None
+    if row.get("width") or row.get("height"):
+        stated = [
+            _numbers(row.get(side) or "", folder, f"{where}: {side}", (1,))
+            for side in ("width", "height")
+        ]
+        if not all(number[0].is_integer() and 0 < number[0] < 2**16 for number in stated):
+            raise DustError(
+                f"no size of a picture: {stated[0][0]:g} x {stated[1][0]:g}",
+                where=where,
+                fix="give width and height in whole pixels",
+            )
+        size = (int(stated[0][0]), int(stated[1][0]))
+    if row.get("distortion"):
+        where_lens = f"{where}: distortion"
+        coefficients = _numbers(row["distortion"], folder, where_lens, _COUNTS_OF_DISTORTION)
+        lens = lens_or_none("radial", coefficients, where_lens)
+    return Camera(camera_matrix(intrinsics, f"{where}: K"), size, lens)
+
+
 def _rows(source: Path) -> Iterator[Row]:
     """The place of each row, and what it says."""
     try:
         if source.suffix.lower() == ".json":
-            rows = json.loads(source.read_text(encoding="utf-8"))
+            rows = json.loads(source.read_text(encoding=text_encoding(source)))
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise ValueError("a list of objects is expected")
             for index, row in enumerate(rows):
                 yield _checked(f"{source}: entry {index}", row)
         else:
-            with source.open(encoding="utf-8", newline="") as stream:
-                reader = csv.DictReader(stream, strict=True)
+            with source.open(encoding=text_encoding(source), newline="") as stream:
+                separator = _separator(stream.readline())
+                stream.seek(0)
+                reader = csv.DictReader(stream, strict=True, delimiter=separator)
                 for row in reader:
                     yield _checked(f"{source}:{reader.line_num}", row)
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise DustError(
             f"no manifest: {error}", where=str(source), fix="write a CSV or a JSON"
         ) from error
 
 
-def _checked(where: str, row: dict[str, Any]) -> Row:
-    missing = [name for name in _NEEDED if row.get(name) in (None, "")]
-    unknown = [str(name) for name in row if name not in _COLUMNS]
+def _separator(heading: str) -> str:
+    """What parts the columns: the sign that makes most known columns of the heading."""
+
+    def known(sign: str) -> int:
+        return len(_COLUMNS & {word.strip(' "\r\n') for word in heading.split(sign)})
+
+    return max(",;\t", key=known)
+
+
+def _checked(where: str, row: dict[Any, Any]) -> Row:
+    """A row without blanks around its columns, which must be known; the scene must be there.
+
+    What else it lacks concerns its frame alone.
+    """
+    named = {name.strip() if isinstance(name, str) else name: row[name] for name in row}
+    unknown = [str(name) for name in named if name not in _COLUMNS]
+    missing = [name for name in _NEEDED if name not in named]
+    if named.get("scene") in (None, "") and "scene" not in missing:
+        missing.append("scene")
+    _require_none(missing, unknown, where)
+    return where, named
+
+
+def _require_columns(where: str, row: dict[str, Any]) -> None:
+    _require_none([name for name in _NEEDED if row.get(name) in (None, "")], [], where)
+
+
+def _require_none(missing: list[str], unknown: list[str], where: str) -> None:
     if missing or unknown:
         faults = [f"it lacks {name}" for name in missing]
         faults += [f"it has the unknown column {name}" for name in unknown]
         raise DustError(
             "; ".join(faults), where=where, fix=f"the columns are {', '.join(sorted(_COLUMNS))}"
         )
-    return where, row
 
 
 def _numbers(value: Any, folder: Path, where: str, counts: tuple[int, ...]) -> Floats:
     """Numbers from a list, nested or not, from a text, or from the file that a text names."""
     if isinstance(value, str):
-        path = folder / value.strip()
-        if len(value) < 1000 and path.is_file():
-            return read_numbers(path, counts, where.rpartition(" ")[2])
+        if _LONGEST_PATH > len(value.strip()) > 0 and _is_file(folder / value.strip()):
+            return read_numbers(folder / value.strip(), counts, where.rpartition(" ")[2])
         numbers = parse_numbers(value, where)
     else:
         try:
             numbers = np.asarray(value, np.float64).ravel()
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DustError(f"no numbers: {error}", where=where, fix="write a list") from error
     if numbers.size not in counts:
         expected = " or ".join(map(str, counts))
@@ -141,3 +205,10 @@ def _numbers(value: Any, folder: Path, where: str, counts: tuple[int, ...]) -> F
             f"{numbers.size} numbers, expected {expected}", where=where, fix="mend the row"
         )
     return numbers
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # numbers that no name can be
+        return False

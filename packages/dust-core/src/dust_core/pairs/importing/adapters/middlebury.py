@@ -6,6 +6,7 @@ baseline * f / (d + doffs). Source: https://vision.middlebury.edu/stereo/data/sc
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ from dust_core.pairs.geometry import Floats
 from dust_core.pairs.importing.adapters.base import (
     Frame,
     Recording,
+    Scene,
     camera_matrix,
     folders_with,
+    gather,
     require_file,
 )
 from dust_core.pairs.importing.adapters.files import (
@@ -26,6 +29,7 @@ from dust_core.pairs.importing.adapters.files import (
     read_map,
 )
 from dust_core.pairs.importing.adapters.reproject import reproject
+from dust_core.pairs.importing.camera import Camera
 
 _CALIBRATION = "calib.txt"
 _FORMATS = (".pfm", ".npy", ".npz")
@@ -34,9 +38,9 @@ _METRES_PER_MILLIMETRE = 0.001
 
 @dataclass(frozen=True)
 class _Calibration:
-    """Intrinsics (3, 3) of both images, and what turns disparity into depth."""
+    """Both cameras, and what turns disparity into depth."""
 
-    cameras: tuple[Floats, Floats]
+    cameras: tuple[Camera, Camera]
     baseline_m: float
     offset_px: float
 
@@ -45,13 +49,13 @@ class _Calibration:
 class Middlebury:
     """The layout of Middlebury stereo: a folder is a scene of two frames."""
 
-    def recordings(self, source: Path) -> Iterator[Recording]:
+    def scenes(self, source: Path) -> Iterator[Scene]:
         """A recording of two frames for each folder with a calibration."""
         for folder in folders_with(source, _CALIBRATION, "a stereo pair of Middlebury"):
-            yield Recording(folder.resolve().name, _frames(folder))
+            yield Scene(folder.resolve().name, partial(_read, folder))
 
 
-def _frames(folder: Path) -> list[Frame]:
+def _read(folder: Path) -> Recording:
     calibration = _read_calibration(folder / _CALIBRATION)
     left, right = _disparity(folder, 0), _disparity(folder, 1)
     if left is None:
@@ -71,13 +75,19 @@ def _frames(folder: Path) -> list[Frame]:
             return _read_depth(right, calibration)
         depth = read_left()
         pose = np.linalg.inv(world_from_right)
-        return reproject(depth, *calibration.cameras, pose, depth.shape)
+        cameras = [camera.intrinsics for camera in calibration.cameras]
+        return reproject(depth, cameras[0], cameras[1], pose, depth.shape)
 
     def frame(index: int, read_depth: Callable[[], Floats], pose: Floats) -> Frame:
         image = require_file(folder / f"im{index}.png", "the image")
         return Frame(f"im{index}", image, read_depth, calibration.cameras[index], pose)
 
-    return [frame(0, read_left, np.eye(4)), frame(1, read_right, world_from_right)]
+    return gather(
+        [
+            ("im0", partial(frame, 0, read_left, np.eye(4))),
+            ("im1", partial(frame, 1, read_right, world_from_right)),
+        ]
+    )
 
 
 def _disparity(folder: Path, index: int) -> Path | None:
@@ -87,7 +97,15 @@ def _disparity(folder: Path, index: int) -> Path | None:
 
 def _read_depth(path: Path, calibration: _Calibration) -> Floats:
     disparity = read_map(path, "the disparity").astype(np.float64)
-    focal = calibration.cameras[0][0, 0]
+    size, present = calibration.cameras[0].size, disparity.shape[::-1]
+    if size is not None and present != size:
+        raise DustError(
+            f"the disparity is {present[0]}x{present[1]}, its calibration is for "
+            f"{size[0]}x{size[1]}: its values are in pixels of an unknown size",
+            where=str(path),
+            fix="give the disparity and the calibration of one size",
+        )
+    focal = calibration.cameras[0].intrinsics[0, 0]
     with np.errstate(divide="ignore"):
         depth = calibration.baseline_m * focal / (disparity + calibration.offset_px)
     return known_depth(np.where(disparity == 0, 0, depth), str(path))
@@ -107,7 +125,16 @@ def _read_calibration(path: Path) -> _Calibration:
             )
         return row
 
-    cameras = [camera_matrix(numbers(key, 9), f"{path}: {key}") for key in ("cam0", "cam1")]
+    size = None
+    if "width" in values or "height" in values:
+        size = (int(numbers("width", 1)[0]), int(numbers("height", 1)[0]))
+        if min(size) < 1:
+            raise DustError(
+                f"no size of a picture: {size[0]}x{size[1]}", where=str(path), fix="mend the file"
+            )
+    cameras = [
+        Camera(camera_matrix(numbers(key, 9), f"{path}: {key}"), size) for key in ("cam0", "cam1")
+    ]
     return _Calibration(
         cameras=(cameras[0], cameras[1]),
         baseline_m=float(numbers("baseline", 1)[0]) * _METRES_PER_MILLIMETRE,

@@ -1,0 +1,141 @@
+"""One call of `dust data import`: shards, a bar, going on after an interruption, a report."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dust_core.errors import DustError
+from dust_core.files import atomic_write_text
+from dust_core.pairs.importing.adapters import LAYOUTS, Layout, Recording
+from dust_core.pairs.importing.importer import Settings, samples
+from dust_core.pairs.importing.tally import Tally
+from dust_core.pairs.shards.sample import Members
+from dust_core.pairs.shards.tars import Manifest, unfinished_pairs, write_shards
+
+_REQUEST = "import.json"
+_REPORT = "report.json"
+
+
+def say(manifest: Manifest, tally: Tally, folder: Path) -> None:
+    """Print what an import made, and what it left out."""
+    for line in tally.lines():
+        typer.echo(line, err=True)
+    typer.echo(
+        f"{folder}: {manifest.pairs} pairs (frames: {tally.used} of {tally.found}, scenes: "
+        f"{len(manifest.scenes)}, shards: {len(manifest.shards)})\n"
+        f"prove them with: dust data check {folder}"
+    )
+
+
+def run(
+    layout: Layout,
+    source: Path,
+    folder: Path,
+    settings: Settings,
+    given: dict[str, Any],
+    pairs_per_shard: int,
+) -> tuple[Manifest, Tally]:
+    """Write the shards with a bar for the recording in hand: how many follow is not known.
+
+    Raises:
+        DustError: as `samples` and `write_shards`, or the folder holds shards of something else.
+    """
+    request = _request(settings, given, pairs_per_shard)
+    skip = _finished(folder, request, pairs_per_shard)
+    tally = Tally()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    counted = TextColumn("{task.fields[pairs]} pairs")
+    console = Console(stderr=True)
+    with Progress(
+        *columns,
+        counted,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("frames", total=None, pairs=0)
+
+        def show(scene: str, recording: Recording, frames: int, tally: Tally) -> None:
+            total = len(recording.frames)
+            label = f"{scene}, frames"
+            bar.update(task, description=label, completed=frames, total=total, pairs=tally.pairs)
+
+        manifest = write_shards(
+            _noted(
+                samples(layout, source, settings, tally, skip=skip, on_frame=show), folder, request
+            ),
+            folder,
+            split=settings.split,
+            licence=settings.licence,
+            pairs_per_shard=pairs_per_shard,
+        )
+    atomic_write_text(folder / _REPORT, tally.as_json())
+    return manifest, tally
+
+
+def layout_of(name: str, given: dict[str, Any]) -> Layout:
+    """The layout of this name, with its options.
+
+    Raises:
+        DustError: there is no such layout, or it takes no such option.
+    """
+    if name not in LAYOUTS:
+        raise DustError(f"the layout {name} is not known", fix=f"one of {', '.join(LAYOUTS)}")
+    kind = LAYOUTS[name]
+    known: set[str] = {option.name for option in fields(kind)} if is_dataclass(kind) else set()
+    for option in given:
+        if option not in known:
+            flag = f"--{option.replace('_', '-')}"
+            raise DustError(f"the layout {name} takes no {flag}", fix=f"leave out {flag}")
+    return kind(**given)
+
+
+def _request(settings: Settings, given: dict[str, Any], pairs_per_shard: int) -> dict[str, Any]:
+    """All that decides what the shards hold, as plain data."""
+    options = {name: getattr(value, "tolist", lambda v=value: v)() for name, value in given.items()}
+    deciding = asdict(settings)
+    del deciding["strict"]  # it decides whether shards are made, not what they hold
+    return {
+        **deciding,
+        "scenes": list(settings.scenes),
+        "options": options,
+        "pairs_per_shard": pairs_per_shard,
+    }
+
+
+def _noted(stream: Iterator[Members], folder: Path, request: dict[str, Any]) -> Iterator[Members]:
+    """The same samples; before the first, what was asked for is written beside the shards."""
+    for position, members in enumerate(stream):
+        if position == 0:
+            atomic_write_text(folder / _REQUEST, json.dumps(request, indent=1) + "\n")
+        yield members
+
+
+def _finished(folder: Path, request: dict[str, Any], pairs_per_shard: int) -> int:
+    """How many pairs an interrupted call for the same has finished.
+
+    Raises:
+        DustError: the folder holds shards of something else.
+    """
+    finished = unfinished_pairs(folder, pairs_per_shard)
+    if not finished and not any(folder.glob("pairs-*.tar")):
+        return 0
+    try:
+        before = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    differing = sorted(key for key in request if before.get(key) != request[key])
+    if differing:
+        raise DustError(
+            f"it holds shards made with other options (differing: {', '.join(differing)})",
+            where=str(folder),
+            fix="repeat the options to go on, or name an empty folder",
+        )
+    return finished
