@@ -125,7 +125,7 @@ def random_pairs(count: int = 64, side: int = 256) -> DecodedPairs:
         rng.integers(500, 9000, (count, 2, side, side), np.uint16),
         np.tile(k, (count, 2, 1, 1)),
         np.tile(pose, (count, 1, 1)),
-        unit=0.001,
+        units=np.full((count, 2), 0.001, np.float32),
     )
 
 

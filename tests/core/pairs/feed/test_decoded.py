@@ -56,7 +56,7 @@ def decoded(shards: Path, tmp_path: Path) -> Path:
     pairs = decoded_shards(shards)
     manifest = DecodedManifest(
         split="training", licence="made", pairs=PAIRS, scenes=tuple(sorted(scenes_of(shards))),
-        side=SIDE, depth_unit_m=pairs.unit, made_of={"poses.npz": "0" * 64},
+        side=SIDE, depth_unit_m=float(pairs.units[0, 0]), made_of={"poses.npz": "0" * 64},
     )  # fmt: skip
     target = create_decoded(tmp_path, manifest)
     for name in ("images", "depth", "intrinsics", "poses"):

@@ -37,7 +37,10 @@ def info(folder: Folder) -> None:
 
 @app.command()
 def check(folder: Folder) -> None:
-    """Check every shard: bytes, sizes, depth, cameras, geometry; exit 1 on a fault."""
+    """Check every shard: bytes, sizes, depth, cameras, geometry; exit 1 on a fault.
+
+    A warning is no fault: a camera may be as unlikely as it says.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -47,6 +50,8 @@ def check(folder: Folder) -> None:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("pairs", total=read_manifest(folder).pairs)
         report = check_set(folder, on_pair=lambda: progress.advance(bar))
+    for warning in report.warnings:
+        typer.echo(f"warning: {warning}")
     for fault in report.faults:
         typer.echo(f"fault: {fault}")
     typer.echo(

@@ -50,17 +50,17 @@ class DecodedPairs:
 
     Attributes:
         images: (N, 2, S, S, 3) uint8, RGB.
-        depth: (N, 2, S, S) uint16, steps of `unit`; 0 is unknown.
+        depth: (N, 2, S, S) uint16, steps of `units`; 0 is unknown.
         intrinsics: (N, 2, 3, 3) float32, pixels.
         poses: (N, 4, 4) float32, takes points of camera 2 to camera 1, metres.
-        unit: metres.
+        units: (N, 2) float32, the step of each view, metres.
     """
 
     images: NDArray[np.uint8]
     depth: NDArray[np.uint16]
     intrinsics: NDArray[np.float32]
     poses: NDArray[np.float32]
-    unit: float
+    units: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -147,7 +147,8 @@ def _mapped(folder: Path, manifest: DecodedManifest, mode: Literal["r", "r+"]) -
                 folder / name, f"is {array.shape} of {array.dtype}, the manifest says {shape}"
             )
         arrays[name.removesuffix(".npy")] = array
-    return DecodedPairs(**arrays, unit=manifest.depth_unit_m)
+    units = np.full((manifest.pairs, 2), manifest.depth_unit_m, np.float32)
+    return DecodedPairs(**arrays, units=units)
 
 
 def _broken(path: Path, what: str) -> DustError:

@@ -58,15 +58,27 @@ def set_samples(folder: Path, pairs: int | None = None) -> Iterator[Sample]:
     """The first `pairs` pairs of any set of shards, or all, their bytes checked.
 
     Raises:
-        DustError: the set is absent or damaged.
+        DustError: the set is absent or damaged, or a pair has no known depth.
     """
     for number, pair in enumerate(islice(read_samples(folder, verify=True), pairs)):
         yield _sample(pair, number)
 
 
 def _sample(pair: PairSample, number: int) -> Sample:
-    """A pair of shards as a sample, named by its number, scene and images."""
-    return Sample(f"pair {number}, {_title(pair)}", _images(pair), _truth(pair))
+    """A pair of shards as a sample, named by its number, scene and images.
+
+    Raises:
+        DustError: a view has no known depth, so there is nothing to compare with.
+    """
+    name = f"pair {number}, {_title(pair)}"
+    for view, depth in enumerate(pair.depths, 1):
+        if not (depth > 0).any():
+            raise DustError(
+                f"{name}: view {view} has no known depth",
+                fix="look at the pair with `dust data show`, and import the set again",
+                exit_code=1,
+            )
+    return Sample(name, _images(pair), _truth(pair))
 
 
 def _title(pair: PairSample) -> str:

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dust_core.errors import DustError
 from dust_core.pairs.decoded import DecodedPairs
 from dust_core.pairs.feed.adjust import adjusted_depth, adjusted_images
 from dust_core.pairs.feed.feed import FeedOptions, PairBatch
@@ -26,7 +25,7 @@ from dust_core.pairs.shards.store import SampleStore
 
 
 class _Gathered(NamedTuple):
-    """A batch on its way to the device; arrays as in `DecodedPairs`, with units by pair."""
+    """A batch on its way to the device; arrays as in `DecodedPairs`, with units by view."""
 
     images: Tensor
     depth: Tensor
@@ -121,7 +120,7 @@ class DecodedFeed:
             self._pinned(self.pairs.images[numbers]),
             self._pinned(self.pairs.depth[numbers].view(np.int16)),
             (k1, k2, moved),
-            torch.full((len(numbers), 1, 1), self.pairs.unit),
+            torch.from_numpy(self.pairs.units[numbers])[..., None, None],
             adjustments,
         )
 
@@ -145,7 +144,7 @@ class DecodedFeed:
         side, units = self.options.side, there(gathered.units)
         images, steps = there(gathered.images), there(gathered.depth)
         # torch has no arithmetic on uint16: the same bits as int16, and the sign taken back.
-        depth = steps.float().add_(65_536.0 * (steps < 0)).mul_(units[..., None])
+        depth = steps.float().add_(65_536.0 * (steps < 0)).mul_(units)
         views: list[Sequence[Adjustment]] = list(zip(*gathered.adjustments, strict=True))
         return PairBatch(
             *(adjusted_images(images[:, view], views[view], side) for view in (0, 1)),
@@ -159,37 +158,28 @@ def decoded_shards(folder: Path) -> DecodedPairs:
     is not installed.
 
     Raises:
-        DustError: a sample is damaged, or samples store depth in different units.
+        DustError: a sample is damaged.
     """
     store = SampleStore(folder)
     try:
         samples = [_decoded(store, number) for number in range(len(store))]
     finally:
         store.close()
-    units = {unit for *_, unit in samples}
-    if len(units) > 1:
-        raise DustError(
-            f"samples store depth in steps of {', '.join(f'{unit:g} m' for unit in sorted(units))}",
-            where=str(folder),
-            fix="install NVIDIA DALI, which reads each sample by its own unit",
-        )
-    columns = list(zip(*samples, strict=True))
-    images, steps, intrinsics, poses = (np.stack(column) for column in columns[:4])
-    return DecodedPairs(images, steps, intrinsics, poses, units.pop())
+    return DecodedPairs(*(np.stack(column) for column in zip(*samples, strict=True)))
 
 
 def _decoded(
     store: SampleStore, number: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float32], NDArray[np.float32], float]:
-    """Images, steps of depth, intrinsics, pose and unit of a sample."""
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Images, steps of depth, intrinsics, pose and units of a sample."""
     members, where = store.read(number), store.where(number)
     require_size(members, (store.manifest.height, store.manifest.width), where)
     sample = decode(members, where)
-    unit = float(read_cameras(members[CAMERAS], where)[34])
+    units = read_cameras(members[CAMERAS], where)[34:]
     return (
         np.stack(sample.images),
-        np.rint(np.stack(sample.depths) / unit).astype(np.uint16),
+        np.rint(np.stack(sample.depths) / units[:, None, None]).astype(np.uint16),
         np.stack(sample.intrinsics).astype(np.float32),
         sample.view1_from_view2.astype(np.float32),
-        unit,
+        units,
     )

@@ -1,7 +1,8 @@
 """`dust data import`: turn a data set of a known layout into pair shards."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -88,22 +89,13 @@ def import_(
     Pairs are chosen by measured covisibility. Called again after it was interrupted, it goes on.
     What is left out is counted and named, and report.json beside the shards lists all of it.
     """
+    asked = dict(locals())
     from dust_core.pairs.framing import Mode
     from dust_core.pairs.importing.choose import Selection
     from dust_core.pairs.importing.importer import Settings
     from dust_core.pairs.importing.run import layout_of, run, say
 
-    options = {
-        "intrinsics": _matrix(intrinsics),
-        "depth_intrinsics": _matrix(depth_intrinsics),
-        "colour_from_depth": _pose(colour_from_depth),
-        "depth_step": depth_step,
-        "recorder": recorder,
-        "time_gap": time_gap,
-        "depths": depths,
-        "metres_per_unit": metres_per_unit,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
+    given = _given(asked)
     settings = Settings(
         side=side,
         mode=Mode(mode),
@@ -116,26 +108,45 @@ def import_(
         depth_unit_m=depth_unit,
         strict=strict,
     )
-    chosen = layout_of(layout, given)
-    manifest, tally = run(chosen, source, folder, settings, given, pairs_per_shard)
+    manifest, tally = run(
+        layout_of(layout, given), source, folder, settings, given, pairs_per_shard
+    )
     say(manifest, tally, folder)
 
 
-def _matrix(value: str | None) -> "Floats | None":
+def _matrix(value: str) -> "Floats":
     from dust_core.pairs.importing.adapters.base import camera_matrix
     from dust_core.pairs.importing.adapters.files import parse_numbers, read_numbers
 
-    if value is None:
-        return None
     path = Path(value)
     numbers = read_numbers(path, (4, 9), "K") if path.is_file() else parse_numbers(value, value)
     return camera_matrix(numbers, value)
 
 
-def _pose(path: Path | None) -> "Floats | None":
+def _pose(path: Path) -> "Floats":
     from dust_core.pairs.importing.adapters.base import rigid
     from dust_core.pairs.importing.adapters.files import read_numbers
 
-    if path is None:
-        return None
     return rigid(read_numbers(path, (16,), "a pose").reshape(4, 4), str(path))
+
+
+# The options of single layouts, by the name of the layouts' field, and what their text becomes.
+_LAYOUT_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "intrinsics": _matrix,
+    "depth_intrinsics": _matrix,
+    "colour_from_depth": _pose,
+    "depth_step": float,
+    "recorder": str,
+    "time_gap": float,
+    "depths": str,
+    "metres_per_unit": float,
+}
+
+
+def _given(asked: dict[str, Any]) -> dict[str, Any]:
+    """The options of layouts that were given, by name."""
+    return {
+        name: become(asked[name])
+        for name, become in _LAYOUT_OPTIONS.items()
+        if asked[name] is not None
+    }

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from dust_core.errors import DustError
-from dust_core.pairs.geometry import seen, warp
+from dust_core.pairs.geometry import off_centre, seen, warp
+from dust_core.pairs.shards.depth_faults import faults_of_depth
 from dust_core.pairs.shards.index import verify_index
-from dust_core.pairs.shards.sample import Members, PairSample, decode
+from dust_core.pairs.shards.sample import CAMERAS, Members, PairSample, decode, read_cameras
 from dust_core.pairs.shards.tars import Manifest, read_manifest, read_shard, verify_shard
 
 # A pair whose views do not agree is a wrong pose or a wrong intrinsic matrix: at true
@@ -42,12 +43,14 @@ class SetReport:
         manifest: the set's manifest.
         pairs: samples that were read whole.
         faults: one message for each fault, in order.
+        warnings: one message for each pair whose camera is unlikely, in order.
         errors: the geometry of every whole sample.
     """
 
     manifest: Manifest
     pairs: int = 0
     faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     errors: list[PairErrors] = field(default_factory=list)
 
     def median(self, name: str) -> float:
@@ -116,6 +119,11 @@ def _check_sample(members: Members, where: str, report: SetReport, scenes: set[s
         report.faults.append(_one_line(error))
         return
     report.faults.extend(_disagreements(sample, report.manifest, where))
+    units = read_cameras(members[CAMERAS], where)[34:]
+    for index, (depth, unit) in enumerate(zip(sample.depths, units, strict=True), 1):
+        name = f"{where}: {index}.depth.png"
+        report.faults.extend(f"{name} {fault}" for fault in faults_of_depth(depth, float(unit)))
+    report.warnings.extend(_unlikely(sample, where))
     errors = pair_errors(sample)
     if errors.geometric > MAX_GEOMETRIC_ERROR:
         report.faults.append(
@@ -148,11 +156,17 @@ def _disagreements(sample: PairSample, manifest: Manifest, where: str) -> Iterat
     if size != (manifest.height, manifest.width):
         expected = f"{manifest.height}x{manifest.width}"
         yield f"{where}: images are {size[0]}x{size[1]}, the manifest says {expected}"
-    for index, depth in enumerate(sample.depths, 1):
-        if not (depth > 0).any():
-            yield f"{where}: {index}.depth.png has no known depth"
     if sample.about["scene"] not in manifest.scenes:
         yield f"{where}: the manifest does not name the scene {sample.about['scene']}"
+
+
+def _unlikely(sample: PairSample, where: str) -> Iterator[str]:
+    for index, (image, intrinsics) in enumerate(
+        zip(sample.images, sample.intrinsics, strict=True), 1
+    ):
+        centre = off_centre(intrinsics, (image.shape[1], image.shape[0]))
+        if centre:
+            yield f"{where}: the principal point of view {index} is {centre}"
 
 
 def _one_line(error: DustError) -> str:
