@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dust_core.errors import DustError
+from dust_core.natural import natural_key
 
 CACHE_VARIABLE = "DUST_LEVELS_CACHE"
 
@@ -93,7 +94,7 @@ def fetch(game: Game, cache: Path) -> None:
         if unpacked.exists():
             continue
         _run(["apt-get", "download", package], downloads)
-        archive = next(iter(sorted(downloads.glob(f"{package}_*.deb"), reverse=True)), None)
+        archive = max(downloads.glob(f"{package}_*.deb"), key=natural_key, default=None)
         if archive is None:
             raise DustError(
                 f"apt-get said it downloaded {package}, but there is no such file",

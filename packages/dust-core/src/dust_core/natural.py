@@ -5,7 +5,8 @@ from pathlib import PurePath
 
 _DIGITS = re.compile("([0-9]+)")
 
-NaturalKey = tuple[tuple[tuple[int, str] | str, ...], str]
+_Part = tuple[tuple[int, str] | str, ...]
+NaturalKey = tuple[tuple[_Part, ...], str]
 
 
 def natural_key(name: str | PurePath) -> NaturalKey:
@@ -15,10 +16,15 @@ def natural_key(name: str | PurePath) -> NaturalKey:
     order of their text, so that no two different names are equal.
     """
     text = name.as_posix() if isinstance(name, PurePath) else name
-    # Runs of digits are compared by length and then as text, which is by value for any length.
-    parts = _DIGITS.split(text.replace("/", "\0").casefold())
-    numbers = ((len(part.lstrip("0")), part.lstrip("0")) for part in parts[1::2])
+    return tuple(map(_part, text.split("/"))), text
+
+
+def _part(text: str) -> _Part:
+    """Text and numbers in turn. Numbers are compared by length and then as text, which is by value
+    for any length."""
+    parts = _DIGITS.split(text.casefold())
+    numbers = (part.lstrip("0") for part in parts[1::2])
     key: list[tuple[int, str] | str] = [parts[0]]
     for number, rest in zip(numbers, parts[2::2], strict=True):
-        key += [number, rest]
-    return tuple(key), text
+        key += [(len(number), number), rest]
+    return tuple(key)

@@ -48,6 +48,11 @@ def view(
     """Image (H, W, 3) uint8 and depth (H, W) of a room of 4 x 3 m, 3.5 m deep."""
     columns, rows = np.meshgrid(np.arange(size[1]), np.arange(size[0]))
     rays = np.stack([columns, rows, np.ones_like(rows)], -1) @ np.linalg.inv(k).T
+    return _seen(cam_to_world, rays)
+
+
+def _seen(cam_to_world: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Image and depth along rays (H, W, 3) whose z is 1."""
     directions = rays @ cam_to_world[:3, :3].T
     origin = cam_to_world[:3, 3]
     with np.errstate(divide="ignore"):
@@ -59,6 +64,13 @@ def view(
     points = origin + directions * depth[..., None]
     colour = 127 + 60 * np.sin(4 * points + [0, 1, 2]) + 60 * np.sin(3 * points[..., ::-1])
     return np.clip(np.rint(colour), 0, 255).astype(np.uint8), depth
+
+
+def distorted_view(
+    cam_to_world: np.ndarray, rays: np.ndarray, size: tuple[int, int] = (HEIGHT, WIDTH)
+) -> tuple[np.ndarray, np.ndarray]:
+    """The room through a lens that sends the ray (x, y, 1) of `rays` (H, W, 2) to each pixel."""
+    return _seen(cam_to_world, np.concatenate([rays, np.ones((*size, 1))], -1))
 
 
 def save_image(path: Path, image: np.ndarray) -> None:

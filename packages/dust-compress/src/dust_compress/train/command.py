@@ -75,11 +75,12 @@ def _require(device: str) -> None:
 def _carried(task: "ResolvedTask", to: Path) -> list[Path]:
     """Copies of the task's finished trainings, below `to` as they lie in the work folder."""
     from dust_compress.train.finished import FINISHED, carry_finished
+    from dust_core.natural import natural_key
 
     work = ARTIFACTS / task.profile_name / ".work"
     copies = []
     for folder in sorted(work.glob(f"{task.id}-*")):
-        finished = sorted(folder.glob(f"**/{FINISHED}"))
+        finished = sorted(folder.glob(f"**/{FINISHED}"), key=natural_key)
         for path in finished:
             copies.append(to / path.relative_to(work))
             # A later stage goes on from the weights of an earlier one, and replaces them.

@@ -76,6 +76,7 @@ def _unit_for(depths: Floats) -> float:
     if farthest > _RATIO * nearest:
         ordered = np.sort(depths.ravel().astype(np.float64))
         kept = np.searchsorted(ordered, ordered * _RATIO, "right") - np.arange(len(ordered))
-        nearest = farthest = float(ordered[int(kept.argmax())])
+        first = int(kept.argmax())
+        nearest, farthest = float(ordered[first]), float(ordered[first + kept[first] - 1])
     unit = float(np.clip(DEPTH_UNIT_M, farthest / _FARTHEST_STEPS, nearest / FINE_STEPS))
     return max(unit, _SMALLEST_UNIT_M)
