@@ -1,6 +1,7 @@
 """`dust score`: the quality of a network on any set of pairs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from dust_core.cli import main
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.onnx.export import export_onnx
 from dust_core.pairs.geometry import transform, unproject
+from dust_core.pairs.shards.reader import read_samples
+from dust_core.pairs.shards.sample import encode
+from dust_core.pairs.shards.tars import write_shards
 from dust_eval.measure.samples import set_samples
 from dust_eval.quality import measure_quality
 from dust_eval.quality.pictures import compare
@@ -49,6 +53,19 @@ def test_the_truth_looks_like_the_truth(miniature: Path) -> None:
     assert np.abs(tiles[2] - tiles[3]).mean() < 1
     assert np.abs(tiles[4] - tiles[5]).mean() < 1
     assert np.abs(tiles[2] - tiles[4]).mean() > 1, "both views have the same depth: a weak test"
+
+
+def test_a_pair_without_depth_is_named(
+    miniature: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = list(read_samples(miniature / "data" / "workload"))[:2]
+    blank = replace(whole[1], depths=(whole[1].depths[0], 0 * whole[1].depths[1]))
+    members = [encode(sample, picture="png") for sample in (whole[0], blank)]
+    write_shards(members, tmp_path, split="training", licence="none", pairs_per_shard=2)
+    assert dust("score", str(miniature / "artifacts/ci/teacher_fp32.pth"), str(tmp_path)) == 1
+    message = capsys.readouterr().err
+    assert "error: pair 1, room/workload" in message
+    assert "view 2 has no known depth" in message
 
 
 def test_a_file_that_no_runtime_reads_is_one_message(

@@ -11,8 +11,12 @@ import pytest
 from adapter_room import Miniature
 
 from dust_core.errors import DustError
+from dust_core.pairs.importing.adapters.seven_scenes import SevenScenes
 from dust_core.pairs.importing.adapters.tum_cameras import RECORDERS
+from dust_core.pairs.importing.choose import Selection
 from dust_core.pairs.importing.commands import import_
+from dust_core.pairs.importing.importer import Settings, samples
+from dust_core.pairs.importing.tally import Tally
 from dust_core.pairs.shards.check import check_set
 from dust_core.pairs.shards.reader import read_samples
 
@@ -267,6 +271,19 @@ def test_a_negative_focal_length_is_explained(fy: str, message: str, tmp_path: P
     made = room.tum(tmp_path / "set")
     with pytest.raises(DustError, match=message):
         run(made, tmp_path / "shards", intrinsics=f"80,{fy},46.3,36.9")
+
+
+def test_going_on_leaves_out_the_same_frames(tmp_path: Path) -> None:
+    """A frame whose picture is damaged belongs to no pair, also where pairs are written already."""
+    made = room.seven_scenes(tmp_path / "set")
+    cut_colour(made.source)
+    layout = SevenScenes(room.K)
+    settings = Settings(side=48, selection=Selection(0.25, 1.0))
+    whole, rest = (
+        list(samples(layout, made.source, settings, Tally(), skip=skip)) for skip in (0, 3)
+    )
+    assert rest == [{}, {}, {}, *whole[3:]]
+    assert len(whole) > 4
 
 
 def test_frames_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def known_depth(depth: Floats, where: str) -> Floats:
             where=where,
             fix="write 0 where depth is unknown",
         )
-    with np.errstate(over="ignore"):  # too large for float32 is as good as infinite
+    with np.errstate(over="ignore", under="ignore"):  # what float32 cannot hold is unknown
         metres = depth.astype(np.float32)
     return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
 

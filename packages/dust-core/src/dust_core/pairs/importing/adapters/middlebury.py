@@ -96,7 +96,8 @@ def _disparity(folder: Path, index: int) -> Path | None:
 
 
 def _read_depth(path: Path, calibration: _Calibration) -> Floats:
-    disparity = read_map(path, "the disparity").astype(np.float64)
+    with np.errstate(invalid="ignore"):  # NaN is found below
+        disparity = read_map(path, "the disparity").astype(np.float64)
     size, present = calibration.cameras[0].size, disparity.shape[::-1]
     if size is not None and present != size:
         raise DustError(
@@ -106,7 +107,7 @@ def _read_depth(path: Path, calibration: _Calibration) -> Floats:
             fix="give the disparity and the calibration of one size",
         )
     focal = calibration.cameras[0].intrinsics[0, 0]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         depth = calibration.baseline_m * focal / (disparity + calibration.offset_px)
     return known_depth(np.where(disparity == 0, 0, depth), str(path))
 

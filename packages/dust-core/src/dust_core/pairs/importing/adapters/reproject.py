@@ -27,10 +27,10 @@ def reproject(
     height, width = size
     points = unproject(depth, intrinsics)[depth > 0]
     pixels, z = project(transform(to_from_this, points), to_intrinsics)
-    in_front = z > 0
-    columns, rows = np.rint(pixels[in_front]).astype(np.int64).T
-    z = z[in_front]
-    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    nearest = np.rint(pixels)
+    with np.errstate(invalid="ignore"):
+        falls = (z > 0) & (nearest >= 0).all(1) & (nearest < [width, height]).all(1)
+    columns, rows = nearest[falls].astype(np.int64).T
     seen = np.full(size, np.inf)
-    np.minimum.at(seen, (rows[inside], columns[inside]), z[inside])
+    np.minimum.at(seen, (rows, columns), z[falls])
     return np.where(np.isfinite(seen), seen, 0).astype(np.float32)
