@@ -9,6 +9,7 @@ import adapter_room as room
 import numpy as np
 import pytest
 from adapter_room import Miniature
+from PIL import Image
 
 from dust_core.errors import DustError
 from dust_core.pairs.importing.adapters.seven_scenes import SevenScenes
@@ -244,6 +245,30 @@ def test_a_manifest_as_spreadsheets_write_it(
     made.source.write_bytes(recode(made.source.read_text()))
     run(made, tmp_path / "shards")
     assert len(images_in(tmp_path / "shards")) == 5
+
+
+def test_a_row_of_too_many_fields_is_left_out(tmp_path: Path, capsys: Said) -> None:
+    made = room.manifest_csv(tmp_path / "set")
+    lines = made.source.read_text().split("\n")
+    made.source.write_text("\n".join([*lines[:2], lines[2] + ",9", *lines[3:]]))
+    run(made, tmp_path / "shards")
+    assert len(images_in(tmp_path / "shards")) == 4
+    assert "1 frame: it has more fields than the heading has columns" in capsys.readouterr().err
+
+
+def test_pictures_of_half_the_size_of_middleburys_calibration(tmp_path: Path, capsys: Said) -> None:
+    """The disparity stays as it is: the depth that it gives is scaled to the pictures."""
+    made = room.middlebury(tmp_path / "set")
+    for path in made.source.rglob("im?.png"):
+        with Image.open(path) as picture:
+            half = np.asarray(picture.resize((room.WIDTH // 2, room.HEIGHT // 2)))
+        room.save_image(path, half)
+    run(made, tmp_path / "shards")
+    (sample,) = read_samples(tmp_path / "shards")
+    truth = room.view(made.poses["im0"], sample.intrinsics[0], (48, 48))[1]
+    known = sample.depths[0] > 0
+    assert np.median(np.abs(sample.depths[0] / truth - 1)[known]) < 0.01
+    assert "2 frames: cameras for 96x72 are scaled to the pictures" in capsys.readouterr().err
 
 
 def test_a_manifest_states_size_and_lens(tmp_path: Path) -> None:

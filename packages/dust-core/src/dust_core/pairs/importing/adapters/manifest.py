@@ -45,7 +45,7 @@ _COLUMNS = {*_NEEDED, "mask", "name", "width", "height", "distortion"}
 _LONGEST_PATH = 1000
 _COUNTS_OF_DISTORTION = (4, 5, 8)
 
-Row = tuple[str, dict[str, Any]]
+Row = tuple[str, dict[str | None, Any]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ManifestFile:
     def _read(self, folder: Path, rows: list[Row]) -> Recording:
         return gather((_name(row), partial(self._frame, folder, *row)) for row in rows)
 
-    def _frame(self, folder: Path, where: str, row: dict[str, Any]) -> Frame:
+    def _frame(self, folder: Path, where: str, row: dict[str | None, Any]) -> Frame:
         _require_columns(where, row)
         image = require_file(folder / str(row["image"]), "the image")
         depth = require_file(folder / str(row["depth"]), "the depth")
@@ -108,7 +108,7 @@ def _name(row: Row) -> str:
     return str(row[1].get("name") or row[1].get("image") or row[0])
 
 
-def _camera(row: dict[str, Any], folder: Path, where: str) -> Camera:
+def _camera(row: dict[str | None, Any], folder: Path, where: str) -> Camera:
     intrinsics = _numbers(row["K"], folder, f"{where}: K", (4, 9))
     size, lens = None, None
     if row.get("width") or row.get("height"):
@@ -167,7 +167,7 @@ def _checked(where: str, row: dict[Any, Any]) -> Row:
     What else it lacks concerns its frame alone.
     """
     named = {name.strip() if isinstance(name, str) else name: row[name] for name in row}
-    unknown = [str(name) for name in named if name not in _COLUMNS]
+    unknown = [str(name) for name in named if name is not None and name not in _COLUMNS]
     missing = [name for name in _NEEDED if name not in named]
     if named.get("scene") in (None, "") and "scene" not in missing:
         missing.append("scene")
@@ -175,8 +175,14 @@ def _checked(where: str, row: dict[Any, Any]) -> Row:
     return where, named
 
 
-def _require_columns(where: str, row: dict[str, Any]) -> None:
+def _require_columns(where: str, row: dict[str | None, Any]) -> None:
     _require_none([name for name in _NEEDED if row.get(name) in (None, "")], [], where)
+    if None in row:
+        raise DustError(
+            "it has more fields than the heading has columns",
+            where=where,
+            fix="put quotes around a field that holds the sign between columns",
+        )
 
 
 def _require_none(missing: list[str], unknown: list[str], where: str) -> None:

@@ -80,7 +80,8 @@ def _read(folder: Path) -> Recording:
 
     def frame(index: int, read_depth: Callable[[], Floats], pose: Floats) -> Frame:
         image = require_file(folder / f"im{index}.png", "the image")
-        return Frame(f"im{index}", image, read_depth, calibration.cameras[index], pose)
+        camera = calibration.cameras[index]
+        return Frame(f"im{index}", image, read_depth, camera, pose, depth_scales=True)
 
     return gather(
         [
