@@ -136,13 +136,14 @@ def test_a_report_names_three_of_many(tmp_path: Path, capsys: Said) -> None:
 def test_colmaps_second_lines_may_be_left_out(keep: str, tmp_path: Path) -> None:
     def edit(text: str) -> str:
         head, *lines = text.rstrip("\n").split("\n")
-        second = {"nothing": [], "blank": [""], "points": ["1.5 2.5 -1 3.5 4.5 17"]}[keep]
+        second = {"nothing": [], "blank": [""], "points": ["1.5 2.5 -1 " * 4]}[keep]
         return "\n".join([head, *(line for image in lines[::2] for line in (image, *second))])
 
     made = room.colmap_text(tmp_path / "set")
     edited(made.source, "images.txt", edit)
     run(made, tmp_path / "shards")
     assert len(images_in(tmp_path / "shards")) == 5
+    assert report(tmp_path / "shards")["left_out"] == []
 
 
 def test_a_line_of_colmap_that_is_nothing_is_named(tmp_path: Path, capsys: Said) -> None:
