@@ -36,10 +36,19 @@ class Placement:
     part: tuple[int, int, int, int]
     place: tuple[int, int, int, int]
 
-    def image(self, picture: Image.Image) -> NDArray[np.uint8]:
-        """An RGB picture as (side, side, 3) uint8, resampled with antialiasing."""
+    def image(
+        self, picture: Image.Image, whole: tuple[int, int] | None = None
+    ) -> NDArray[np.uint8]:
+        """An RGB picture as (side, side, 3) uint8, resampled with antialiasing.
+
+        Args:
+            whole: width and height that the part is of, where the picture was decoded reduced.
+        """
         left, top, width, height = self.part
-        box = (left, top, left + width, top + height)
+        box: tuple[float, ...] = (left, top, left + width, top + height)
+        if whole is not None and whole != picture.size:
+            scales = [pixels / full for pixels, full in zip(picture.size, whole, strict=True)]
+            box = tuple(edge * scale for edge, scale in zip(box, scales * 2, strict=True))
         x, y, *size = self.place
         resized = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS, box=box)
         square = np.zeros((self.side, self.side, 3), np.uint8)

@@ -14,7 +14,7 @@ from dust_eval.verbs.options import (
     SideOption,
     ThreadsOption,
 )
-from dust_eval.verbs.wording import nothing_sure, surer_half
+from dust_eval.verbs.wording import nothing_sure, say_what_was_read, surer_half
 
 if TYPE_CHECKING:
     from dust_eval.scene.pair import PairScene
@@ -37,7 +37,7 @@ def predict(
     from rich.console import Console
 
     from dust_core.pairs.framing import Mode
-    from dust_core.pairs.photographs import read_photograph
+    from dust_core.pairs.pictures.photographs import read_photograph
 
     for path in (first, second):
         if not path.is_file():
@@ -55,6 +55,7 @@ def predict(
         network = load_any(model, options)
     square = side_of(network, model, side)
     photographs = [read_photograph(path, square, Mode(mode)) for path in (first, second)]
+    say_what_was_read(photographs)
     with console.status("predicting"):
         try:
             # The second order is for the second focal length: its points in its own frame.

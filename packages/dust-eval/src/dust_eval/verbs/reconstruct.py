@@ -13,7 +13,7 @@ from dust_eval.verbs.options import (
     SideOption,
     ThreadsOption,
 )
-from dust_eval.verbs.wording import nothing_sure, surer_half
+from dust_eval.verbs.wording import nothing_sure, say_what_was_read, surer_half
 
 if TYPE_CHECKING:
     from dust_eval.scene.align import Scene
@@ -30,15 +30,16 @@ def reconstruct(
     mode: ModeOption = "crop",
     neighbours: Annotated[int, typer.Option(min=1, help="Pairs an image, in a circle.")] = 4,
     min_confidence: ConfidenceOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a damaged picture.")] = False,
     threads: ThreadsOption = 2,
 ) -> None:
     """Turn photographs into a coloured cloud, cameras and a page to look at."""
     from rich.progress import Progress
 
     from dust_core.pairs.framing import Mode
-    from dust_core.pairs.photographs import find_photographs, read_photograph
+    from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
 
-    paths = find_photographs(folder)
+    chosen = find_photographs(folder)
 
     from dust_eval.runtimes import EncodesOnce, RuntimeOptions, load_any, side_of
     from dust_eval.scene.align import align
@@ -48,7 +49,8 @@ def reconstruct(
 
     network = load_any(model, RuntimeOptions(threads=threads))
     square = side_of(network, model, side)
-    photographs = [read_photograph(path, square, Mode(mode)) for path in paths]
+    photographs, chosen = read_photographs(chosen, folder, square, Mode(mode), strict=strict)
+    say_what_was_read(photographs, chosen)
     pairs = swin_pairs(len(photographs), neighbours)
     with Progress(transient=True) as progress:
         task = progress.add_task("pairs", total=len(pairs))

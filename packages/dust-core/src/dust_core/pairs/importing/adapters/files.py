@@ -11,6 +11,7 @@ from PIL import Image
 from dust_core.errors import DustError
 from dust_core.pairs.geometry import Floats
 from dust_core.pairs.importing.adapters.base import require_file
+from dust_core.pairs.pictures import read_picture
 
 # All that Pillow and numpy raise at files that are damaged, cut short or something else.
 _UNREADABLE = (
@@ -83,11 +84,7 @@ def read_image(path: Path) -> Image.Image:
     Raises:
         DustError: it is missing or cannot be decoded.
     """
-    with open_image(path) as picture:
-        try:
-            return picture.convert("RGB")
-        except _UNREADABLE as error:
-            raise _no_picture(path, error) from error
+    return read_picture(require_file(path, "the image"), as_stored=True).image
 
 
 def read_map(path: Path, what: str) -> Floats:
