@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dust_core.errors import DustError
+from dust_core.errors import DustError, first_line
 from dust_core.pairs.pictures.colours import Opaque, split_alpha, to_srgb
 from dust_core.pairs.pictures.eight_bits import in_eight_bits
 from dust_core.pairs.pictures.formats import (
@@ -263,7 +263,8 @@ def _turned(
 def _unreadable(path: Path, error: Exception) -> DustError:
     if isinstance(error, DustError):
         return error
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return DustError(
-        f"cannot read the picture: {reason}", where=str(path), fix="save it again, or remove it"
+        f"cannot read the picture: {first_line(error)}",
+        where=str(path),
+        fix="save it again, or remove it",
     )
