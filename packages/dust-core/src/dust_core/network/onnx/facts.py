@@ -8,8 +8,8 @@ from typing import Any
 from dust_core.errors import DustError, first_line
 
 
-def graph_facts(path: Path) -> dict[str, Any]:
-    """The facts of a graph as values that JSON can hold; its weights are counted, not read.
+def read_proto(path: Path) -> Any:
+    """The ModelProto of a graph, its external weights not read.
 
     Raises:
         DustError: it is no graph.
@@ -17,13 +17,22 @@ def graph_facts(path: Path) -> dict[str, Any]:
     import onnx
 
     try:
-        model = onnx.load(path, load_external_data=False)
+        return onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's errors and onnx's share no base but Exception
         raise DustError(
             f"the graph cannot be read: {first_line(error)}",
             where=str(path),
             fix="it is truncated or no graph: copy or pull it again, or export it anew",
         ) from error
+
+
+def graph_facts(path: Path) -> dict[str, Any]:
+    """The facts of a graph as values that JSON can hold; its weights are counted, not read.
+
+    Raises:
+        DustError: it is no graph.
+    """
+    model = read_proto(path)
     graph, weights = model.graph, {tensor.name for tensor in model.graph.initializer}
     operators = Counter(node.op_type for node in graph.node)
     parts = _external_parts(model, path)
