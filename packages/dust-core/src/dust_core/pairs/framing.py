@@ -45,10 +45,10 @@ class Placement:
             whole: width and height that the part is of, where the picture was decoded reduced.
         """
         left, top, width, height = self.part
-        box: tuple[float, ...] = (left, top, left + width, top + height)
-        if whole is not None and whole != picture.size:
-            scales = [pixels / full for pixels, full in zip(picture.size, whole, strict=True)]
-            box = tuple(edge * scale for edge, scale in zip(box, scales * 2, strict=True))
+        across, down = 1.0, 1.0
+        if whole is not None:
+            across, down = picture.width / whole[0], picture.height / whole[1]
+        box = (across * left, down * top, across * (left + width), down * (top + height))
         x, y, *size = self.place
         resized = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS, box=box)
         square = np.zeros((self.side, self.side, 3), np.uint8)

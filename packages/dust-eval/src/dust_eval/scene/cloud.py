@@ -117,7 +117,7 @@ def linear_16_bits() -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
     """The linear value, in 65,535 steps, of each 8-bit value of sRGB (IEC 61966-2-1)."""
     share = np.arange(256) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    return np.rint(65535 * linear).astype(np.uint16)
+    return np.asarray(np.rint(65535 * linear), np.uint16)
 
 
 def cameras_json(scene: Scene, photographs: Sequence[Photograph]) -> str:

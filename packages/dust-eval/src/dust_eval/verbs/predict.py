@@ -1,6 +1,7 @@
 """The verb `dust predict`."""
 
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,7 @@ from dust_eval.verbs.options import (
     SideOption,
     ThreadsOption,
 )
-from dust_eval.verbs.wording import nothing_sure, say_what_was_read, surer_half
+from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent, surer_half
 
 if TYPE_CHECKING:
     from dust_eval.scene.pair import PairScene
@@ -49,7 +50,7 @@ def predict(
     from dust_eval.scene.graph import hide_bars, predict_edges, require_finite
     from dust_eval.scene.pair import pair_scene
 
-    console = Console()
+    console, start = Console(), perf_counter()
     with console.status("loading the network"):
         options = RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads)
         network = load_any(model, options)
@@ -77,6 +78,7 @@ def predict(
         typer.echo(line)
     if min_confidence is None and scene.min_confidence < USUAL:
         typer.echo(surer_half(USUAL))
+    typer.echo(spent(perf_counter() - start))
 
 
 def summary(scene: "PairScene", out: Path) -> list[str]:

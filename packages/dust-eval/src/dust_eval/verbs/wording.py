@@ -1,6 +1,6 @@
 """Messages that several verbs share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -8,7 +8,7 @@ import typer
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
-    from dust_core.pairs.pictures.photographs import Chosen, Photograph
+    from dust_core.pairs.pictures.photographs import Photograph
     from dust_eval.arrays import Floats
 
 
@@ -30,11 +30,19 @@ def nothing_sure(least: float, confidences: "Floats", where: str = "") -> DustEr
     )
 
 
-def say_what_was_read(photographs: "Sequence[Photograph]", chosen: "Chosen | None" = None) -> None:
-    """Print what was left out of a folder, and what was assumed in reading the rest."""
+def say_what_was_read(
+    photographs: "Sequence[Photograph]", left_out: "Mapping[str, str] | None" = None
+) -> None:
+    """Print what was left out, and what was assumed in reading the rest."""
     from dust_core.pairs.pictures.photographs import left_out_lines, remark_lines
 
-    for line in left_out_lines(chosen.left_out) if chosen else []:
+    for line in [*left_out_lines(left_out or {}), *remark_lines(photographs)]:
         typer.echo(line)
-    for line in remark_lines(photographs):
-        typer.echo(line)
+
+
+def spent(seconds: float) -> str:
+    """The time of a command, and the largest memory of the process so far."""
+    import resource
+
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return f"{seconds:.1f} s, at most {megabytes:,.0f} MB of memory"

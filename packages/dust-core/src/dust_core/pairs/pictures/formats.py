@@ -49,6 +49,7 @@ _STARTS: tuple[tuple[bytes, PictureFormat], ...] = (
     (rb"P[1-6]\s", PNM),
 )
 
+VIDEO = "a video"
 _RAW = "a camera's raw file"
 # What lies beside pictures or is taken for one, and what to call it.
 _STRANGERS: tuple[tuple[bytes, str], ...] = (
@@ -64,7 +65,7 @@ _STRANGERS: tuple[tuple[bytes, str], ...] = (
     (rb"\x76\x2f\x31\x01", "an OpenEXR picture"),
     (rb"#\?RADIANCE|#\?RGBE", "a Radiance HDR picture"),
     (rb"\xff\x0a|\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
-    (rb"....(?:ftyp|moov|mdat|wide)|\x1a\x45\xdf\xa3|RIFF....AVI ", "a video"),
+    (rb"....(?:ftyp|moov|mdat|wide)|\x1a\x45\xdf\xa3|RIFF....AVI ", VIDEO),
     (rb"PK\x03\x04", "a zip archive"),
     (rb"\x1f\x8b", "a gzip archive"),
     (rb"\x93NUMPY", "a NumPy array"),

@@ -1,6 +1,7 @@
-"""A user's photographs: read from a folder, turned upright, and brought to a square."""
+"""A user's photographs: read from files or a video, turned upright, and brought to a square."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode, Placement, place
 from dust_core.pairs.geometry import Floats
 from dust_core.pairs.pictures.colours import Opaque
-from dust_core.pairs.pictures.formats import HEAD, format_of, kind_of, names
-from dust_core.pairs.pictures.read import read_picture
+from dust_core.pairs.pictures.formats import HEAD, VIDEO, format_of, kind_of, names
+from dust_core.pairs.pictures.read import Picture, read_picture
+from dust_core.pairs.pictures.video import is_video, read_video
 from dust_core.pairs.shards.sample import network_input
 
 _SMALLEST = 32  # pixels: a smaller picture shows nothing that could be matched
@@ -63,20 +65,52 @@ class Chosen:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def find_photographs(folder: Path) -> Chosen:
-    """The pictures directly in a folder, told by their content; hidden files do not count.
+def find_photographs(sources: Sequence[Path]) -> Chosen:
+    """The pictures and videos that a user names: files, patterns, and what is directly in folders.
+
+    They are told by their content; hidden files of a folder do not count.
 
     Raises:
-        DustError: no folder, or fewer than two pictures.
+        DustError: a name stands for nothing, or they are fewer than two pictures.
     """
-    if not folder.is_dir():
-        raise DustError("no such folder", where=str(folder), fix="name a folder of photographs")
-    chosen = choose_pictures(
-        sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
-    )
-    if len(chosen.paths) < 2:
-        raise too_few(len(chosen.paths), folder, chosen.left_out)
+    files: list[Path] = []
+    for source in sources:
+        if source.is_dir():
+            inside = (path for path in source.iterdir() if path.is_file())
+            files += sorted((path for path in inside if path.name[0] != "."), key=natural_key)
+        elif source.is_file():
+            files.append(source)
+        else:
+            matched = sorted(_matching(source), key=natural_key)
+            if not matched:
+                raise DustError(
+                    "no such folder, picture or video",
+                    where=str(source),
+                    fix="name a folder of photographs, pictures, a pattern, or a video",
+                )
+            files += matched
+    chosen = choose_pictures(dict.fromkeys(files))
+    if len(chosen.paths) < 2 and not any(map(is_video, chosen.paths)):
+        raise too_few(len(chosen.paths), sources, chosen.left_out)
     return chosen
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """The files whose path matches a pattern that no shell has replaced."""
+    start = Path(pattern.anchor or ".")
+    try:
+        matched = list(start.glob(str(pattern.relative_to(pattern.anchor))))
+    except (ValueError, NotImplementedError):  # no pattern that Python knows
+        return []
+    return [path for path in matched if path.is_file()]
+
+
+def natural_key(path: Path) -> list[tuple[int, str]]:
+    """For sorting by name with numbers by value: frame2 before frame10."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part)
+        for part in re.split(r"(\d+)", path.name)
+    ]
 
 
 def choose_pictures(files: Iterable[Path]) -> Chosen:
@@ -89,24 +123,24 @@ def choose_pictures(files: Iterable[Path]) -> Chosen:
         except OSError as error:
             left_out[path.name] = f"cannot be read: {error.strerror}"
             continue
-        if format_of(head) is None:
+        if format_of(head) is None and kind_of(head) != VIDEO:
             left_out[path.name] = kind_of(head)
         else:
             paths.append(path)
     return Chosen(paths, left_out)
 
 
-def too_few(count: int, folder: Path, left_out: dict[str, str]) -> DustError:
+def too_few(count: int, sources: Sequence[Path], left_out: dict[str, str]) -> DustError:
     """The error that a scene needs more pictures than there are."""
     reasons = "; ".join(left_out_lines(left_out))
     return DustError(
         f"{count} photographs, at least 2 are needed" + (f" ({reasons})" if reasons else ""),
-        where=str(folder),
-        fix=f"put pictures of one place there ({names()})",
+        where=", ".join(map(str, sources)),
+        fix=f"give pictures of one place ({names()})",
     )
 
 
-def left_out_lines(left_out: dict[str, str]) -> list[str]:
+def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
     """What was left out, in a line for each reason, with three names at the most."""
     names_by_reason: dict[str, list[str]] = {}
     for name, reason in left_out.items():
@@ -134,11 +168,14 @@ def read_photograph(path: Path, side: int, mode: Mode = Mode.CROP) -> Photograph
     Raises:
         DustError: as `read_picture`, or it is too small.
     """
-    picture = read_picture(path)
+    return _photograph(read_picture(path), path.name, str(path), side, mode)
+
+
+def _photograph(picture: Picture, name: str, where: str, side: int, mode: Mode) -> Photograph:
     if min(picture.size) < _SMALLEST:
         raise DustError(
             f"the picture is {picture.size[0]}x{picture.size[1]}, at least {_SMALLEST} are needed",
-            where=str(path),
+            where=where,
             fix="take a larger picture, or remove this one",
         )
     placement = place(*picture.size, side, mode)
@@ -147,16 +184,20 @@ def read_photograph(path: Path, side: int, mode: Mode = Mode.CROP) -> Photograph
     if picture.opaque is not None:
         mask = Image.fromarray(picture.opaque).convert("RGB")
         opaque = placement.image(mask, picture.size)[..., 0] >= 128
-    return Photograph(path.name, picture.size, placement, square, opaque, picture.remarks)
+    return Photograph(name, picture.size, placement, square, opaque, picture.remarks)
 
 
 def read_photographs(
-    chosen: Chosen, folder: Path, side: int, mode: Mode, *, strict: bool = False
-) -> tuple[list[Photograph], Chosen]:
-    """Read the pictures of a folder; one that is damaged is left out, with the reason.
+    chosen: Chosen, side: int, mode: Mode, *, every: int = 1, strict: bool = False
+) -> tuple[list[Photograph], dict[str, str]]:
+    """Read chosen pictures, and frames of chosen videos; what is damaged is left out.
 
     Args:
+        every: of a video, the first of so many frames is taken.
         strict: whether a damaged picture is an error instead.
+
+    Returns:
+        The photographs, and the names of what was left out, each with the reason.
 
     Raises:
         DustError: fewer than two can be read, or, if strict, one cannot.
@@ -164,12 +205,15 @@ def read_photographs(
     photographs, left_out = [], dict(chosen.left_out)
     for path in chosen.paths:
         try:
-            photographs.append(read_photograph(path, side, mode))
+            if is_video(path):
+                frames = read_video(path, every)
+                photographs += [_photograph(p, name, name, side, mode) for name, p in frames]
+            else:
+                photographs.append(read_photograph(path, side, mode))
         except DustError as error:
             if strict:
                 raise
             left_out[path.name] = error.what
     if len(photographs) < 2:
-        raise too_few(len(photographs), folder, left_out)
-    read = {photograph.name for photograph in photographs}
-    return photographs, Chosen([path for path in chosen.paths if path.name in read], left_out)
+        raise too_few(len(photographs), chosen.paths, left_out)
+    return photographs, left_out

@@ -175,7 +175,7 @@ def _decoded(
     if factor > 1:
         image.draft(None, (size[0] // factor, size[1] // factor))
         if image.format == "JPEG2000":
-            image.reduce = factor.bit_length() - 1  # type: ignore[attr-defined,method-assign]
+            image.__setattr__("reduce", factor.bit_length() - 1)  # a property of this format
     image.load()
     left = factor * image.width // size[0]
     if left > 1 and image.mode in ("L", "RGB", "RGBA", "LA", "CMYK", "I", "F"):
@@ -220,7 +220,7 @@ def _by_opencv(content: bytes, path: Path) -> np.ndarray[Any, np.dtype[Any]]:
         raise _unreadable(path, ValueError("it is damaged, or of a kind that is not known"))
     if values.ndim == 3 and values.shape[2] >= 3:
         values = values[..., [2, 1, 0, *range(3, values.shape[2])]]
-    return values if values.ndim == 3 else values[..., None]
+    return np.atleast_3d(values)
 
 
 def _of_deep(
