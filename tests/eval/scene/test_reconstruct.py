@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pycolmap
 import pytest
 from PIL import Image
 
@@ -186,6 +187,10 @@ def test_a_model_for_colmap_has_the_cameras_and_points_of_the_scene(folder: Path
         np.testing.assert_allclose(frame.cam_to_world, scene.cam_to_world[number], atol=1e-6)
         np.testing.assert_allclose(frame.intrinsics, [[40, 0, 15.5], [0, 40, 15.5], [0, 0, 1]])
         assert (read_photograph(frame.image, SIDE).square == photographs[number].square).all()
+    model = pycolmap.Reconstruction(str(folder / "out" / "sparse" / "0"))
+    assert (model.num_cameras(), model.num_points3D()) == (2, 2 * SIDE * SIDE)
+    second = model.images[2].cam_from_world().inverse().matrix()
+    np.testing.assert_allclose(second, scene.cam_to_world[1, :3], atol=1e-6)
     points = (folder / "out" / "sparse" / "0" / "points3D.txt").read_text().splitlines()[1:]
     assert len(points) == 2 * SIDE * SIDE
     np.testing.assert_allclose(
