@@ -138,9 +138,9 @@ def distributions() -> Mapping[str, list[str]]:
 
 @cache
 def ours() -> frozenset[str]:
-    """Modules of the repository: the packages, the tool, and the tests' own helpers."""
+    """Modules of the repository: the packages, the tool, helpers of tests and benchmarks."""
     packages = {name.replace("-", "_") for name in ROOMS}
-    files = list((ROOT / "tests").rglob("*.py"))
+    files = [path for name in ("tests", "benchmarks") for path in (ROOT / name).rglob("*.py")]
     helpers = {path.parent.name if path.stem == "__init__" else path.stem for path in files}
     return frozenset({*packages, "levels", *helpers})
 

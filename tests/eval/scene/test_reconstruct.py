@@ -5,15 +5,24 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pycolmap
 import pytest
 from PIL import Image
 
 from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode
-from dust_core.pairs.photographs import find_photographs, read_photograph
+from dust_core.pairs.importing.adapters.colmap import Colmap
+from dust_core.pairs.pictures.photographs import (
+    find_photographs,
+    left_out_lines,
+    read_photograph,
+    read_photographs,
+)
 from dust_eval.scene.align import Scene
-from dust_eval.scene.cloud import cameras_json, fuse, glb_bytes, ply_bytes, usual_confidence
+from dust_eval.scene.cloud import Cloud, cameras_json, fuse, glb_bytes, ply_bytes, usual_confidence
+from dust_eval.scene.colmap import write_model
 from dust_eval.scene.graph import Edge, hide_bars
 from dust_eval.scene.page import render
 
@@ -49,14 +58,16 @@ def test_photographs_are_upright(tmp_path: Path) -> None:
 
 def test_unusable_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(DustError, match="0 photographs"):
-        find_photographs(tmp_path)
+        find_photographs([tmp_path])
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(DustError, match="cannot read the picture"):
         read_photograph(tmp_path / "broken.jpg", SIDE)
 
 
 def test_bars_are_neither_aligned_nor_shown(folder: Path) -> None:
-    photographs = [read_photograph(p, SIDE, Mode.LETTERBOX) for p in find_photographs(folder)]
+    photographs = [
+        read_photograph(p, SIDE, Mode.LETTERBOX) for p in find_photographs([folder]).paths
+    ]
     shown = [photograph.shown() for photograph in photographs]
     assert shown[0].sum() == SIDE * 24
     edge = Edge(0, 1, np.zeros((2, SIDE, SIDE, 3)), np.full((2, SIDE, SIDE), 9.0))
@@ -66,7 +77,7 @@ def test_bars_are_neither_aligned_nor_shown(folder: Path) -> None:
 
 
 def test_files_hold_the_same_points(folder: Path) -> None:
-    photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
+    photographs = [read_photograph(p, SIDE) for p in find_photographs([folder]).paths]
     cloud = fuse(flat_scene(2), photographs, 3.0)
     body = ply_bytes(cloud).split(b"end_header\n", 1)[1]
     first = np.frombuffer(body[:12], "<f4")
@@ -82,8 +93,45 @@ def test_files_hold_the_same_points(folder: Path) -> None:
     )
 
 
+def test_colours_in_a_glb_are_linear() -> None:
+    colours = np.array([[0, 1, 10], [128, 188, 255]], np.uint8)
+    glb = glb_bytes(Cloud(np.zeros((2, 3), np.float32), colours))
+    length = struct.unpack("<I", glb[12:16])[0]
+    document = json.loads(glb[20 : 20 + length])
+    accessor, view = document["accessors"][1], document["bufferViews"][1]
+    assert (accessor["componentType"], accessor["normalized"]) == (5123, True)
+    begin = 28 + length + view["byteOffset"]
+    stored = np.frombuffer(glb[begin : begin + view["byteLength"]], "<u2").reshape(2, 4) / 65535
+    # Of 8-bit sRGB values, by IEC 61966-2-1: half of the light is at 188.
+    expected = [[0, 0.000304, 0.003035, 1], [0.215861, 0.502886, 1, 1]]
+    np.testing.assert_allclose(stored, expected, atol=1e-5)
+
+
+def test_a_folder_says_what_it_leaves_out(tmp_path: Path) -> None:
+    for name in ("a.PNG", "b", "c.txt"):
+        Image.new("RGB", (64, 48), (200, 100, 50)).save(tmp_path / name, "PNG")
+    (tmp_path / "notes.png").write_text("no picture")
+    (tmp_path / "d.jpg").write_bytes((tmp_path / "b").read_bytes()[:-30])
+    (tmp_path / ".hidden.png").write_text("no picture")
+    chosen = find_photographs([tmp_path])
+    assert [path.name for path in chosen.paths] == ["a.PNG", "b", "c.txt", "d.jpg"]
+    photographs, left_out = read_photographs(chosen, SIDE, Mode.CROP)
+    assert [photograph.name for photograph in photographs] == ["a.PNG", "b", "c.txt"]
+    assert left_out_lines(left_out) == [
+        "left out, a text: notes.png",
+        "left out, cannot read the picture: the PNG is cut off, or the length of a chunk is "
+        "damaged: d.jpg",
+    ]
+    with pytest.raises(DustError, match="the PNG is cut off"):
+        read_photographs(find_photographs([tmp_path]), SIDE, Mode.CROP, strict=True)
+    for name in ("b", "c.txt"):
+        (tmp_path / name).unlink()
+    with pytest.raises(DustError, match=r"1 photographs, at least 2 are needed \(left out, a text"):
+        read_photographs(find_photographs([tmp_path]), SIDE, Mode.CROP)
+
+
 def test_cameras_are_those_of_the_photographs(folder: Path) -> None:
-    photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
+    photographs = [read_photograph(p, SIDE) for p in find_photographs([folder]).paths]
     scene = replace(flat_scene(2), not_located=(1,))
     first, second = json.loads(cameras_json(scene, photographs))["cameras"]
     assert (first["found_by_pnp"], second["found_by_pnp"]) == (True, False)
@@ -95,7 +143,7 @@ def test_a_network_that_is_nowhere_sure_still_gives_its_surer_half(folder: Path)
     scene = flat_scene(2, confidence=1.0)
     scene.confidences[1] = 1.5
     assert usual_confidence(flat_scene(2).confidences) == 3.0
-    photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
+    photographs = [read_photograph(p, SIDE) for p in find_photographs([folder]).paths]
     assert len(fuse(scene, photographs, usual_confidence(scene.confidences)).points) == SIDE * SIDE
     scene.confidences[1, : SIDE // 2] = 1.2
     half = fuse(scene, photographs, usual_confidence(scene.confidences)).points
@@ -103,7 +151,48 @@ def test_a_network_that_is_nowhere_sure_still_gives_its_surer_half(folder: Path)
 
 
 def test_page_needs_no_network(folder: Path) -> None:
-    photographs = [read_photograph(p, SIDE) for p in find_photographs(folder)]
+    photographs = [read_photograph(p, SIDE) for p in find_photographs([folder]).paths]
     scene = flat_scene(2)
     page = render(scene, fuse(scene, photographs, 3.0), photographs, [("Pairs", "<2>")])
     assert "http" not in page and "&lt;2&gt;" in page and page.count("data:image/jpeg") == 2
+
+
+def test_files_patterns_and_videos_are_sources(tmp_path: Path) -> None:
+    for number in (10, 9, 1):
+        Image.new("RGB", (64, 48), (20 * number, 0, 0)).save(tmp_path / f"frame{number}.png")
+    for sources in ([tmp_path], [tmp_path / "frame*.png"]):
+        names = [path.name for path in find_photographs(sources).paths]
+        assert names == ["frame1.png", "frame9.png", "frame10.png"]
+    video = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(7):
+        video.write(np.full((48, 64, 3), (0, 0, 30 * number), np.uint8))
+    video.release()
+    chosen = find_photographs([tmp_path / "a.avi"])
+    photographs, _ = read_photographs(chosen, SIDE, Mode.CROP, every=3)
+    assert [p.name for p in photographs] == ["a-000000", "a-000003", "a-000006"]
+    reds = [int(np.median(p.square[..., 0])) for p in photographs]
+    assert reds == pytest.approx([0, 90, 180], abs=4)
+    with pytest.raises(DustError, match="no such folder, picture or video"):
+        find_photographs([tmp_path / "nothing*.jpg"])
+
+
+def test_a_model_for_colmap_has_the_cameras_and_points_of_the_scene(folder: Path) -> None:
+    photographs = [read_photograph(p, SIDE) for p in find_photographs([folder]).paths]
+    scene = flat_scene(2)
+    scene.cam_to_world[1, :3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
+    scene.cam_to_world[1, :3, 3] = [1, 2, 3]
+    write_model(folder / "out", scene, fuse(scene, photographs, 3.0), photographs)
+    (recording,) = Colmap(depths="images").recordings(folder / "out")
+    for number, frame in enumerate(recording.frames):
+        np.testing.assert_allclose(frame.cam_to_world, scene.cam_to_world[number], atol=1e-6)
+        np.testing.assert_allclose(frame.intrinsics, [[40, 0, 15.5], [0, 40, 15.5], [0, 0, 1]])
+        assert (read_photograph(frame.image, SIDE).square == photographs[number].square).all()
+    model = pycolmap.Reconstruction(str(folder / "out" / "sparse" / "0"))
+    assert (model.num_cameras(), model.num_points3D()) == (2, 2 * SIDE * SIDE)
+    second = model.images[2].cam_from_world().inverse().matrix()
+    np.testing.assert_allclose(second, scene.cam_to_world[1, :3], atol=1e-6)
+    points = (folder / "out" / "sparse" / "0" / "points3D.txt").read_text().splitlines()[1:]
+    assert len(points) == 2 * SIDE * SIDE
+    np.testing.assert_allclose(
+        [float(word) for word in points[0].split()[1:4]], [-0.775, -0.775, 2], atol=1e-6
+    )

@@ -14,7 +14,7 @@ from dust_core.network.checkpoint import save_checkpoint
 from dust_core.network.model import Dust3r, Dust3rConfig
 from dust_core.network.onnx.export import export_onnx
 from dust_core.pairs.geometry import transform, unproject
-from dust_core.pairs.photographs import read_photograph
+from dust_core.pairs.pictures.photographs import read_photograph
 from dust_eval.scene.files import write_pair
 from dust_eval.scene.graph import Edge
 from dust_eval.scene.pair import cameras, explained_share, pair_scene

@@ -22,3 +22,13 @@ class DustError(Exception):
         place = f"{self.where}: " if self.where else ""
         advice = f"\n  fix: {self.fix}" if self.fix else ""
         return f"{place}{self.what}{advice}"
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in a line; its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def last_line(error: Exception) -> str:
+    """As `first_line`, for libraries that begin with the place in their source."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]

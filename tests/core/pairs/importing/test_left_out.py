@@ -84,7 +84,7 @@ def eight_bits(folder: Path) -> None:
         (no_depth, "the depth is missing"),
         (cut_depth, "the depth cannot be read"),
         (no_colour, "the image is missing"),
-        (cut_colour, "the image cannot be read"),
+        (cut_colour, "cannot read the picture"),
         (unknown_depth, "no depth is known"),
         (eight_bits, "the depth has 8 bits"),
     ],

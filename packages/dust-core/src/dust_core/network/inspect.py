@@ -17,18 +17,79 @@ _KINDS = {
 
 
 def inspect(
-    checkpoint: Annotated[Path, typer.Argument(help="A .pth, or a folder with config.json.")],
+    model: Annotated[
+        Path, typer.Argument(help="A checkpoint, a hub's folder, a graph, an engine.")
+    ],
     side: Annotated[int, typer.Option(min=16, help="Side of the images, pixels.")] = 512,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a checkpoint is: its origin, shapes, parameters by part, operations a pair."""
-    from dust_core.network.checkpoint import load_checkpoint
+    """Say what a model is: its origin, shapes, parameters by part, operations a pair."""
+    from dust_core.network.kinds import ModelKind, kind_of_model
 
-    facts = describe(load_checkpoint(checkpoint), checkpoint, side)
+    kind = kind_of_model(model)
+    if kind is ModelKind.GRAPH:
+        from dust_core.network.onnx.facts import graph_facts
+
+        _print({"file": str(model), "kind": kind.value, **graph_facts(model)}, as_json)
+    elif kind is ModelKind.ENGINE:
+        _print({"file": str(model), "kind": kind.value, **engine_facts(model)}, as_json)
+    else:
+        from dust_core.network.checkpoint import load_checkpoint
+
+        facts = describe(load_checkpoint(model), model, side)
+        if as_json:
+            typer.echo(json.dumps(facts, indent=2))
+        else:
+            _print_checkpoint(facts, side)
+
+
+def engine_facts(engine: Path) -> dict[str, Any]:
+    """What the manifest of an engine says, and whether it is this engine's; no GPU is needed.
+
+    Raises:
+        DustError: the manifest cannot be read.
+    """
+    from dust_core.errors import DustError, first_line
+    from dust_core.files import sha256_file
+
+    sha256, size = sha256_file(engine), engine.stat().st_size / 1e6
+    manifest = engine.with_name(engine.name + ".json")
+    if not manifest.is_file():
+        return {"size_MB": size, "sha256": sha256, "manifest": "none, so it will not be loaded"}
+    try:
+        stated = json.loads(manifest.read_text(encoding="utf-8-sig"))
+        agrees = stated["sha256"] == sha256
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DustError(
+            f"not an engine manifest: {first_line(error)}",
+            where=str(manifest),
+            fix="build the engine again",
+        ) from error
+    about = "agrees" if agrees else "is of another engine, so this will not be loaded"
+    return {**stated, "size_MB": size, "sha256": sha256, "manifest": about}
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
+    """Facts of a graph or an engine, a line for each, those of a mapping below one another."""
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
 
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="bold")
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            value = "\n".join(f"{key}: {part}" for key, part in value.items()) or "none"
+        elif isinstance(value, float):
+            value = f"{value:.2f}"
+        table.add_row(name.replace("_", " "), str(value))
+    Console(highlight=False, soft_wrap=True, markup=False).print(table)
+
+
+def _print_checkpoint(facts: dict[str, Any], side: int) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -36,10 +36,19 @@ class Placement:
     part: tuple[int, int, int, int]
     place: tuple[int, int, int, int]
 
-    def image(self, picture: Image.Image) -> NDArray[np.uint8]:
-        """An RGB picture as (side, side, 3) uint8, resampled with antialiasing."""
+    def image(
+        self, picture: Image.Image, whole: tuple[int, int] | None = None
+    ) -> NDArray[np.uint8]:
+        """An RGB picture as (side, side, 3) uint8, resampled with antialiasing.
+
+        Args:
+            whole: width and height that the part is of, where the picture was decoded reduced.
+        """
         left, top, width, height = self.part
-        box = (left, top, left + width, top + height)
+        across, down = 1.0, 1.0
+        if whole is not None:
+            across, down = picture.width / whole[0], picture.height / whole[1]
+        box = (across * left, down * top, across * (left + width), down * (top + height))
         x, y, *size = self.place
         resized = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS, box=box)
         square = np.zeros((self.side, self.side, 3), np.uint8)

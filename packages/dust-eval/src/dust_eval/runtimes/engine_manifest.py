@@ -84,8 +84,8 @@ def read_engine(engine: Path) -> tuple[EngineManifest, bytes]:
     if not path.is_file():
         raise DustError("the engine has no manifest", where=str(path), fix=fix)
     try:
-        manifest = EngineManifest.model_validate(json.loads(path.read_bytes()))
-    except (ValidationError, ValueError) as error:
+        manifest = EngineManifest.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (ValidationError, ValueError, OSError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise DustError(f"not an engine manifest: {reason}", where=str(path), fix=fix) from error
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dust_core.errors import DustError
+from dust_core.errors import DustError, last_line
 from dust_eval.arrays import Floats
 from dust_eval.runtimes.base import Graph, PairOutput, Shape
 
@@ -28,7 +28,7 @@ class GraphModel:
 
     def __init__(self, graph: Graph, path: Path) -> None:
         self.size = pair_size(graph, path)
-        self.graph = graph
+        self.graph, self._where = graph, str(path)
         self.runtime, self.version = graph.runtime, graph.version
         self.options, self.precision, self.clock = graph.options, graph.precision, graph.clock
 
@@ -42,7 +42,21 @@ class GraphModel:
         self.graph.bind(dict(zip(INPUTS, images, strict=True)))
 
     def execute(self) -> None:
-        self.graph.execute()
+        """Run once.
+
+        Raises:
+            DustError: the runtime gives up.
+        """
+        try:
+            self.graph.execute()
+        except DustError:
+            raise
+        except Exception as error:  # each runtime has exceptions of its own
+            raise DustError(
+                f"{self.runtime} cannot run the graph: {last_line(error)}",
+                where=self._where,
+                fix=_EXPORT,
+            ) from error
 
 
 def pair_size(graph: Graph, path: Path) -> tuple[int, int]:
@@ -58,6 +72,8 @@ def pair_size(graph: Graph, path: Path) -> tuple[int, int]:
     image = graph.inputs[INPUTS[0]]
     if len(image) != _IMAGE_RANK or image[1] != _COLOURS:
         raise _misshapen(INPUTS[0], image, "a batch of images with 3 colours", path)
+    if min(image) < 1:
+        raise _misshapen(INPUTS[0], image, "a static shape", path)
     batch, _, height, width = image
     points, confidences = (batch, height, width, 3), (batch, height, width)
     expected = dict(zip(OUTPUTS, (points, confidences, points, confidences), strict=True))
@@ -66,6 +82,16 @@ def pair_size(graph: Graph, path: Path) -> tuple[int, int]:
         if given != shape:
             raise _misshapen(name, given, f"{_by(shape)}, to go with {INPUTS[0]}", path)
     return height, width
+
+
+def require_float(name: str, given: str, expected: str, path: Path) -> None:
+    """Prove that an input or output holds 32-bit floats, which is what runs are bound to.
+
+    Raises:
+        DustError: it holds something else.
+    """
+    if given != expected:
+        raise DustError(f"{name} holds {given}, not 32-bit floats", where=str(path), fix=_EXPORT)
 
 
 def _unfit(kind: str, given: Iterable[str], expected: Iterable[str], path: Path) -> DustError:
@@ -83,4 +109,4 @@ def _misshapen(name: str, given: Shape, expected: str, path: Path) -> DustError:
 
 
 def _by(shape: Shape) -> str:
-    return "x".join(map(str, shape))
+    return "x".join("?" if side < 0 else str(side) for side in shape)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from dust_core.errors import DustError
+from dust_core.errors import DustError, first_line
 from dust_eval.arrays import Floats
 from dust_eval.runtimes.base import Precision, RuntimeOptions, Shape
 from dust_eval.runtimes.clock import Clock, DeviceClock, HostClock
-from dust_eval.runtimes.graph_model import GraphModel
+from dust_eval.runtimes.graph_model import GraphModel, require_float
 
 
 class OnnxRuntimeGraph:
@@ -43,12 +43,14 @@ class OnnxRuntimeGraph:
             self.session = onnxruntime.InferenceSession(str(path), settings, providers=[provider])
         except Exception as error:  # its exceptions share no base but Exception
             raise DustError(
-                f"ONNX Runtime cannot load the graph: {str(error).splitlines()[0]}",
+                f"ONNX Runtime cannot load the graph: {first_line(error)}",
                 where=str(path),
                 fix="export it again",
             ) from error
-        self.inputs = {port.name: tuple(port.shape) for port in self.session.get_inputs()}
-        self.outputs = {port.name: tuple(port.shape) for port in self.session.get_outputs()}
+        for port in (*self.session.get_inputs(), *self.session.get_outputs()):
+            require_float(port.name, port.type, "tensor(float)", path)
+        self.inputs = {port.name: _shape(port) for port in self.session.get_inputs()}
+        self.outputs = {port.name: _shape(port) for port in self.session.get_outputs()}
         self._binding = self.session.io_binding()
         for name in self.outputs:
             self._binding.bind_output(name, options.device)
@@ -65,6 +67,11 @@ class OnnxRuntimeGraph:
         values = dict(zip(self.outputs, self._binding.copy_outputs_to_cpu(), strict=True))
         # On a CPU these are views of memory that the next run may write to.
         return [np.array(values[name]) for name in names]
+
+
+def _shape(port: Any) -> Shape:
+    """A side that is not static, which has a name or none, is -1."""
+    return tuple(side if isinstance(side, int) else -1 for side in port.shape)
 
 
 def _clock_and_provider(options: RuntimeOptions) -> tuple[Clock, tuple[str, dict[str, Any]]]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import openvino
 
-from dust_core.errors import DustError
+from dust_core.errors import DustError, last_line
+from dust_core.network.onnx.facts import read_proto
 from dust_eval.arrays import Floats
 from dust_eval.runtimes.base import Precision, RuntimeOptions, Shape
 from dust_eval.runtimes.clock import Clock, HostClock
-from dust_eval.runtimes.graph_model import GraphModel
+from dust_eval.runtimes.graph_model import GraphModel, require_float
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _PRECISIONS = {hint: precision for precision, hint in _HINTS.items()}
@@ -35,6 +36,9 @@ class OpenVinoGraph:
         self.version = openvino.__version__
         self.options = options
         self.clock = HostClock()
+        read_proto(
+            path
+        )  # OpenVINO takes what is no ONNX for TensorFlow's, and prints what it tries
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[options.precision],
             "INFERENCE_NUM_THREADS": options.threads,
@@ -44,15 +48,17 @@ class OpenVinoGraph:
         }
         try:
             self.compiled = openvino.Core().compile_model(str(path), "CPU", settings)
-        except RuntimeError as error:
+        except Exception as error:  # not all of what it raises is a RuntimeError
             raise DustError(
-                f"OpenVINO cannot compile the graph: {str(error).strip().splitlines()[-1]}",
+                f"OpenVINO cannot compile the graph: {last_line(error)}",
                 where=str(path),
                 fix="export it again",
             ) from error
         hint = self.compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         self.precision = _PRECISIONS[hint]
         self.inputs, self.outputs = _shapes(self.compiled.inputs), _shapes(self.compiled.outputs)
+        for port in (*self.compiled.inputs, *self.compiled.outputs):
+            require_float(port.any_name, port.element_type.to_string(), "f32", path)
         self._request = self.compiled.create_infer_request()
 
     def bind(self, arrays: Mapping[str, Floats]) -> None:

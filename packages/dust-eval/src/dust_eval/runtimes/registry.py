@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from dust_core.errors import DustError
+from dust_core.network.kinds import ModelKind, kind_of_model
 from dust_eval.runtimes.base import Graph, PairModel, RuntimeOptions
 
 # name: (module with `load(path, options)` -> PairModel, suffixes of the files that it reads)
@@ -47,15 +48,15 @@ def _load(runtime: str, function: str, path: Path, options: RuntimeOptions) -> o
     if runtime not in RUNTIMES:
         raise DustError(f"no runtime is called {runtime!r}", fix=f"one of {', '.join(RUNTIMES)}")
     module, suffixes = RUNTIMES[runtime]
-    hub_folder = runtime == "torch" and path.is_dir()
-    if path.suffix not in suffixes and not hub_folder:
+    if not path.exists():
+        raise DustError("no such file", where=str(path), fix="pull it: `dvc pull`, or build it")
+    kind = kind_of_model(path)
+    if not _reads(runtime, kind):
         raise DustError(
-            f"{runtime} reads {' and '.join(suffixes)} files",
+            f"{runtime} reads {' and '.join(suffixes)} files, and this is {kind.value}",
             where=str(path),
             fix="export it first",
         )
-    if not path.is_file() and not hub_folder:
-        raise DustError("no such file", where=str(path), fix="pull it: `dvc pull`, or build it")
     try:
         loader = getattr(import_module(module), function)
         return loader(path, options)
@@ -71,21 +72,20 @@ def load_any(path: Path, options: RuntimeOptions) -> PairModel:
 
     A folder is a hub's checkpoint (config.json, model.safetensors), which torch reads.
 
+    The kind is told by the content, whatever the file is called.
+
     Raises:
-        DustError: no runtime reads such files, the file is absent or unreadable, or its runtime
-            is not installed.
+        DustError: it is absent or no model, or its runtime is not installed or cannot read it.
     """
-    if path.is_dir():
-        return load_model("torch", path, options)
-    for runtime, (_, suffixes) in RUNTIMES.items():
-        if path.suffix in suffixes:
-            return load_model(runtime, path, options)
-    known = dict.fromkeys(suffix for _, suffixes in RUNTIMES.values() for suffix in suffixes)
-    raise DustError(
-        f"no runtime reads {path.suffix or 'such'} files",
-        where=str(path),
-        fix=f"name a file that ends in {', '.join(known)}",
-    )
+    kind = kind_of_model(path)
+    return load_model(next(name for name in RUNTIMES if _reads(name, kind)), path, options)
+
+
+def _reads(runtime: str, kind: ModelKind) -> bool:
+    """Whether a runtime reads files of that kind."""
+    if kind.is_checkpoint:
+        return runtime == "torch"
+    return {ModelKind.GRAPH: ".onnx", ModelKind.ENGINE: ".trt"}[kind] in RUNTIMES[runtime][1]
 
 
 def side_of(model: PairModel, path: Path, asked: int | None) -> int:

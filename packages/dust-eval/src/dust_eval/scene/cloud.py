@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dust_core.pairs.photographs import Photograph
+from dust_core.pairs.pictures.photographs import Photograph
 from dust_eval.arrays import Floats
 from dust_eval.scene.align import Scene
 
 _GLTF_FROM_CV = np.array([1.0, -1.0, -1.0])  # y up and z backward
-_POINTS, _FLOAT, _BYTE, _ARRAY_BUFFER = 0, 5126, 5121, 34962
+_POINTS, _FLOAT, _SHORT, _ARRAY_BUFFER = 0, 5126, 5123, 34962
+_UNLIT = "KHR_materials_unlit"
 
 
 USUAL = 3.0
@@ -57,10 +58,15 @@ def ply_bytes(cloud: Cloud) -> bytes:
 
 
 def glb_bytes(cloud: Cloud) -> bytes:
-    """The cloud as binary glTF 2.0, y up."""
+    """The cloud as binary glTF 2.0, y up.
+
+    Colours of vertices are linear (glTF 2.0, section 3.9.2), in 16 bits, since 8 linear bits merge
+    dark colours. Points have no normals, so the material is unlit: viewers show the colours as they
+    are.
+    """
     points = (cloud.points * _GLTF_FROM_CV).astype("<f4")
-    colours = np.full((len(points), 4), 255, np.uint8)  # vertices are aligned to four bytes
-    colours[:, :3] = cloud.colours
+    colours = np.full((len(points), 4), 65535, "<u2")  # vertices are aligned to four bytes
+    colours[:, :3] = linear_16_bits()[cloud.colours]
     parts = (points.tobytes(), colours.tobytes())
     sizes = [len(part) for part in parts]
     count = {"count": len(points)}
@@ -69,8 +75,18 @@ def glb_bytes(cloud: Cloud) -> bytes:
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0}],
+        "extensionsUsed": [_UNLIT],
+        "materials": [{"extensions": {_UNLIT: {}}}],
         "meshes": [
-            {"primitives": [{"mode": _POINTS, "attributes": {"POSITION": 0, "COLOR_0": 1}}]}
+            {
+                "primitives": [
+                    {
+                        "mode": _POINTS,
+                        "attributes": {"POSITION": 0, "COLOR_0": 1},
+                        "material": 0,
+                    }
+                ]
+            }
         ],
         "buffers": [{"byteLength": sum(sizes)}],
         "bufferViews": [
@@ -81,7 +97,7 @@ def glb_bytes(cloud: Cloud) -> bytes:
             count
             | {"bufferView": 0, "componentType": _FLOAT, "type": "VEC3"}
             | {"min": points.min(0).tolist(), "max": points.max(0).tolist()},
-            count | {"bufferView": 1, "componentType": _BYTE, "type": "VEC4", "normalized": True},
+            count | {"bufferView": 1, "componentType": _SHORT, "type": "VEC4", "normalized": True},
         ],
     }
     text = json.dumps(document, separators=(",", ":")).encode()
@@ -95,6 +111,13 @@ def glb_bytes(cloud: Cloud) -> bytes:
             struct.pack("<I4s", len(binary), b"BIN\0") + binary,
         )
     )
+
+
+def linear_16_bits() -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+    """The linear value, in 65,535 steps, of each 8-bit value of sRGB (IEC 61966-2-1)."""
+    share = np.arange(256) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.rint(65535 * linear), np.uint16)
 
 
 def cameras_json(scene: Scene, photographs: Sequence[Photograph]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from dust_core.files import atomic_path, atomic_write_bytes, atomic_write_text
-from dust_core.pairs.photographs import Photograph
+from dust_core.pairs.pictures.photographs import Photograph
 from dust_core.pairs.shards.contact_sheet import depth_picture
 from dust_eval.arrays import Floats
 from dust_eval.scene.align import Scene

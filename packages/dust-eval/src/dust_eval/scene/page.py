@@ -10,7 +10,7 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
-from dust_core.pairs.photographs import Photograph
+from dust_core.pairs.pictures.photographs import Photograph
 from dust_eval.scene.align import Scene
 from dust_eval.scene.cloud import Cloud
 

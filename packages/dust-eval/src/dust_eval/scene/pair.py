@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dust_core.pairs.photographs import Photograph
+from dust_core.pairs.pictures.photographs import Photograph
 from dust_eval.arrays import Floats
 from dust_eval.scene.cloud import Cloud, usual_confidence
 from dust_eval.scene.graph import Edge

@@ -1,6 +1,7 @@
 """The verb `dust predict`."""
 
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,7 @@ from dust_eval.verbs.options import (
     SideOption,
     ThreadsOption,
 )
-from dust_eval.verbs.wording import nothing_sure, surer_half
+from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent, surer_half
 
 if TYPE_CHECKING:
     from dust_eval.scene.pair import PairScene
@@ -37,7 +38,7 @@ def predict(
     from rich.console import Console
 
     from dust_core.pairs.framing import Mode
-    from dust_core.pairs.photographs import read_photograph
+    from dust_core.pairs.pictures.photographs import read_photograph
 
     for path in (first, second):
         if not path.is_file():
@@ -49,12 +50,13 @@ def predict(
     from dust_eval.scene.graph import hide_bars, predict_edges, require_finite
     from dust_eval.scene.pair import pair_scene
 
-    console = Console()
+    console, start = Console(), perf_counter()
     with console.status("loading the network"):
         options = RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads)
         network = load_any(model, options)
     square = side_of(network, model, side)
     photographs = [read_photograph(path, square, Mode(mode)) for path in (first, second)]
+    say_what_was_read(photographs)
     with console.status("predicting"):
         try:
             # The second order is for the second focal length: its points in its own frame.
@@ -76,6 +78,7 @@ def predict(
         typer.echo(line)
     if min_confidence is None and scene.min_confidence < USUAL:
         typer.echo(surer_half(USUAL))
+    typer.echo(spent(perf_counter() - start))
 
 
 def summary(scene: "PairScene", out: Path) -> list[str]:

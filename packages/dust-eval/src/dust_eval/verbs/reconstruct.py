@@ -1,7 +1,9 @@
 """The verb `dust reconstruct`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,43 +15,87 @@ from dust_eval.verbs.options import (
     SideOption,
     ThreadsOption,
 )
-from dust_eval.verbs.wording import nothing_sure, surer_half
+from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent, surer_half
 
 if TYPE_CHECKING:
+    from dust_core.pairs.pictures.photographs import Photograph
+    from dust_eval.runtimes import PairModel
     from dust_eval.scene.align import Scene
     from dust_eval.scene.cloud import Cloud
 
 
 def reconstruct(
-    folder: Annotated[Path, typer.Argument(help="Photographs of one place, 2 or more.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Photographs of one place: a folder, pictures, a pattern, a video."),
+    ],
     model: ModelOption,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Default: scene in that folder.")
+        Path | None, typer.Option("--out", "-o", help="Default: scene, in the folder.")
     ] = None,
     side: SideOption = None,
     mode: ModeOption = "crop",
     neighbours: Annotated[int, typer.Option(min=1, help="Pairs an image, in a circle.")] = 4,
+    every: Annotated[int, typer.Option(min=1, help="Of a video, each so many frames.")] = 10,
     min_confidence: ConfidenceOption = None,
+    export: Annotated[
+        Literal["colmap"] | None, typer.Option(help="Also a model for other tools.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a damaged picture.")] = False,
     threads: ThreadsOption = 2,
 ) -> None:
     """Turn photographs into a coloured cloud, cameras and a page to look at."""
-    from rich.progress import Progress
-
     from dust_core.pairs.framing import Mode
-    from dust_core.pairs.photographs import find_photographs, read_photograph
+    from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
 
-    paths = find_photographs(folder)
+    chosen = find_photographs(sources)
 
-    from dust_eval.runtimes import EncodesOnce, RuntimeOptions, load_any, side_of
-    from dust_eval.scene.align import align
+    from dust_eval.runtimes import RuntimeOptions, load_any, side_of
     from dust_eval.scene.cloud import USUAL, fuse, usual_confidence
+    from dust_eval.scene.colmap import write_model
     from dust_eval.scene.files import write_scene
-    from dust_eval.scene.graph import hide_bars, predict_edges, require_finite, swin_pairs
+    from dust_eval.scene.graph import swin_pairs
 
+    start = perf_counter()
     network = load_any(model, RuntimeOptions(threads=threads))
     square = side_of(network, model, side)
-    photographs = [read_photograph(path, square, Mode(mode)) for path in paths]
+    read = read_photographs(chosen, square, Mode(mode), every=every, strict=strict)
+    photographs, left_out = read
+    say_what_was_read(photographs, left_out)
     pairs = swin_pairs(len(photographs), neighbours)
+    scene = _aligned(network, photographs, pairs, model)
+    least = usual_confidence(scene.confidences) if min_confidence is None else min_confidence
+    cloud = fuse(scene, photographs, least)
+    if not len(cloud.points):
+        raise nothing_sure(least, scene.confidences, where=str(sources[0]))
+    target = out or (sources[0] if sources[0].is_dir() else Path()) / "scene"
+    write_scene(target, scene, cloud, photographs, _facts(scene, cloud, len(pairs), least, model))
+    if export:
+        write_model(target / "colmap", scene, cloud, photographs)
+    if scene.not_located:
+        names = ", ".join(photographs[image].name for image in scene.not_located)
+        typer.echo(f"PnP found no camera for {names}; do not trust their positions")
+    if min_confidence is None and least < USUAL:
+        typer.echo(surer_half(USUAL))
+    typer.echo(
+        f"{target / 'index.html'}: {len(photographs)} photographs, {len(cloud.points)} points"
+    )
+    typer.echo(spent(perf_counter() - start))
+
+
+def _aligned(
+    network: "PairModel",
+    photographs: "Sequence[Photograph]",
+    pairs: "Sequence[tuple[int, int]]",
+    model: Path,
+) -> "Scene":
+    """The scene of photographs, with a bar of progress."""
+    from rich.progress import Progress
+
+    from dust_eval.runtimes import EncodesOnce
+    from dust_eval.scene.align import align
+    from dust_eval.scene.graph import hide_bars, predict_edges, require_finite
+
     with Progress(transient=True) as progress:
         task = progress.add_task("pairs", total=len(pairs))
         try:
@@ -65,21 +111,7 @@ def reconstruct(
         require_finite(edges, where=model.name)
         progress.add_task("alignment", total=None)
         shown = [photograph.shown() for photograph in photographs]
-        scene = align(len(photographs), hide_bars(edges, shown))
-    least = usual_confidence(scene.confidences) if min_confidence is None else min_confidence
-    cloud = fuse(scene, photographs, least)
-    if not len(cloud.points):
-        raise nothing_sure(least, scene.confidences, where=str(folder))
-    target = out or folder / "scene"
-    write_scene(target, scene, cloud, photographs, _facts(scene, cloud, len(pairs), least, model))
-    if scene.not_located:
-        names = ", ".join(photographs[image].name for image in scene.not_located)
-        typer.echo(f"PnP found no camera for {names}; do not trust their positions")
-    if min_confidence is None and least < USUAL:
-        typer.echo(surer_half(USUAL))
-    typer.echo(
-        f"{target / 'index.html'}: {len(photographs)} photographs, {len(cloud.points)} points"
-    )
+        return align(len(photographs), hide_bars(edges, shown))
 
 
 def _facts(

@@ -1,10 +1,14 @@
 """Messages that several verbs share."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import typer
 
 from dust_core.errors import DustError
 
 if TYPE_CHECKING:
+    from dust_core.pairs.pictures.photographs import Photograph
     from dust_eval.arrays import Floats
 
 
@@ -24,3 +28,21 @@ def nothing_sure(least: float, confidences: "Floats", where: str = "") -> DustEr
         fix="lower --min-confidence, or take photographs that overlap more",
         exit_code=1,
     )
+
+
+def say_what_was_read(
+    photographs: "Sequence[Photograph]", left_out: "Mapping[str, str] | None" = None
+) -> None:
+    """Print what was left out, and what was assumed in reading the rest."""
+    from dust_core.pairs.pictures.photographs import left_out_lines, remark_lines
+
+    for line in [*left_out_lines(left_out or {}), *remark_lines(photographs)]:
+        typer.echo(line)
+
+
+def spent(seconds: float) -> str:
+    """The time of a command, and the largest memory of the process so far."""
+    import resource
+
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return f"{seconds:.1f} s, at most {megabytes:,.0f} MB of memory"

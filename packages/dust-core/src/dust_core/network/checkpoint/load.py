@@ -3,8 +3,9 @@
 import argparse
 import json
 import re
+import warnings
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,11 @@ from torch import Tensor
 
 from dust_core.errors import DustError
 from dust_core.network.checkpoint.checkpoint import Checkpoint, Origin
-from dust_core.network.checkpoint.published import (
-    config_from_call,
-    config_from_values,
-    without_aliases,
-)
+from dust_core.network.checkpoint.published import config_from_call, config_from_values
 from dust_core.network.checkpoint.save import FORMAT
+from dust_core.network.checkpoint.weights import build_network, damaged, list_some
+from dust_core.network.kinds import ModelKind, kind_of_model
 from dust_core.network.model import Dust3r, Dust3rConfig
-
-_SHOWN = 3
 
 
 def load_checkpoint(path: Path, *, finite: bool = True) -> Checkpoint:
@@ -41,10 +38,13 @@ def load_checkpoint(path: Path, *, finite: bool = True) -> Checkpoint:
 
 
 def _read(path: Path) -> Checkpoint:
-    if path.is_dir():
-        return _from_hub(path)
-    if not path.is_file():
+    if not path.exists():
         raise DustError("no such checkpoint", where=str(path), fix="pull it: `dvc pull`")
+    kind = kind_of_model(path)
+    if kind is ModelKind.HUB:
+        return _from_hub(path, path / "model.safetensors")
+    if kind is ModelKind.SAFETENSORS:
+        return _from_hub(path.parent, path)
     content = read_archive(path)
     written_as = content.get("format")
     if written_as == FORMAT:
@@ -58,7 +58,8 @@ def _read(path: Path) -> Checkpoint:
     description = getattr(content.get("args"), "model", None)
     if not isinstance(description, str):
         raise DustError(
-            "neither a DUST checkpoint nor a published one: no config and no args.model",
+            "neither a DUST checkpoint nor a published one: no config and no args.model"
+            + (", only weights" if _are_weights(content) else ""),
             where=str(path),
             fix="give the file that its authors publish, or one that `dust run` wrote",
         )
@@ -66,24 +67,30 @@ def _read(path: Path) -> Checkpoint:
     return _build(config, content.get("model"), path, "published")
 
 
-def _from_hub(folder: Path) -> Checkpoint:
+def _are_weights(content: dict[str, Any]) -> bool:
+    values = content.get("state_dict", content.get("model", content))
+    return isinstance(values, dict) and all(isinstance(value, Tensor) for value in values.values())
+
+
+def _from_hub(folder: Path, stored: Path) -> Checkpoint:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    described, stored = folder / "config.json", folder / "model.safetensors"
+    described = folder / "config.json"
     try:
-        values = json.loads(described.read_text(encoding="utf-8"))
+        values = json.loads(described.read_text(encoding="utf-8-sig"))
         weights = load_file(stored)
     except FileNotFoundError as error:
         raise DustError(
             "a checkpoint folder holds config.json and model.safetensors",
             where=str(error.filename or stored),
-            fix="download both files",
+            fix="download both files into one folder",
         ) from error
-    except (OSError, ValueError, SafetensorError) as error:
-        raise _damaged(folder, error) from error
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        kind_of_model(stored)  # a pointer or a web page in its place has a message of its own
+        raise damaged(folder, error) from error
     if not isinstance(values, dict):
-        raise _damaged(described, ValueError("it holds no object"))
+        raise damaged(described, ValueError("it holds no object"))
     config = _described(lambda: config_from_values(values), described)
     return _build(config, weights, stored, "hub")
 
@@ -94,12 +101,21 @@ def read_archive(path: Path) -> dict[str, Any]:
     Raises:
         DustError: the file is truncated, or asks to run code.
     """
-    if not zipfile.is_zipfile(path):
-        raise _damaged(path, ValueError("it is not a zip archive, as torch writes them"))
+    kind = kind_of_model(path)
+    if kind not in (ModelKind.ARCHIVE, ModelKind.LEGACY):
+        raise DustError(
+            f"this is {kind.value}, not a checkpoint of torch",
+            where=str(path),
+            fix="give the checkpoint that it was made from",
+        )
+    zipped = kind is ModelKind.ARCHIVE
+    if zipped and not zipfile.is_zipfile(path):
+        raise damaged(path, ValueError("it is not a zip archive, as torch writes them"))
     try:
         # The restricted unpickler: published checkpoints hold their arguments in this class.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # noqa: TID251
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types of storage that torch no longer has
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)  # noqa: TID251
     except Exception as error:  # torch raises half a dozen unrelated types
         if "Unsupported global" in str(error) or "weights_only" in str(error).lower():
             raise DustError(
@@ -107,9 +123,9 @@ def read_archive(path: Path) -> dict[str, Any]:
                 where=str(path),
                 fix="do not load it; get the checkpoint from its authors",
             ) from error
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     if not isinstance(content, dict):
-        raise _damaged(path, ValueError(f"it holds a {type(content).__name__}, not a dict"))
+        raise damaged(path, ValueError(f"it holds a {type(content).__name__}, not a dict"))
     return content
 
 
@@ -127,13 +143,15 @@ def own_checkpoint(content: dict[str, Any], path: Path) -> Checkpoint:
 def _own_checkpoint(content: dict[str, Any], path: Path) -> Checkpoint:
     config = _own_config(content, path)
     exp_id, digest = content.get("exp_id"), content.get("spec_digest")
+    if not all(value is None or isinstance(value, str) for value in (exp_id, digest)):
+        raise damaged(path, ValueError("its exp_id or spec_digest is no text"))
     return _build(config, content.get("model"), path, "dust", exp_id, digest)
 
 
 def _own_config(content: dict[str, Any], path: Path) -> Dust3rConfig:
     values = content.get("config")
     if not isinstance(values, dict):
-        raise _damaged(path, ValueError("it holds no config"))
+        raise damaged(path, ValueError("it holds no config"))
     return _described(lambda: Dust3rConfig.from_dict(values), path)
 
 
@@ -156,31 +174,8 @@ def _build(
     exp_id: str | None = None,
     spec_digest: str | None = None,
 ) -> Checkpoint:
-    with torch.device("meta"):
-        network = Dust3r(config)
-    _check_weights(weights, network, path)
-    network.load_state_dict(without_aliases(weights), assign=True)
-    return Checkpoint(network.float().eval(), origin, exp_id, spec_digest)
-
-
-def _check_weights(weights: Any, network: Dust3r, path: Path) -> None:
-    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
-        raise _damaged(path, ValueError("it holds no weights by name"))
-    held, expected = without_aliases(weights), network.state_dict()
-    faults = [
-        ("lacks", expected.keys() - held.keys()),
-        ("holds unknown", held.keys() - expected.keys()),
-    ]
-    for verb, keys in faults:
-        if keys:
-            raise _mismatch(f"{verb} {_list(sorted(keys))}", path)
-    shapes = [
-        f"{key} is {tuple(held[key].shape)}, expected {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if held[key].shape != tensor.shape
-    ]
-    if shapes:
-        raise _mismatch(f"has other shapes: {_list(shapes)}", path)
+    network = build_network(config, weights, path)
+    return Checkpoint(network, origin, exp_id, spec_digest)
 
 
 def _require_finite(network: Dust3r, path: Path) -> None:
@@ -188,33 +183,10 @@ def _require_finite(network: Dust3r, path: Path) -> None:
     broken = [key for key, tensor in weights.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise DustError(
-            f"NaN or infinity in {_list(broken)}",
+            f"NaN or infinity in {list_some(broken)}",
             where=str(path),
             fix="the training that wrote it diverged: take an earlier checkpoint",
         )
-
-
-def _list(items: Iterable[str]) -> str:
-    items = list(items)
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return ", ".join(items[:_SHOWN]) + more
-
-
-def _mismatch(what: str, path: Path) -> DustError:
-    return DustError(
-        f"the checkpoint {what}",
-        where=str(path),
-        fix="its weights do not belong to the network it describes: get the file again",
-    )
-
-
-def _damaged(path: Path, error: Exception) -> DustError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return DustError(
-        f"the checkpoint cannot be read: {reason}",
-        where=str(path),
-        fix="it is truncated or no checkpoint: copy or pull it again",
-    )
 
 
 def _refused_global(error: Exception) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 from dust_core.errors import DustError
 from dust_core.pairs.geometry import Floats
 from dust_core.pairs.importing.adapters.base import require_file
+from dust_core.pairs.pictures import picture_size, read_picture
 
 # All that Pillow and numpy raise at files that are damaged, cut short or something else.
 UNREADABLE = (
@@ -102,11 +103,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         DustError: it is missing or no picture.
     """
-    try:
-        with Image.open(require_file(path, "the image")) as picture:
-            return picture.size
-    except UNREADABLE as error:
-        raise _no_picture(path, error) from error
+    return picture_size(require_file(path, "the image"))
 
 
 def read_image(path: Path) -> Image.Image:
@@ -115,11 +112,7 @@ def read_image(path: Path) -> Image.Image:
     Raises:
         DustError: it is missing or cannot be decoded.
     """
-    try:
-        with Image.open(require_file(path, "the image")) as picture:
-            return picture.convert("RGB")
-    except UNREADABLE as error:
-        raise _no_picture(path, error) from error
+    return read_picture(require_file(path, "the image"), as_stored=True).image
 
 
 def read_map(path: Path, what: str) -> Floats:
@@ -203,13 +196,6 @@ def _number(word: str) -> float:
     if "_" in word:  # Python takes 1_0 for 10
         raise ValueError(f"could not convert string to float: {word!r}")
     return float(word)
-
-
-def _no_picture(path: Path, error: BaseException) -> DustError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return DustError(
-        f"the image cannot be read: {reason}", where=str(path), fix="fetch the file again"
-    )
 
 
 def _reader_of(path: Path) -> Any:
