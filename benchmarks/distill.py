@@ -15,7 +15,6 @@ bf16 on this processor; trainings use bf16 only where the processor has instruct
 """
 
 import argparse
-import re
 import tempfile
 import time
 from collections import defaultdict
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from documents import write_between
 from rich.console import Console
 from rich.table import Table
 from torch.nn.utils import clip_grad_norm_
@@ -47,7 +47,6 @@ from dust_core.declared.specs.models.distill import (
     DistillTask,
 )
 from dust_core.errors import DustError
-from dust_core.files import atomic_write_text
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.model import Dust3r
 from dust_core.pairs.feed.feed import PairBatch
@@ -264,7 +263,7 @@ def run_trials(
             f"Profile `{task.profile_name}`, {seen} pairs of training each, judged by "
             f"{task.profile.validation_pairs} validation pairs:"
         )
-        write_between_marks(file, f"{heading}\n\n{markdown(rows)}")
+        write_between(BEGIN, END, f"{heading}\n\n{markdown(rows)}", file)
 
 
 def start(task: ResolvedTask, teacher: Dust3r, trial: Trial) -> Dust3r:
@@ -299,20 +298,6 @@ def markdown(rows: list[Row]) -> str:
         shown = (cell if isinstance(cell, str) else f"{cell:.3f}" for cell in cells)
         lines.append(f"| {name} | {' | '.join(shown)} |")
     return "\n".join(lines)
-
-
-def write_between_marks(file: Path, text: str) -> None:
-    """Replace the text between the marks.
-
-    Raises:
-        DustError: the document has no such marks.
-    """
-    old = file.read_text()
-    if BEGIN not in old or END not in old:
-        fix = f"add the lines {BEGIN} and {END}"
-        raise DustError("this document has no place for trials", where=str(file), fix=fix)
-    between = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    atomic_write_text(file, between.sub(lambda _: f"{BEGIN}\n{text}\n{END}", old))
 
 
 if __name__ == "__main__":
