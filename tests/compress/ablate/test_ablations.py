@@ -1,6 +1,5 @@
 """The ablations on a repository in miniature: what a variant is, what is taken, what is not."""
 
-import importlib.util
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,15 +23,8 @@ from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
 from dust_eval.gates.claims import claim_outcomes
 from dust_eval.gates.stage import judge_task
-from dust_eval.measure.baseline import evaluate_teacher
 
 ROOT = Path(__file__).parents[3]
-_SPEC = importlib.util.spec_from_file_location("dust_miniature", ROOT / "tests/eval/conftest.py")
-assert _SPEC is not None and _SPEC.loader is not None
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
-miniature = _MODULE.miniature
-
 IMAGES = 8  # the miniature's four pairs; the spec asks for 512
 FEWER = 4
 ARTIFACTS = Path("artifacts/ci")
@@ -77,13 +69,12 @@ def declared(root: Path, name: str) -> ResolvedTask:
 
 
 @pytest.fixture(scope="module")
-def executed(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose teacher was evaluated, and whose two bases were executed."""
+def executed(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose two bases were executed beside the evaluated teacher."""
     root = tmp_path_factory.mktemp("ablated") / "repository"
-    shutil.copytree(miniature, root)
+    shutil.copytree(evaluated, root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        evaluate_teacher(declared(root, "P0-2"))
         ptq(declared(root, "Q-1"))
         distill(declared(root, "K-1"))
     return root
