@@ -2,10 +2,13 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from dust_core.declared.specs import ResolvedTask
 
 ROOT = Path(__file__).parents[1]
 SPLITS = ("workload", "calibration", "training", "validation")
@@ -93,3 +96,31 @@ def write_set(folder: Path, split: str) -> None:
 
     members = (encode(enlarged(number), picture="png") for number in range(PAIRS))
     write_shards(members, folder, split=split, licence="CC0-1.0", pairs_per_shard=2)
+
+
+def quick(task: ResolvedTask) -> ResolvedTask:
+    """A task that measures two pairs in five turns, and trains one epoch of two pairs, if any."""
+    profile, workload = task.profile, task.workload
+    short = {"pairs_per_epoch": 2, "batch": 2, "autocast": "fp32"}
+    recipes = {
+        "distill": short | {"side": 32, "refit_pairs": 2},
+        "qat": short | {"side": 64},
+        "prune": short | {"side": 32, "refit_pairs": 4},
+    }
+    trained = {
+        name: getattr(profile.training, name).model_copy(update=changes)
+        for name, changes in recipes.items()
+    }
+    training = profile.training.model_copy(update=trained)
+    small = {"workload_pairs": 2, "validation_pairs": 2, "threads": 1, "training": training}
+    timing = workload.timing.model_copy(update={"warmup": 3, "repeats": 5})
+    quality = workload.quality.model_copy(update={"chamfer_points": 500, "bootstrap": 100})
+    few = workload.model_copy(update={"timing": timing, "quality": quality})
+    once = {"epochs": 1} if hasattr(task.task, "epochs") else {}
+    return replace(
+        task,
+        task=task.task.model_copy(update=once),
+        references={name: quick(used) for name, used in task.references.items()},
+        workload=few,
+        profile=profile.model_copy(update=small),
+    )

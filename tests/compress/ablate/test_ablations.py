@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from miniature_repository import quick
 
 from dust_compress.ablate.executors import ablate_loss, ablate_quantization
 from dust_compress.ablate.taken import executed_base
@@ -32,14 +33,12 @@ ARTIFACTS = Path("artifacts/ci")
 
 def declared(root: Path, name: str) -> ResolvedTask:
     """A task under ci in the size of the miniature, an ablation with its base."""
-    resolved = resolve(load_specs(root / "specs"), name, "ci")
+    resolved = quick(resolve(load_specs(root / "specs"), name, "ci"))
     references = {other: declared(root, other) for other in resolved.references}
     changes: dict[str, object] = {}
     match name:
         case "Q-1":
             changes = {"calibration_images": IMAGES}
-        case "K-1":
-            changes = {"epochs": 1}
         case "ABL-2":
             sizes = (FEWER, IMAGES)
             variants = [CalibrationVariant.model_construct(calibration_images=n) for n in sizes]
@@ -50,22 +49,7 @@ def declared(root: Path, name: str) -> ResolvedTask:
                 "claims": (),
             }
     task = resolved.task.model_copy(update=changes)
-    profile, workload = resolved.profile, resolved.workload
-    recipe = profile.training.distill.model_copy(
-        update={"pairs_per_epoch": 2, "batch": 2, "side": 32, "refit_pairs": 2, "autocast": "fp32"}
-    )
-    training = profile.training.model_copy(update={"distill": recipe})
-    small = {"workload_pairs": 2, "validation_pairs": 2, "threads": 1, "training": training}
-    timing = workload.timing.model_copy(update={"warmup": 3, "repeats": 5})
-    quality = workload.quality.model_copy(update={"chamfer_points": 500, "bootstrap": 100})
-    few = workload.model_copy(update={"timing": timing, "quality": quality})
-    return replace(
-        resolved,
-        task=task,
-        references=references,
-        workload=few,
-        profile=profile.model_copy(update=small),
-    )
+    return replace(resolved, task=task, references=references)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from miniature_repository import quick
 
 from dust_compress.prune.executors import evaluate_pruned, prune_teacher
 from dust_compress.prune.fine_tune import train_pruned
@@ -22,24 +23,9 @@ pytestmark = pytest.mark.slow
 
 
 def task_of(root: Path, name: str, **common: object) -> ResolvedTask:
-    """A task under ci, with one short epoch."""
-    resolved = resolve(load_specs(root / "specs"), name, "ci")
-    shorter = {"pairs_per_epoch": 2, "batch": 2, "refit_pairs": 4}
-    training = resolved.profile.training
-    recipe = training.prune.model_copy(update=shorter)
-    profile = resolved.profile.model_copy(
-        update={
-            "training": training.model_copy(update={"prune": recipe}),
-            "validation_pairs": 2,
-        }
-    )
-    own = resolved.task
-    return replace(
-        resolved,
-        profile=profile,
-        task=own.model_copy(update={"epochs": 1}) if own.does == "prune" else own,
-        common=resolved.common.model_copy(update={"multiple": 4, **common}),
-    )
+    """A task under ci in the size of the miniature."""
+    resolved = quick(resolve(load_specs(root / "specs"), name, "ci"))
+    return replace(resolved, common=resolved.common.model_copy(update={"multiple": 4, **common}))
 
 
 def result(root: Path, task: str) -> ResultFile:
