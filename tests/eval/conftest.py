@@ -1,73 +1,7 @@
-"""A repository in miniature that `dust run` evaluates: four pairs of a room, a tiny teacher."""
+"""Lets the tests of this folder import sample results, and the room of the miniature."""
 
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "core" / name) for name in ("pairs", "declared/records")]
-
-SPLITS = ("workload", "calibration", "training", "validation")
-PAIRS = 4
-
-
-@pytest.fixture(scope="session")
-def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository; copy it before changing anything in it."""
-    import torch
-
-    from dust_core.files import sha256_file
-    from dust_core.network.checkpoint import save_checkpoint
-    from dust_core.network.model import Dust3r, Dust3rConfig
-
-    root = tmp_path_factory.mktemp("miniature")
-    shutil.copytree(ROOT / "specs", root / "specs")
-    protocol = root / "specs" / "v1" / "workload.yaml"
-    text = protocol.read_text()
-    for split in SPLITS:
-        write_set(root / "data" / split, split)
-        frozen = sha256_file(root / "data" / split / "manifest.json")
-        before, _, after = text.partition(f'manifest: data/{split}/manifest.json\n      sha256: "')
-        text = f'{before}manifest: data/{split}/manifest.json\n      sha256: "{frozen}{after[64:]}'
-    protocol.write_text(text)
-    torch.manual_seed(0)
-    shape = {"enc_dim": 32, "enc_depth": 2, "enc_heads": 2, "dec_dim": 16, "dec_depth": 2}
-    config = Dust3rConfig.uniform(**shape, dec_heads=2, head="linear", patch_size=32)
-    save_checkpoint(Dust3r(config), root / "artifacts" / "ci" / "teacher_fp32.pth")
-    (root / ".gitignore").write_text("/artifacts/\n/data/\n")
-    for command in (
-        ("init", "--quiet"),
-        ("add", "."),
-        ("-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "-m", "specs"),
-    ):
-        subprocess.run(["git", *command], cwd=root, check=True)
-    return root
-
-
-def write_set(folder: Path, split: str) -> None:
-    """Four pairs of the miniature room, its pixels enlarged to the workload's 512x512."""
-    from miniature import pair
-
-    from dust_core.pairs.shards.sample import PairSample, encode
-    from dust_core.pairs.shards.tars import write_shards
-
-    def enlarged(number: int) -> PairSample:
-        small = pair(number, number + 1, scene=f"room/{split}")
-        scale = np.array([[8, 0, 3.5], [0, 8, 3.5], [0, 0, 1]], np.float32)
-        photograph, neighbour = (image.repeat(8, 0).repeat(8, 1) for image in small.images)
-        near, far = (depth.repeat(8, 0).repeat(8, 1) for depth in small.depths)
-        first, second = (scale @ matrix for matrix in small.intrinsics)
-        return PairSample(
-            (photograph, neighbour),
-            (near, far),
-            (first, second),
-            small.view1_from_view2,
-            small.about,
-        )
-
-    members = (encode(enlarged(number), picture="png") for number in range(PAIRS))
-    write_shards(members, folder, split=split, licence="CC0-1.0", pairs_per_shard=2)

@@ -1,12 +1,12 @@
 """The ablations on a repository in miniature: what a variant is, what is taken, what is not."""
 
-import importlib.util
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
+from miniature_repository import quick
 
 from dust_compress.ablate.executors import ablate_loss, ablate_quantization
 from dust_compress.ablate.taken import executed_base
@@ -24,15 +24,8 @@ from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
 from dust_eval.gates.claims import claim_outcomes
 from dust_eval.gates.stage import judge_task
-from dust_eval.measure.baseline import evaluate_teacher
 
 ROOT = Path(__file__).parents[3]
-_SPEC = importlib.util.spec_from_file_location("dust_miniature", ROOT / "tests/eval/conftest.py")
-assert _SPEC is not None and _SPEC.loader is not None
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
-miniature = _MODULE.miniature
-
 IMAGES = 8  # the miniature's four pairs; the spec asks for 512
 FEWER = 4
 ARTIFACTS = Path("artifacts/ci")
@@ -40,14 +33,12 @@ ARTIFACTS = Path("artifacts/ci")
 
 def declared(root: Path, name: str) -> ResolvedTask:
     """A task under ci in the size of the miniature, an ablation with its base."""
-    resolved = resolve(load_specs(root / "specs"), name, "ci")
+    resolved = quick(resolve(load_specs(root / "specs"), name, "ci"))
     references = {other: declared(root, other) for other in resolved.references}
     changes: dict[str, object] = {}
     match name:
         case "Q-1":
             changes = {"calibration_images": IMAGES}
-        case "K-1":
-            changes = {"epochs": 1}
         case "ABL-2":
             sizes = (FEWER, IMAGES)
             variants = [CalibrationVariant.model_construct(calibration_images=n) for n in sizes]
@@ -58,32 +49,16 @@ def declared(root: Path, name: str) -> ResolvedTask:
                 "claims": (),
             }
     task = resolved.task.model_copy(update=changes)
-    profile, workload = resolved.profile, resolved.workload
-    recipe = profile.training.distill.model_copy(
-        update={"pairs_per_epoch": 2, "batch": 2, "side": 32, "refit_pairs": 2, "autocast": "fp32"}
-    )
-    training = profile.training.model_copy(update={"distill": recipe})
-    small = {"workload_pairs": 2, "validation_pairs": 2, "threads": 1, "training": training}
-    timing = workload.timing.model_copy(update={"warmup": 3, "repeats": 5})
-    quality = workload.quality.model_copy(update={"chamfer_points": 500, "bootstrap": 100})
-    few = workload.model_copy(update={"timing": timing, "quality": quality})
-    return replace(
-        resolved,
-        task=task,
-        references=references,
-        workload=few,
-        profile=profile.model_copy(update=small),
-    )
+    return replace(resolved, task=task, references=references)
 
 
 @pytest.fixture(scope="module")
-def executed(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose teacher was evaluated, and whose two bases were executed."""
+def executed(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose two bases were executed beside the evaluated teacher."""
     root = tmp_path_factory.mktemp("ablated") / "repository"
-    shutil.copytree(miniature, root)
+    shutil.copytree(evaluated, root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        evaluate_teacher(declared(root, "P0-2"))
         ptq(declared(root, "Q-1"))
         distill(declared(root, "K-1"))
     return root

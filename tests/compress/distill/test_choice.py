@@ -1,6 +1,5 @@
 """The executors select-student and choose-student on a repository in miniature."""
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -20,12 +19,6 @@ from dust_core.network.model import Dust3r
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "core" / "declared" / "records"))
 import sample_results as sample  # noqa: E402
-
-_SPEC = importlib.util.spec_from_file_location("dust_miniature", ROOT / "tests/eval/conftest.py")
-assert _SPEC is not None and _SPEC.loader is not None
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
-miniature = _MODULE.miniature
 
 STUDENTS = {"K-1": "K_T3B05_run3", "K-2": "K_T5B05_run3", "K-3": "K_T3B05_sched_run3"}
 

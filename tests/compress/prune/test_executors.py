@@ -1,12 +1,12 @@
 """P-1, P-2 and P-3 on a repository in miniature."""
 
-import importlib.util
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from miniature_repository import quick
 
 from dust_compress.prune.executors import evaluate_pruned, prune_teacher
 from dust_compress.prune.fine_tune import train_pruned
@@ -18,37 +18,14 @@ from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.model import Dust3rConfig
 from dust_core.network.surgery.axes import axes_of
 from dust_core.network.surgery.prune import choose_units, importances
-from dust_eval.measure.baseline import evaluate_teacher
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[3]
-_SPEC = importlib.util.spec_from_file_location("dust_miniature", ROOT / "tests/eval/conftest.py")
-assert _SPEC is not None and _SPEC.loader is not None
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
-miniature = _MODULE.miniature
-
 
 def task_of(root: Path, name: str, **common: object) -> ResolvedTask:
-    """A task under ci, with one short epoch."""
-    resolved = resolve(load_specs(root / "specs"), name, "ci")
-    shorter = {"pairs_per_epoch": 2, "batch": 2, "refit_pairs": 4}
-    training = resolved.profile.training
-    recipe = training.prune.model_copy(update=shorter)
-    profile = resolved.profile.model_copy(
-        update={
-            "training": training.model_copy(update={"prune": recipe}),
-            "validation_pairs": 2,
-        }
-    )
-    own = resolved.task
-    return replace(
-        resolved,
-        profile=profile,
-        task=own.model_copy(update={"epochs": 1}) if own.does == "prune" else own,
-        common=resolved.common.model_copy(update={"multiple": 4, **common}),
-    )
+    """A task under ci in the size of the miniature."""
+    resolved = quick(resolve(load_specs(root / "specs"), name, "ci"))
+    return replace(resolved, common=resolved.common.model_copy(update={"multiple": 4, **common}))
 
 
 def result(root: Path, task: str) -> ResultFile:
@@ -58,12 +35,11 @@ def result(root: Path, task: str) -> ResultFile:
 
 
 @pytest.fixture(scope="module")
-def pruned(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pruned(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("pruned") / "repository"
-    shutil.copytree(miniature, root)
+    shutil.copytree(evaluated, root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        evaluate_teacher(resolve(load_specs(root / "specs"), "P0-2", "ci"))
         for name in ("P-1", "P-2"):
             prune_teacher(task_of(root, name))
         evaluate_pruned(task_of(root, "P-3"))

@@ -1,6 +1,5 @@
 """Q-1, Q-2 and Q-4's executors on a repository in miniature: both ways of the escalation."""
 
-import importlib.util
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import openvino
 import pytest
 import torch
+from miniature_repository import quick
 
 from dust_compress.quantize.checkpoint import load_quantized
 from dust_compress.quantize.evaluate import evaluate_quantized
@@ -19,14 +19,6 @@ from dust_core.declared.records import ResultFile, read_result_folder
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.errors import DustError
 from dust_core.network.checkpoint import load_checkpoint
-from dust_eval.measure.baseline import evaluate_teacher
-
-ROOT = Path(__file__).parents[3]
-_SPEC = importlib.util.spec_from_file_location("dust_miniature", ROOT / "tests/eval/conftest.py")
-assert _SPEC is not None and _SPEC.loader is not None
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
-miniature = _MODULE.miniature
 
 IMAGES = 8  # the miniature's four pairs; the spec asks for 512
 ALWAYS, NEVER = 1e9, -1e9  # lines, in percent of delta1, that every network meets, or none
@@ -34,7 +26,7 @@ ALWAYS, NEVER = 1e9, -1e9  # lines, in percent of delta1, that every network mee
 
 def task_of(root: Path, name: str, line: float = ALWAYS) -> ResolvedTask:
     """A task under ci, calibrated on what is there, with a line of our own."""
-    resolved = resolve(load_specs(root / "specs"), name, "ci")
+    resolved = quick(resolve(load_specs(root / "specs"), name, "ci"))
     gates = {
         key: gate.model_copy(update={"value": line}) if key == "quality_kept" else gate
         for key, gate in resolved.gates.items()
@@ -49,20 +41,10 @@ def result(root: Path, task: str) -> ResultFile:
     return own
 
 
-@pytest.fixture(scope="module")
-def with_teacher(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("quantized") / "repository"
-    shutil.copytree(miniature, root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        evaluate_teacher(task_of(root, "P0-2"))
-    return root
-
-
 @pytest.fixture
-def root(with_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(evaluated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "repository"
-    shutil.copytree(with_teacher, copy)
+    shutil.copytree(evaluated, copy)
     monkeypatch.chdir(copy)
     return copy
 

@@ -1,35 +1,11 @@
-"""The miniature as P0 has measured it, and as a test may break it."""
+"""A task of the evaluated miniature, and the miniature as a test may break it."""
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from dust_core.cli import main
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
-
-
-def dust(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ending:
-        main(arguments)
-    code = ending.value.code
-    return code if isinstance(code, int) else 0
-
-
-@pytest.fixture(scope="session")
-def evaluated(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The miniature after P0."""
-    root = tmp_path_factory.mktemp("evaluated") / "repository"
-    shutil.copytree(miniature, root)
-    before = Path.cwd()
-    os.chdir(root)
-    try:
-        for task in ("P0-1", "P0-2", "P0-3"):
-            assert dust("run", task, "--profile", "ci") == 0
-    finally:
-        os.chdir(before)
-    return root
 
 
 @pytest.fixture

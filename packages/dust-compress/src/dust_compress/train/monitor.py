@@ -42,7 +42,7 @@ class Monitor:
             folder.name, total=plan.steps, completed=state.step, note=""
         )
         self.live: Any = None
-        self.drawn_at = self.moved_at = -math.inf
+        self.drawn_at, self.moved_at = time.monotonic(), -math.inf
 
     def __enter__(self) -> Self:
         if self.visible and find_spec("dvclive") is not None:
@@ -103,7 +103,13 @@ def draw_curves(history: list[dict[str, float]], path: Path) -> None:
     names = sorted({key.split("/", 1)[1] for entry in history for key in entry if "/" in key})
     columns = min(3, len(names)) or 1
     rows = -(-len(names) // columns) or 1
-    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
+    width, height = 4 * columns, 3 * rows
+    figure = Figure(figsize=(width, height))
+    # Fixed margins in inches: a layout that measures every label takes longer than the drawing.
+    figure.subplots_adjust(
+        left=0.6 / width, right=1 - 0.2 / width, bottom=0.5 / height, top=1 - 0.4 / height,
+        wspace=0.25, hspace=0.45,
+    )  # fmt: skip
     for index, name in enumerate(names, 1):
         axes = figure.add_subplot(rows, columns, index, title=name, xlabel="epoch")
         for part in ("train", "val"):

@@ -1,11 +1,14 @@
 """What a network costs: parameters and operations."""
 
+from functools import lru_cache
+
 import torch
 from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from dust_core.network.model.config import Dust3rConfig
 from dust_core.network.model.network import Dust3r
 
 PARTS = {
@@ -38,10 +41,15 @@ def flops_giga(network: Dust3r, height: int, width: int) -> float:
     A multiplication and its addition count as two. Only products, convolutions and attention
     are counted.
     """
+    return _flops_giga(network.config, height, width)
+
+
+@lru_cache(maxsize=64)
+def _flops_giga(config: Dust3rConfig, height: int, width: int) -> float:
     counter = FlopCounterMode(display=False)
     # The shape decides the count, so nothing is computed: a fake twin has no numbers. Torch counts
     # no FLOPs of its fused attention on CPUs; as plain products they are counted.
     with FakeTensorMode(), counter, torch.inference_mode(), sdpa_kernel(SDPBackend.MATH):
-        twin = Dust3r(network.config).eval()
+        twin = Dust3r(config).eval()
         twin(*(torch.zeros(1, 3, height, width) for _ in range(2)))
     return float(counter.get_total_flops()) / 1e9
