@@ -16,6 +16,7 @@ PAIRS = 4
 FEWER = (
     ("chamfer_points: 20000", "chamfer_points: 2000"),
     ("bootstrap: 10000", "bootstrap: 1000"),
+    ("rounds: 60", "rounds: 5"),
     ("encode_once: true\n    repeats: 3", "encode_once: true\n    repeats: 1"),
 )
 """What the miniature measures less often than the workload does."""

@@ -116,6 +116,7 @@ def write_repository(root: Path) -> None:
         (r"chamfer_points: \d+", "chamfer_points: 1000"),
         (r"bootstrap: \d+", "bootstrap: 1000"),
         (r"repeats: 3", "repeats: 1"),
+        (r"rounds: 60", "rounds: 5"),
         (r"warmup: \d+", "warmup: 3"),
     )
     edit(root / "specs" / "v1" / "distill.yaml", ("epochs: 30", "epochs: 10"))

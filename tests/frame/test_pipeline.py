@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+
+from dust_core.declared.specs import load_yaml
 
 ALL = dict.fromkeys(
     (
@@ -24,7 +25,7 @@ P1 = ["P0-1", "P0-teacher", "P0-2", "K-1", "K-2", "K-3", "K-4"]
 
 
 def stages(path: Path) -> dict[str, dict[str, object]]:
-    return YAML(typ="safe").load(path)["stages"]
+    return load_yaml(path).data["stages"]
 
 
 def executed(repository: Path) -> list[str]:

@@ -72,6 +72,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     asked = next((word for word in words if not word.startswith("-")), None)
+    listed = asked is None or words[0] != asked  # an option before the verb may list the verbs
     verbs = plugins(COMMAND_GROUP)
     if asked is not None and asked not in verbs:
         raise _unknown_verb(asked, verbs)
@@ -83,7 +84,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
             else:
                 app.command(name)(verb)
         else:
-            app.command(name, help=_summary(entry))(_unloaded)
+            app.command(name, help=_summary(entry) if listed else None)(_unloaded)
     return app
 
 

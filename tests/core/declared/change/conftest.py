@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from dust_core.cli import main
 from dust_core.declared.change.executed import lock_path
 from dust_core.declared.change.stages import stages
 from dust_core.declared.change.values import value_at
 from dust_core.declared.records.ledger import LedgerLine, ledger_path, ledger_text
-from dust_core.declared.specs import SpecSet, load_specs, resolve
+from dust_core.declared.specs import SpecSet, load_specs, load_yaml, resolve
 from dust_core.files import sha256_file
 
 ROOT = Path(__file__).parents[4]
@@ -124,7 +123,7 @@ class Project:
         """The content of a profile's lock."""
         path = self.root / lock_path(profile)
         empty: dict[str, Any] = {"schema": "2.0", "stages": {}}
-        return YAML(typ="safe").load(path) if path.is_file() else empty
+        return load_yaml(path).data if path.is_file() else empty
 
     def write_lock(self, content: dict[str, Any], profile: str = "small") -> None:
         """Write a profile's lock."""

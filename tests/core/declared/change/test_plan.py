@@ -60,11 +60,9 @@ def test_a_change_runs_its_stage_and_what_builds_on_it(project):
 
 def test_outputs_that_changed_since_they_were_read_run_the_reader(project):
     project.execute(*MAIN_LINE)
-    lock = project.root / "dvc.lock"
-    yaml = YAML()
-    data = yaml.load(lock)
-    data["stages"]["K-1"]["outs"][0]["md5"] = "1" * 32
-    yaml.dump(data, lock)
+    lock = project.lock()
+    lock["stages"]["K-1"]["outs"][0]["md5"] = "1" * 32
+    project.write_lock(lock)
     planned = steps(project, "P1")
     assert planned["K-4"]["reasons"] == ["K-1 wrote another student_fp32_t3b05.pth"]
 

@@ -1,5 +1,6 @@
 """Calibration images through the feed, and how sensitive each layer is to quantization."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def sensitivity(task: ResolvedTask, network: nn.Module) -> dict[str, float]:
     shifts: dict[str, float] = {}
     with torch.no_grad(), quantizers_off(network):
         prediction: Any = network(*images)
-        reference = [(points, _lengths(points)) for points in (prediction[0], prediction[2])]
+        reference = [(points, lengths(points)) for points in (prediction[0], prediction[2])]
         for layer in track(layers, "sensitivity", transient=True):
             own = [
                 quantizer for name, quantizer in every.items() if name.rpartition(".")[0] == layer
@@ -76,20 +77,28 @@ def sensitivity(task: ResolvedTask, network: nn.Module) -> dict[str, float]:
             moved: Any = network(*images)
             for quantizer in own:
                 quantizer.disable()
-            shifts[layer] = _shift(moved, reference)
+            shifts[layer] = relative_shift(moved, reference)
     return dict(sorted(shifts.items(), key=lambda item: -item[1]))
 
 
-def _shift(moved: tuple[Tensor, ...], reference: list[tuple[Tensor, Tensor]]) -> float:
+def relative_shift(moved: tuple[Tensor, ...], reference: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """The mean of |moved - reference| / |reference| over both pointmaps of a prediction.
+
+    Args:
+        moved: a prediction: the first and third are pointmaps (B, H, W, 3).
+        reference: the two pointmaps to compare with, each with its lengths.
+    """
     shares = [
-        (_lengths(moved[place] - points) / lengths.clamp(min=1e-6)).mean()
-        for place, (points, lengths) in zip((0, 2), reference, strict=True)
+        (lengths(moved[place] - points) / own.clamp(min=1e-6)).mean()
+        for place, (points, own) in zip((0, 2), reference, strict=True)
     ]
     return float(sum(shares) / len(shares))
 
 
-def _lengths(vectors: Tensor) -> Tensor:
-    # `norm` takes fifty times as long where x, y and z are planes in memory, as the head's are.
+def lengths(vectors: Tensor) -> Tensor:
+    """The lengths of vectors (..., 3)."""
+    # `norm` takes fifty times as long where x, y and z are planes in memory, as the heads leave
+    # them.
     return vectors.square().sum(-1).sqrt()
 
 
