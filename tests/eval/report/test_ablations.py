@@ -115,3 +115,14 @@ def test_a_task_that_dvc_recorded_is_to_be_pulled(folder: Path) -> None:
     assert "not here: `dvc pull` brings it" in text_of(html, "sheet")
     rows = {row.task: row.notes for row in content.sheet}
     assert set(rows) == set(SET.tasks)
+
+
+def test_a_base_with_its_own_training_is_not_called_the_base_tasks_network(folder: Path) -> None:
+    from dust_core.declared.records import read_result_file
+    from dust_eval.report.ablations import _label
+
+    file = read_result_file(folder / "ablation_keep.json")
+    variant = next(r for r in file.results if str(r.exp_id) == "ABL_KEEP_noLN_run1")
+    assert _label(file, variant, "Q-1") == "noLN, as Q-1"
+    source = {"taken": {"ABL_KEEP_noLN_run1": {}}}
+    assert _label(file.model_copy(update={"extra": source}), variant, "Q-1") == "noLN = Q-1"

@@ -25,7 +25,7 @@ def ablation(view: AblationView) -> str:
         left.set_yticks(range(len(view.bars)), [bar.name for bar in view.bars])
         left.invert_yaxis()
         _bars(right, view, [bar.saved for bar in view.bars])
-        right.set(xlabel=f"median latency saved against {view.base}, %")
+        right.set(xlabel="median latency saved against the base, %")
 
     height = 0.75 + 0.34 * len(view.bars)
     return svg(f"ablation-{view.task}", TEXT_COLUMN, height, draw, f"Ablation {view.task}")

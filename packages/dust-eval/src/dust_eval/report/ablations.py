@@ -1,6 +1,6 @@
 """The ablations of P5 as values: the networks beside each other, the hypothesis, its outcome."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ class Bar:
     """One network of an ablation.
 
     Attributes:
-        name: as claims name it; of a variant that equals the base also the base task.
+        name: as claims name it; of the base also the base task.
         is_base: whether it has the base's parameters.
         drop: of delta1 against the teacher; None where it was not scored.
         saved: median latency saved against the base; None where it was not timed, and of the base.
@@ -86,13 +86,14 @@ def ablation_view(
         title=own.title,
         hypothesis=own.hypothesis,
         base=own.base,
-        bars=tuple(_bars(task, own, networks_by_name(file))),
+        bars=tuple(_bars(task, own, file)),
         claims=claim_outcomes(task, file, judged),
         taken=tuple(_taken(file)),
     )
 
 
-def _bars(task: "ResolvedTask", own: AblationTask, networks: Mapping[str, Result]) -> Iterator[Bar]:
+def _bars(task: "ResolvedTask", own: AblationTask, file: ResultFile) -> Iterator[Bar]:
+    networks = networks_by_name(file)
     plan, base, teacher = resampling(task.workload), networks.get(BASE), networks.get(TEACHER)
     names = [name.variant for name in own.variant_experiments()]
     for name in (BASE, *names):
@@ -100,13 +101,21 @@ def _bars(task: "ResolvedTask", own: AblationTask, networks: Mapping[str, Result
         if result is None or (name == BASE and _variant(result) != BASE):
             continue  # a base that is a variant has that variant's bar
         is_base = result is base
-        label = f"{own.base}, the base" if name == BASE else name
         yield Bar(
-            f"{name} = {own.base}" if is_base and name != BASE else label,
+            _label(file, result, own.base) if is_base else name,
             is_base,
             _drop(result, teacher, plan),
             None if is_base else _saved(result, base, plan),
         )
+
+
+def _label(file: ResultFile, result: Result, base: str) -> str:
+    """The name of the base's bar: it is the base task's own network only where that was taken."""
+    name, taken = _variant(result), file.extra.get("taken")
+    if name == BASE:
+        return f"{base}, the base"
+    same = isinstance(taken, dict) and str(result.exp_id) in taken
+    return f"{name} = {base}" if same else f"{name}, as {base}"
 
 
 def _variant(result: Result) -> str:

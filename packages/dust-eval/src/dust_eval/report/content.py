@@ -24,6 +24,7 @@ from dust_core.errors import DustError
 from dust_eval.gates import TaskVerdicts, declared_results, judge_stage, unproven_results
 from dust_eval.report.ablations import AblationView, ablation_view
 from dust_eval.report.comparison import Comparison, compared
+from dust_eval.report.pruning import PruningView, pruning_view
 from dust_eval.report.series import Curve, Turns, curves_of, turns_of
 
 _WITHOUT = {NOT_RUN: "not run", NOT_PULLED: "dvc pull"}
@@ -96,6 +97,7 @@ class Content:
     stages: tuple[StageView, ...]
     measurements: tuple[RecordRow, ...]
     comparisons: tuple[Comparison, ...]
+    prunings: tuple[PruningView, ...]
     ablations: tuple[AblationView, ...]
     turns: tuple[Turns, ...]
     curves: tuple[Curve, ...]
@@ -165,6 +167,11 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
         for stage in stages
         for view in stage.tasks
     )
+    prunings = (
+        pruning_view(view.id, view.title, results.get(view.id))
+        for stage in stages
+        for view in stage.tasks
+    )
     titles = {
         file.metadata.name: file.metadata.title
         for file in specs.files.values()
@@ -178,6 +185,7 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
         measurements=_measurements(results.values()),
         comparisons=tuple(compared(results, _teacher(specs), verdicts)),
         turns=tuple(timed for timed in turns if len(timed.samples) > 1),
+        prunings=tuple(view for view in prunings if view is not None),
         ablations=tuple(view for view in ablations if view is not None),
         curves=tuple(
             curve

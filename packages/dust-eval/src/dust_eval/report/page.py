@@ -11,6 +11,7 @@ from dust_eval.report import charts
 from dust_eval.report.ablation_chart import ablation
 from dust_eval.report.comparison import METRIC
 from dust_eval.report.content import Content, RecordRow
+from dust_eval.report.pruning import pruning
 
 COLUMNS = (
     ("params_M", "parameters", "M"),
@@ -117,6 +118,7 @@ def _charts(content: Content) -> dict[str, str]:
     paired = [comparison for comparison in content.comparisons if comparison.pairs]
     if paired:
         drawn["pairs"] = charts.per_pair(paired)
+    drawn |= {view.task: pruning(view) for view in content.prunings}
     drawn |= {view.task: ablation(view) for view in content.ablations}
     for phase in STAGES.values():
         trained = [curve for curve in content.curves if curve.phase == phase]
