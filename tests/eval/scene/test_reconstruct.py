@@ -182,10 +182,14 @@ def test_a_model_for_colmap_has_the_cameras_and_points_of_the_scene(folder: Path
     scene.cam_to_world[1, :3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
     scene.cam_to_world[1, :3, 3] = [1, 2, 3]
     write_model(folder / "out", scene, fuse(scene, photographs, 3.0), photographs)
-    (recording,) = Colmap(depths="images").recordings(folder / "out")
-    for number, frame in enumerate(recording.frames):
+    (recording,) = Colmap(depths="images").scenes(folder / "out")
+    frames = recording.read().frames
+    assert len(frames) == 2
+    for number, frame in enumerate(frames):
         np.testing.assert_allclose(frame.cam_to_world, scene.cam_to_world[number], atol=1e-6)
-        np.testing.assert_allclose(frame.intrinsics, [[40, 0, 15.5], [0, 40, 15.5], [0, 0, 1]])
+        np.testing.assert_allclose(
+            frame.camera.intrinsics, [[40, 0, 15.5], [0, 40, 15.5], [0, 0, 1]]
+        )
         assert (read_photograph(frame.image, SIDE).square == photographs[number].square).all()
     model = pycolmap.Reconstruction(str(folder / "out" / "sparse" / "0"))
     assert (model.num_cameras(), model.num_points3D()) == (2, 2 * SIDE * SIDE)

@@ -68,12 +68,23 @@ def test_a_pair_without_depth_is_named(
     assert "view 2 has no known depth" in message
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"some text", "neither a checkpoint, nor a graph, nor an engine"),
+    ],
+)
 def test_a_file_that_no_runtime_reads_is_one_message(
-    miniature: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: bytes,
+    message: str,
+    miniature: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "model.pt").write_bytes(b"")
+    (tmp_path / "model.pt").write_bytes(content)
     assert dust("score", str(tmp_path / "model.pt"), str(miniature / "data" / "workload")) == 2
-    assert "no runtime reads .pt files" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_graph_of_another_size_is_one_message(
