@@ -11,7 +11,7 @@ DIFF = "diff main HEAD"
     JUDGE,
     "The metric counts more depths as right.",
     DIFF,
-    "Measuring code changed: 15 results are of the old code",
+    "Measuring code changed: 21 results are of the old code",
     code=0,
 )
 def metric(clone: Clone) -> None:

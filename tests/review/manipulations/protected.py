@@ -153,7 +153,7 @@ def smaller_cut(clone: Clone) -> None:
 
 @case(
     PROTECTED,
-    "P-1, never executed, records a missed line instead of stopping.",
+    "P-1 records a missed line instead of stopping.",
     DIFF,
     "P-1.on_failure changes so that passing is easier",
 )

@@ -160,18 +160,13 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
     absent = why_absent(resolved, {path.name for path in executions}, recorded)
     unproven = unproven_results(resolved, folder)
     stages = tuple(_stage(specs, stage, resolved, results, unproven, absent) for stage in STAGES)
-    verdicts = {view.id: view.judged.verdicts for stage in stages for view in stage.tasks}
+    views = [view for stage in stages for view in stage.tasks]
+    verdicts = {view.id: view.judged.verdicts for view in views}
     turns = map(turns_of, results.values())
     ablations = (
-        ablation_view(resolved[view.id], results.get(view.id), view.judged)
-        for stage in stages
-        for view in stage.tasks
+        ablation_view(resolved[view.id], results.get(view.id), view.judged) for view in views
     )
-    prunings = (
-        pruning_view(view.id, view.title, results.get(view.id))
-        for stage in stages
-        for view in stage.tasks
-    )
+    prunings = (pruning_view(view.id, view.title, results.get(view.id)) for view in views)
     titles = {
         file.metadata.name: file.metadata.title
         for file in specs.files.values()
