@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from dust_core.errors import DustError
+from dust_core.stand_ins import DVC, GIT_LFS, WEB_PAGE
 
 
 class ModelKind(Enum):
@@ -45,17 +46,17 @@ _SUFFIXES = {
 _STRANGERS: tuple[tuple[bytes, str, str], ...] = (
     (rb"$", "the file is empty", "copy or pull it again"),
     (
-        rb"version https://git-lfs",
+        GIT_LFS,
         "this is a Git LFS pointer, not the file that it stands for",
         "run `git lfs pull` where it was cloned",
     ),
     (
-        rb"(?:\xef\xbb\xbf)?(?:wdir: .*\n)?outs:\s",
+        DVC,
         "this is a DVC pointer, not the file that it stands for",
         "run `dvc pull`, and name the file without .dvc",
     ),
     (
-        rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html)",
+        WEB_PAGE,
         "this is a web page, not the file behind it",
         "download the file itself",
     ),

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from dust_core.stand_ins import DVC, GIT_LFS, WEB_PAGE
+
 HEAD = 64
 """Bytes at the start of a file that tell its format."""
 
@@ -54,9 +56,9 @@ _RAW = "a camera's raw file"
 # What lies beside pictures or is taken for one, and what to call it.
 _STRANGERS: tuple[tuple[bytes, str], ...] = (
     (rb"$", "an empty file"),
-    (rb"version https://git-lfs", "a Git LFS pointer, not the file: `git lfs pull`"),
-    (rb"(?:\xef\xbb\xbf)?(?:wdir: .*\n)?outs:\s", "a DVC pointer, not the file: `dvc pull`"),
-    (rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html)", "a web page, not the file behind it"),
+    (GIT_LFS, "a Git LFS pointer, not the file: `git lfs pull`"),
+    (DVC, "a DVC pointer, not the file: `dvc pull`"),
+    (WEB_PAGE, "a web page, not the file behind it"),
     (rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|svg)", "XML or SVG"),
     (rb"II\x2a\x00.{4}CR|IIR[OS]|MMOR|IIU\x00|FUJIFILMCCD-RAW|FOVb|....ftypcrx ", _RAW),
     (rb"%PDF", "a PDF"),

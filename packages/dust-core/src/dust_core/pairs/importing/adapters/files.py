@@ -15,6 +15,7 @@ from dust_core.errors import DustError
 from dust_core.pairs.geometry import Floats
 from dust_core.pairs.importing.adapters.base import require_file
 from dust_core.pairs.pictures import picture_size, read_picture
+from dust_core.stand_ins import GIT_LFS
 
 # All that Pillow and numpy raise at files that are damaged, cut short or something else.
 UNREADABLE = (
@@ -40,7 +41,6 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _FEWEST_BITS = 16  # of a whole number of depth: 8 bits hold 255 distances
-_LFS_POINTER = b"version https://git-lfs"
 
 
 def parse_numbers(text: str, where: str) -> Floats:
@@ -200,8 +200,8 @@ def _number(word: str) -> float:
 
 def _reader_of(path: Path) -> Any:
     with path.open("rb") as stream:
-        start = stream.read(len(_LFS_POINTER))
-    if start == _LFS_POINTER:
+        start = stream.read(len(GIT_LFS))
+    if start == GIT_LFS:
         raise ValueError("it is a Git LFS pointer, not the file: `git lfs pull`")
     return next((read for mark, read in _READERS if start.startswith(mark)), _read_picture)
 
