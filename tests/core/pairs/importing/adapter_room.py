@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from dust_core.pairs.importing.lens import Lens
+
 WIDTH, HEIGHT = 96, 72
 K = np.array([[80.0, 0, 46.3], [0, 82.0, 36.9], [0, 0, 1]])
 AXIS = np.array([0.2, 0.9, 0.3]) / np.linalg.norm([0.2, 0.9, 0.3])
@@ -73,6 +75,36 @@ def distorted_view(
     return _seen(cam_to_world, np.concatenate([rays, np.ones((*size, 1))], -1))
 
 
+def bent(lens: Lens, rays: np.ndarray) -> np.ndarray:
+    """Where a lens sends rays (..., 2) at z = 1, by the formulas of OpenCV's manual."""
+    x, y = rays[..., 0], rays[..., 1]
+    square = x * x + y * y
+    if lens.kind == "fisheye":
+        k = lens.coefficients
+        radius = np.maximum(np.sqrt(square), 1e-12)
+        angle = np.arctan(radius)
+        bend = angle * (1 + sum(k[n] * angle ** (2 * n + 2) for n in range(4))) / radius
+        return rays * bend[..., None]
+    k1, k2, p1, p2, k3 = (*lens.coefficients, 0.0)[:5]
+    bend = 1 + k1 * square + k2 * square**2 + k3 * square**3
+    aside = [
+        2 * p1 * x * y + p2 * (square + 2 * x * x),
+        p1 * (square + 2 * y * y) + 2 * p2 * x * y,
+    ]
+    return rays * bend[..., None] + np.stack(aside, -1)
+
+
+def rays_of(lens: Lens, k: np.ndarray = K) -> np.ndarray:
+    """(H, W, 2): the ray, at z = 1, that falls on each pixel; found by going back and forth."""
+    columns, rows = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    seen = np.stack([(columns - k[0, 2]) / k[0, 0], (rows - k[1, 2]) / k[1, 1]], -1)
+    rays = seen
+    for _ in range(200):
+        rays = rays + 0.5 * (seen - bent(lens, rays))
+    assert np.abs(bent(lens, rays) - seen).max() < 1e-6
+    return rays
+
+
 def save_image(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path)
@@ -94,6 +126,7 @@ class Miniature:
     source: Path
     options: dict[str, Any]
     poses: dict[str, np.ndarray]
+    scene: str = "room"
 
 
 def seven_scenes(root: Path) -> Miniature:

@@ -209,7 +209,7 @@ def test_the_command_imports(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("layout", "options", "message"),
     [
-        ("scannet", {}, "the layout scannet is not known"),
+        ("scan-net", {}, "the layout scan-net is not known"),
         ("7-scenes", {"metres_per_unit": 2.0}, "the layout 7-scenes takes no --metres-per-unit"),
         ("7-scenes", {"intrinsics": "80,82,46"}, "these are no intrinsics: 80 82 46"),
         ("7-scenes", {"scene": ["office*"]}, r"no scene matches office\*"),

@@ -9,6 +9,7 @@ import adapter_room as room
 import numpy as np
 import pytest
 from adapter_room import MINIATURES, Miniature
+from data_set_rooms import DATA_SETS
 
 from dust_core.pairs.importing.commands import import_
 from dust_core.pairs.shards.check import check_set, pair_errors
@@ -21,7 +22,7 @@ REAL = Path(os.environ.get("DUST_REAL_DIR", "nowhere"))
 
 
 @pytest.mark.parametrize("mode", ["crop", "letterbox"])
-@pytest.mark.parametrize("make", MINIATURES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [*MINIATURES, *DATA_SETS], ids=lambda make: make.__name__)
 def test_images_depths_and_cameras_are_those_of_the_room(
     make: Callable[[Path], Miniature], mode: str, tmp_path: Path
 ) -> None:
@@ -34,7 +35,7 @@ def test_images_depths_and_cameras_are_those_of_the_room(
     samples = list(read_samples(into))
     pairs = {tuple(sample.about["images"]) for sample in samples}
     assert pairs == set(combinations(made.poses, 2))
-    assert read_manifest(into).scenes == ("room",)
+    assert read_manifest(into).scenes == (made.scene,)
     for sample in samples:
         poses = [made.poses[name] for name in sample.about["images"]]
         between = np.linalg.inv(poses[0]) @ poses[1]

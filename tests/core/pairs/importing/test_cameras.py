@@ -19,36 +19,6 @@ BARREL = Lens("radial", (-0.25, 0.06, 0.001, -0.002))
 FISHEYE = Lens("fisheye", (0.03, -0.01, 0.002, 0.0))
 
 
-def bent(lens: Lens, rays: np.ndarray) -> np.ndarray:
-    """Where a lens sends rays (..., 2) at z = 1, by the formulas of OpenCV's manual."""
-    x, y = rays[..., 0], rays[..., 1]
-    square = x * x + y * y
-    if lens.kind == "fisheye":
-        k = lens.coefficients
-        radius = np.maximum(np.sqrt(square), 1e-12)
-        angle = np.arctan(radius)
-        bend = angle * (1 + sum(k[n] * angle ** (2 * n + 2) for n in range(4))) / radius
-        return rays * bend[..., None]
-    k1, k2, p1, p2, k3 = (*lens.coefficients, 0.0)[:5]
-    bend = 1 + k1 * square + k2 * square**2 + k3 * square**3
-    aside = [
-        2 * p1 * x * y + p2 * (square + 2 * x * x),
-        p1 * (square + 2 * y * y) + 2 * p2 * x * y,
-    ]
-    return rays * bend[..., None] + np.stack(aside, -1)
-
-
-def rays_of(lens: Lens, k: np.ndarray = room.K) -> np.ndarray:
-    """(H, W, 2): the ray, at z = 1, that falls on each pixel; found by going back and forth."""
-    columns, rows = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
-    seen = np.stack([(columns - k[0, 2]) / k[0, 0], (rows - k[1, 2]) / k[1, 1]], -1)
-    rays = seen
-    for _ in range(200):
-        rays = rays + 0.5 * (seen - bent(lens, rays))
-    assert np.abs(bent(lens, rays) - seen).max() < 1e-6
-    return rays
-
-
 def test_a_camera_follows_its_picture() -> None:
     """Half a picture has half the rays: the centre of a pixel is the middle of four."""
     fitted = fit(Camera(room.K, (192, 144)), (96, 72), "here")
@@ -101,7 +71,7 @@ def test_depth_of_another_size_is_scaled_only_where_it_shows_the_same() -> None:
 @pytest.mark.parametrize("lens", [RADIAL, BARREL, FISHEYE], ids=str)
 def test_a_lens_is_taken_out(lens: Lens) -> None:
     """The room through a lens, straightened, is the room through a pinhole."""
-    image, depth = room.distorted_view(room.camera(1), rays_of(lens))
+    image, depth = room.distorted_view(room.camera(1), room.rays_of(lens))
     straight = without_distortion(lens, room.K, SIZE, "here")
     colours, metres = straighten(image, depth, lens, room.K, straight)
     truth, true_depth = room.view(room.camera(1), straight)
@@ -134,7 +104,7 @@ def test_distorted_models_of_colmap_are_undistorted(
     dense = tmp_path / "set" / "room" / "dense"
     (dense / "sparse" / "cameras.txt").write_text(f"7 {model} {SIZE[0]} {SIZE[1]} {numbers}\n")
     for n in range(room.COUNT):
-        image, depth = room.distorted_view(room.camera(n), rays_of(lens, k))
+        image, depth = room.distorted_view(room.camera(n), room.rays_of(lens, k))
         room.save_image(dense / "images" / "left" / f"{n}.png", image)
         header = f"{SIZE[0]}&{SIZE[1]}&1&".encode()
         path = dense / "stereo" / "depth_maps" / "left" / f"{n}.png.geometric.bin"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from adapter_room import MINIATURES, Miniature
+from data_set_rooms import DATA_SETS
 
 from dust_core.errors import DustError
 from dust_core.pairs.importing.choose import Selection
@@ -26,7 +27,7 @@ WORDS = (
     "\N{SUPERSCRIPT TWO}".encode(), b"\xff\xfe", b"\0", b"../" * 9, b"\"", b"[[[[", b"",
 )  # fmt: skip
 ALL = ("intrinsics", "depth_intrinsics", "colour_from_depth", "depth_step", "recorder")
-ALL += ("time_gap", "depths", "metres_per_unit")
+ALL += ("time_gap", "depths", "metres_per_unit", "foreground", "visits", "device")
 
 
 def mutated(content: bytes, random: np.random.Generator) -> bytes:
@@ -55,7 +56,7 @@ def mutated(content: bytes, random: np.random.Generator) -> bytes:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("make", MINIATURES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [*MINIATURES, *DATA_SETS], ids=lambda make: make.__name__)
 def test_a_damaged_file_is_one_message(make: Callable[[Path], Miniature], tmp_path: Path) -> None:
     made = make(tmp_path / "set")
     given = _given({name: made.options.get(name) for name in ALL})

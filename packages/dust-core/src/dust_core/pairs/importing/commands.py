@@ -9,7 +9,13 @@ import typer
 if TYPE_CHECKING:
     from dust_core.pairs.geometry import Floats
 
-LayoutName = Annotated[str, typer.Argument(help="manifest, 7-scenes, tum, colmap or middlebury.")]
+LayoutName = Annotated[
+    str,
+    typer.Argument(
+        help="manifest, 7-scenes, tum, colmap, middlebury, scannet, scannet++, co3d, dtu, "
+        "nerfstudio, arkitscenes or dust3r (what its preprocessing leaves)."
+    ),
+]
 Source = Annotated[Path, typer.Argument(metavar="SRC", help="The folder, or the manifest.")]
 Target = Annotated[Path, typer.Argument(metavar="DST", help="The folder of shards to write.")]
 Side = Annotated[int, typer.Option(min=16, max=4096, help="Of the images, pixels.")]
@@ -41,19 +47,26 @@ ColourFromDepth = Annotated[
 ]
 DepthStep = Annotated[
     float | None,
-    typer.Option(min=1e-9, help="manifest, colmap, tum: metres a step of whole-number depth."),
+    typer.Option(min=1e-9, help="manifest, colmap, tum, nerfstudio: metres a step of depth."),
 ]
 RecorderName = Annotated[
     str | None, typer.Option(help="tum: freiburg1, freiburg2, freiburg3 or bonn (the folder's).")
 ]
 TimeGap = Annotated[
-    float | None, typer.Option(min=0, help="tum: seconds between colour, depth, pose (0.02).")
+    float | None, typer.Option(min=0, help="tum, arkitscenes: seconds between picture and pose.")
 ]
-Depths = Annotated[
-    str | None, typer.Option(help="colmap: the folder of depth maps (stereo/depth_maps).")
-]
+Depths = Annotated[str | None, typer.Option(help="colmap, scannet++: the folder of depth maps.")]
 MetresPerUnit = Annotated[
-    float | None, typer.Option(min=1e-9, help="colmap: the scale of the model (1).")
+    float | None, typer.Option(min=1e-9, help="colmap, co3d, nerfstudio, dust3r: the scale (1).")
+]
+Foreground = Annotated[
+    bool, typer.Option("--foreground", help="co3d: depth on the object alone, by its mask.")
+]
+Visits = Annotated[
+    Path | None, typer.Option(help="arkitscenes: the CSV of videos and visits: a visit is a scene.")
+]
+Device = Annotated[
+    Literal["iphone", "dslr"] | None, typer.Option(help="scannet++: one camera's pictures alone.")
 ]
 
 
@@ -83,6 +96,9 @@ def import_(
     time_gap: TimeGap = None,
     depths: Depths = None,
     metres_per_unit: MetresPerUnit = None,
+    foreground: Foreground = False,
+    visits: Visits = None,
+    device: Device = None,
 ) -> None:
     """Turn a data set of a known layout into pair shards.
 
@@ -140,6 +156,9 @@ _LAYOUT_OPTIONS: dict[str, Callable[[Any], Any]] = {
     "time_gap": float,
     "depths": str,
     "metres_per_unit": float,
+    "foreground": bool,
+    "visits": Path,
+    "device": str,
 }
 
 
@@ -148,5 +167,5 @@ def _given(asked: dict[str, Any]) -> dict[str, Any]:
     return {
         name: become(asked[name])
         for name, become in _LAYOUT_OPTIONS.items()
-        if asked[name] is not None
+        if asked[name] is not None and asked[name] is not False
     }

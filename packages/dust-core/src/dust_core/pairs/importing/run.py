@@ -99,7 +99,7 @@ def layout_of(name: str, given: dict[str, Any]) -> Layout:
 
 def _request(settings: Settings, given: dict[str, Any], pairs_per_shard: int) -> dict[str, Any]:
     """All that decides what the shards hold, as plain data."""
-    options = {name: getattr(value, "tolist", lambda v=value: v)() for name, value in given.items()}
+    options = {name: _plain(value) for name, value in given.items()}
     deciding = asdict(settings)
     del deciding["strict"]  # it decides whether shards are made, not what they hold
     return {
@@ -108,6 +108,11 @@ def _request(settings: Settings, given: dict[str, Any], pairs_per_shard: int) ->
         "options": options,
         "pairs_per_shard": pairs_per_shard,
     }
+
+
+def _plain(value: Any) -> Any:
+    """An option as JSON holds it."""
+    return str(value) if isinstance(value, Path) else getattr(value, "tolist", lambda: value)()
 
 
 def _noted(stream: Iterator[Members], folder: Path, request: dict[str, Any]) -> Iterator[Members]:

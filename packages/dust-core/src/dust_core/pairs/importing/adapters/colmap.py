@@ -30,6 +30,7 @@ from dust_core.pairs.importing.adapters.base import (
 from dust_core.pairs.importing.adapters.colmap_cameras import read_cameras
 from dust_core.pairs.importing.adapters.colmap_model import ModelImage, read_images
 from dust_core.pairs.importing.adapters.colmap_workspace import choose_model
+from dust_core.pairs.importing.adapters.conventions import scaled
 from dust_core.pairs.importing.adapters.files import known_depth, read_depth
 from dust_core.pairs.importing.camera import Camera
 
@@ -84,22 +85,13 @@ class Colmap:
         cameras: dict[int, Camera | DustError],
         image: ModelImage,
     ) -> Frame:
-        where = f"{model}: {image.name}"
-        camera = cameras.get(image.camera)
-        if camera is None:
-            raise DustError(
-                f"there is no camera {image.camera}", where=where, fix="export the model again"
-            )
-        if isinstance(camera, DustError):
-            raise camera
-        cam_from_world = pose_from_quaternion(image.quaternion, image.translation, where)
-        cam_from_world[:3, 3] *= self.metres_per_unit
+        camera, cam_to_world = located(cameras, image, model)
         return Frame(
             name=image.name,
             image=require_file(workspace / "images" / image.name, "the image"),
             read_depth=self._depth_reader(workspace / self.depths, image.name),
             camera=camera,
-            cam_to_world=np.linalg.inv(cam_from_world),
+            cam_to_world=scaled(cam_to_world, self.metres_per_unit),
             # patch_match_stereo makes smaller maps where max_image_size says so.
             depth_scales=True,
         )
@@ -124,6 +116,26 @@ class Colmap:
 
     def _read_other(self, path: Path) -> Floats:
         return read_depth(path, self.depth_step) * np.float32(self.metres_per_unit)
+
+
+def located(
+    cameras: dict[int, Camera | DustError], image: ModelImage, model: Path
+) -> tuple[Camera, Floats]:
+    """The camera of an image, and its pose (4, 4), camera-to-world, in units of the model.
+
+    Raises:
+        DustError: the model has no such camera, cannot use it, or states no pose.
+    """
+    where = f"{model}: {image.name}"
+    camera = cameras.get(image.camera)
+    if camera is None:
+        raise DustError(
+            f"there is no camera {image.camera}", where=where, fix="export the model again"
+        )
+    if isinstance(camera, DustError):
+        raise camera
+    cam_from_world = pose_from_quaternion(image.quaternion, image.translation, where)
+    return camera, np.linalg.inv(cam_from_world)
 
 
 def _not_located(images: Path, located: set[str], model: Path) -> Iterator[LeftOut]:

@@ -14,6 +14,7 @@ from PIL import Image
 from dust_core.errors import DustError
 from dust_core.pairs.geometry import Floats
 from dust_core.pairs.importing.adapters.base import require_file
+from dust_core.pairs.importing.adapters.exr import MAGIC, read_exr
 from dust_core.pairs.pictures import picture_size, read_picture
 from dust_core.stand_ins import GIT_LFS
 
@@ -116,7 +117,8 @@ def read_image(path: Path) -> Image.Image:
 
 
 def read_map(path: Path, what: str) -> Floats:
-    """A map (H, W) as its file has it: PNG or TIFF, .npy or .npz (its first array), PFM.
+    """A map (H, W) as its file has it: PNG or TIFF, .npy or .npz (its first array), PFM,
+    OpenEXR.
 
     The kind of file is told by its first bytes; its name does not count.
 
@@ -208,7 +210,7 @@ def _reader_of(path: Path) -> Any:
 
 def _read_picture(path: Path) -> Any:
     with Image.open(path) as picture:
-        return np.asarray(picture)
+        return np.asarray(picture.convert("L") if picture.mode == "1" else picture)
 
 
 def _read_npy(path: Path) -> Any:
@@ -216,7 +218,8 @@ def _read_npy(path: Path) -> Any:
 
 
 def _read_npz(path: Path) -> Any:
-    with np.load(path, allow_pickle=False) as arrays:
+    # A damaged archive leaves open what numpy itself opened.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return arrays[arrays.files[0]]
 
 
@@ -236,7 +239,7 @@ def _read_pfm(path: Path) -> Any:
 
 
 def _read_exr(path: Path) -> Any:
-    raise ValueError("it is OpenEXR, which is not read: save it as .npy or .pfm")
+    return read_exr(path.read_bytes())
 
 
 _READERS = (
@@ -244,5 +247,5 @@ _READERS = (
     (b"PK", _read_npz),
     (b"Pf", _read_pfm),
     (b"PF", _read_pfm),
-    (b"\x76\x2f\x31\x01", _read_exr),
+    (MAGIC, _read_exr),
 )

@@ -30,10 +30,10 @@ from dust_core.pairs.importing.adapters.base import (
     require_file,
     rigid,
 )
+from dust_core.pairs.importing.adapters.conventions import masked
 from dust_core.pairs.importing.adapters.files import (
     parse_numbers,
     read_depth,
-    read_map,
     read_numbers,
     text_encoding,
 )
@@ -91,17 +91,7 @@ class ManifestFile:
         )
 
     def _read_depth(self, path: Path, mask: Path | None) -> Floats:
-        depth = read_depth(path, self.depth_step)
-        if mask is None:
-            return depth
-        kept = read_map(mask, "the mask")
-        if kept.shape != depth.shape:
-            raise DustError(
-                f"the mask is {kept.shape}, its depth {depth.shape}",
-                where=str(mask),
-                fix="give both the same size",
-            )
-        return np.where(kept != 0, depth, np.float32(0))
+        return masked(read_depth(path, self.depth_step), mask)
 
 
 def _name(row: Row) -> str:
