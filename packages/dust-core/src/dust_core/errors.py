@@ -1,5 +1,7 @@
 """The one family of errors that reaches a user."""
 
+from typing import Any
+
 
 class DustError(Exception):
     """What went wrong, where, and what to do about it, in a message that needs no traceback.
@@ -18,10 +20,18 @@ class DustError(Exception):
         self.fix = fix
         self.exit_code = exit_code
 
+    def __reduce__(self) -> Any:
+        """What pickle needs, which passes errors between processes."""
+        return _again, (type(self), self.what, self.where, self.fix, self.exit_code)
+
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         advice = f"\n  fix: {self.fix}" if self.fix else ""
         return f"{place}{self.what}{advice}"
+
+
+def _again(kind: type[DustError], what: str, where: str, fix: str, exit_code: int) -> DustError:
+    return kind(what, where=where, fix=fix, exit_code=exit_code)
 
 
 def first_line(error: Exception) -> str:

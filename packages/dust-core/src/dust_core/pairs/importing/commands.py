@@ -35,6 +35,7 @@ MaxOverlap = Annotated[float, typer.Option(help="Most covisibility, 0 to 1.")]
 Window = Annotated[int, typer.Option(min=1, help="Following frames tried.")]
 PairsPerFrame = Annotated[int, typer.Option(min=1, help="Pairs that begin with one frame.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the order in which they are tried.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes, each with a scene of its own.")]
 # Options of single layouts; without them a layout has its own default.
 Intrinsics = Annotated[
     str | None, typer.Option(help="7-scenes, tum: fx,fy,cx,cy of colour, or a file of K.")
@@ -88,6 +89,7 @@ def import_(
     pairs_per_frame: PairsPerFrame = 2,
     seed: Seed = 42,
     strict: Strict = False,
+    jobs: Jobs = 1,
     intrinsics: Intrinsics = None,
     depth_intrinsics: DepthIntrinsics = None,
     colour_from_depth: ColourFromDepth = None,
@@ -125,7 +127,7 @@ def import_(
         strict=strict,
     )
     manifest, tally = run(
-        layout_of(layout, given), source, folder, settings, given, pairs_per_shard
+        layout_of(layout, given), source, folder, settings, given, pairs_per_shard, jobs
     )
     say(manifest, tally, folder)
 

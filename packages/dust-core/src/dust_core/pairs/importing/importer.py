@@ -1,8 +1,11 @@
 """From the recordings of a layout to the samples of shards: one pair after another, none kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from dust_core.errors import DustError
@@ -10,9 +13,13 @@ from dust_core.pairs.framing import Mode
 from dust_core.pairs.importing.adapters import Layout, Recording, Scene
 from dust_core.pairs.importing.adapters.base import LeftOut
 from dust_core.pairs.importing.choose import Chosen, Selection, select, view1_from_view2
+from dust_core.pairs.importing.journal import Done, Journal
+from dust_core.pairs.importing.parallel import Made, in_processes
 from dust_core.pairs.importing.tally import Tally
 from dust_core.pairs.importing.view import View, read_view
 from dust_core.pairs.shards.sample import Members, PairSample, encode
+
+_SPOOL = "scenes"
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,24 @@ class Settings:
     strict: bool = False
 
 
-Progress = Callable[[str, Recording, int, Tally], None]
+@dataclass(frozen=True)
+class Step:
+    """How far an import is.
+
+    Attributes:
+        scene: the one in hand.
+        frames: how many of its frames are done, and of how many.
+        scenes: how many scenes are done.
+        pairs: how many pairs there are so far, those of the scene in hand among them.
+    """
+
+    scene: str
+    frames: tuple[int, int]
+    scenes: int
+    pairs: int
+
+
+Progress = Callable[[Step], None]
 
 
 def samples(
@@ -54,37 +78,53 @@ def samples(
     tally: Tally,
     *,
     skip: int = 0,
-    on_frame: Progress = lambda *_: None,
+    jobs: int = 1,
+    folder: Path | None = None,
+    on_step: Progress = lambda _: None,
 ) -> Iterator[Members]:
     """The samples of all pairs, in an order that follows from the source and the settings.
 
     Args:
-        tally: is kept up to date.
-        skip: for so many pairs at the beginning an empty sample is given, as the writer has them.
-        on_frame: gets the scene, its recording, how many of its frames are done, and the tally.
+        tally: has what is done, scene by scene.
+        skip: for so many pairs at the beginning an empty sample may be given, as the writer has
+            them. Scenes that lie in them and that the journal has are not read.
+        jobs: processes that read scenes; samples and their order do not depend on it.
+        folder: for the journal and for files between processes; None: neither.
 
     Raises:
         DustError: there is no scene, nothing of it can be used, nothing overlaps, or a strict
             import met a fault.
     """
-    any_scene = False
-    for scene in layout.scenes(source):
-        if settings.scenes and not _matches(scene.name, settings.scenes):
-            continue
-        any_scene = True
-        recording = _recording(scene, settings, tally)
-        before, used = tally.pairs, set[int]()
-        for pair in _pairs(scene.name, recording, settings, tally):
-            on_frame(scene.name, recording, pair.positions[0], tally)
-            tally.pairs += 1
-            tally.used += len(set(pair.positions) - used)
-            used.update(pair.positions)
-            made = tally.pairs > skip
-            yield _sample(scene.name, pair, settings) if made else {}
-        on_frame(scene.name, recording, len(recording.frames), tally)
-        (tally.scenes if tally.pairs > before else tally.without).add(scene.name)
+    wanted = (scene for scene in layout.scenes(source) if _matches(scene.name, settings.scenes))
+    journal = None if folder is None else Journal(folder)
+    outside = partial(_outside, settings.selection)
+    scenes, done = _without_finished(wanted, journal.finished(skip) if journal else [])
+    if journal is not None:
+        journal.begin(done)
+    count = 0
+    for _, part in done:
+        count += 1
+        tally.add(part, outside)
+        yield from ({} for _ in range(part.pairs))
+    made: Generator[Made, None, None]
+    if jobs > 1 and folder is not None:
+        made = in_processes(scenes, partial(scene_samples, settings), jobs, folder / _SPOOL)
+    else:
+
+        def show(scene: str, part: Tally, frames: tuple[int, int]) -> None:
+            on_step(Step(scene, frames, count, tally.pairs + part.pairs))
+
+        made = _in_turn(scenes, settings, lambda: skip - tally.pairs, show)
+    with closing(made):  # at an error too, before anyone holds on to it
+        for name, part, stream in made:
+            yield from stream
+            count += 1
+            tally.add(part, outside)
+            if journal is not None:
+                journal.add(name, part)
+            on_step(Step(name, (part.found, part.found), count, tally.pairs))
     tally.without -= tally.scenes
-    if not any_scene:
+    if not count:
         raise DustError(
             f"no scene matches {', '.join(settings.scenes)}" if settings.scenes else "no scene",
             where=str(source),
@@ -92,6 +132,56 @@ def samples(
         )
     if not tally.pairs:
         raise tally.nothing_usable() or _nothing_overlaps(source, settings.selection, tally)
+
+
+def scene_samples(
+    settings: Settings,
+    scene: Scene,
+    tally: Tally,
+    skip: int = 0,
+    on_frame: Callable[[int, int], None] = lambda *_: None,
+) -> Iterator[Members]:
+    """The samples of a scene, empty for the first `skip` pairs, and its tally.
+
+    Raises:
+        DustError: a strict import met a fault.
+    """
+    recording = _recording(scene, settings, tally)
+    used: set[int] = set()
+    for pair in _pairs(scene.name, recording, settings, tally):
+        on_frame(pair.positions[0], len(recording.frames))
+        tally.pairs += 1
+        tally.used += len(set(pair.positions) - used)
+        used.update(pair.positions)
+        yield _sample(scene.name, pair, settings) if tally.pairs > skip else {}
+    (tally.scenes if tally.pairs else tally.without).add(scene.name)
+
+
+def _in_turn(
+    scenes: Iterator[Scene],
+    settings: Settings,
+    skip: Callable[[], int],
+    show: Callable[[str, Tally, tuple[int, int]], None],
+) -> Generator[Made, None, None]:
+    """As `in_processes`, in this process: the tally is complete after the samples."""
+    for scene in scenes:
+        part = Tally()
+
+        def on_frame(frame: int, frames: int, scene: Scene = scene, part: Tally = part) -> None:
+            show(scene.name, part, (frame, frames))
+
+        yield scene.name, part, scene_samples(settings, scene, part, skip(), on_frame)
+
+
+def _without_finished(
+    scenes: Iterator[Scene], finished: list[Done]
+) -> tuple[Iterator[Scene], list[Done]]:
+    """The scenes that are left, and the finished ones, as far as both agree from the start."""
+    for number, (name, _) in enumerate(finished):
+        scene = next(scenes, None)
+        if scene is None or scene.name != name:
+            return chain([scene] if scene else [], scenes), finished[:number]
+    return scenes, finished
 
 
 def _recording(scene: Scene, settings: Settings, tally: Tally) -> Recording:
@@ -126,11 +216,8 @@ def _pairs(
         return view
 
     def note(measured: float) -> None:
-        def outside(value: float) -> float:
-            return max(bounds.lowest - value, value - bounds.highest)
-
-        if outside(measured) > 0 and (
-            tally.rejected is None or outside(measured) < outside(tally.rejected)
+        if _outside(bounds, measured) > 0 and (
+            tally.rejected is None or _outside(bounds, measured) < _outside(bounds, tally.rejected)
         ):
             tally.rejected = measured
 
@@ -161,8 +248,14 @@ def _sample(scene: str, pair: Chosen[View], settings: Settings) -> Members:
     )
 
 
+def _outside(bounds: Selection, value: float) -> float:
+    """How far a covisibility is outside the bounds; negative inside."""
+    return max(bounds.lowest - value, value - bounds.highest)
+
+
 def _matches(scene: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(scene, pattern) for pattern in patterns)
+    """Whether a scene is wanted; without patterns all are."""
+    return not patterns or any(fnmatchcase(scene, pattern) for pattern in patterns)
 
 
 def _nothing_overlaps(source: Path, bounds: Selection, tally: Tally) -> DustError:

@@ -12,11 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
-from dust_core.pairs.importing.adapters import LAYOUTS, Layout, Recording
-from dust_core.pairs.importing.importer import Settings, samples
+from dust_core.pairs.importing.adapters import LAYOUTS, Layout
+from dust_core.pairs.importing.importer import Settings, Step, samples
 from dust_core.pairs.importing.tally import Tally
 from dust_core.pairs.shards.sample import Members
-from dust_core.pairs.shards.tars import Manifest, unfinished_pairs, write_shards
+from dust_core.pairs.shards.tars import (
+    Manifest,
+    unfinished_folder,
+    unfinished_pairs,
+    write_shards,
+)
 
 _REQUEST = "import.json"
 _REPORT = "report.json"
@@ -40,8 +45,12 @@ def run(
     settings: Settings,
     given: dict[str, Any],
     pairs_per_shard: int,
+    jobs: int,
 ) -> tuple[Manifest, Tally]:
     """Write the shards with a bar for the recording in hand: how many follow is not known.
+
+    Args:
+        jobs: processes that read scenes.
 
     Raises:
         DustError: as `samples` and `write_shards`, or the folder holds shards of something else.
@@ -49,28 +58,37 @@ def run(
     request = _request(settings, given, pairs_per_shard)
     skip = _finished(folder, request, pairs_per_shard)
     tally = Tally()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    counted = TextColumn("{task.fields[pairs]} pairs")
     console = Console(stderr=True)
     with Progress(
-        *columns,
-        counted,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[scenes]} scenes, {task.fields[pairs]} pairs"),
         TimeElapsedColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     ) as bar:
-        task = bar.add_task("frames", total=None, pairs=0)
+        task = bar.add_task("frames", total=None, scenes=0, pairs=0)
 
-        def show(scene: str, recording: Recording, frames: int, tally: Tally) -> None:
-            total = len(recording.frames)
-            label = f"{scene}, frames"
-            bar.update(task, description=label, completed=frames, total=total, pairs=tally.pairs)
+        def show(step: Step) -> None:
+            frame, frames = step.frames
+            label = f"{step.scene}, frames"
+            bar.update(task, description=label, completed=frame, total=frames)
+            bar.update(task, scenes=step.scenes, pairs=step.pairs)
 
+        stream = samples(
+            layout,
+            source,
+            settings,
+            tally,
+            skip=skip,
+            jobs=jobs,
+            folder=unfinished_folder(folder),
+            on_step=show,
+        )
         manifest = write_shards(
-            _noted(
-                samples(layout, source, settings, tally, skip=skip, on_frame=show), folder, request
-            ),
+            _noted(stream, folder, request),
             folder,
             split=settings.split,
             licence=settings.licence,

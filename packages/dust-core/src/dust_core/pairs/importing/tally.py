@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from dust_core.errors import DustError
 from dust_core.natural import natural_key
@@ -62,6 +64,24 @@ class Tally:
         self.lost += view.stored.lost
         self.remarks.update(view.remarks)
 
+    def add(self, scene: "Tally", outside: Callable[[float], float]) -> None:
+        """Count what a scene's own tally has.
+
+        Args:
+            outside: how far a covisibility is outside the bounds.
+        """
+        self.scenes |= scene.scenes
+        self.without |= scene.without
+        self.found += scene.found
+        self.used += scene.used
+        self.pairs += scene.pairs
+        self.left_out += scene.left_out
+        self.remarks.update(scene.remarks)
+        self.known += scene.known
+        self.lost += scene.lost
+        measured = [value for value in (self.rejected, scene.rejected) if value is not None]
+        self.rejected = min(measured, key=outside, default=None)
+
     def lines(self) -> list[str]:
         """The report: what was found, what is used, what is left out and why."""
         alone = self.found - self.used - self.frames_left_out
@@ -90,9 +110,9 @@ class Tally:
             lines.append(f"no pair within the bounds in {len(self.without)} scenes: {names}")
         return lines
 
-    def as_json(self) -> str:
-        """All of it, for a file beside the shards."""
-        content = {
+    def as_data(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        return {
             "found": self.found,
             "used": self.used,
             "pairs": self.pairs,
@@ -101,6 +121,7 @@ class Tally:
                     "scene": scene,
                     "kind": without.kind,
                     "name": without.name,
+                    "fault": without.fault,
                     "what": without.why.what,
                     "where": without.why.where,
                     "fix": without.why.fix,
@@ -109,9 +130,46 @@ class Tally:
             ],
             "remarks": dict(sorted(self.remarks.items())),
             "depth": {"known": self.known, "lost": self.lost},
+            "scenes": sorted(self.scenes, key=natural_key),
             "scenes_without_pairs": sorted(self.without, key=natural_key),
+            "nearest_outside_bounds": self.rejected,
         }
-        return json.dumps(content, indent=1) + "\n"
+
+    @staticmethod
+    def of_data(data: dict[str, Any]) -> "Tally":
+        """The tally that `as_data` gave.
+
+        Raises:
+            LookupError, TypeError, AttributeError: it is none.
+        """
+        left_out = [
+            (
+                entry["scene"],
+                LeftOut(
+                    entry["name"],
+                    DustError(entry["what"], where=entry["where"], fix=entry["fix"]),
+                    entry["kind"],
+                    entry["fault"],
+                ),
+            )
+            for entry in data["left_out"]
+        ]
+        return Tally(
+            scenes=set(data["scenes"]),
+            without=set(data["scenes_without_pairs"]),
+            found=data["found"],
+            used=data["used"],
+            pairs=data["pairs"],
+            left_out=left_out,
+            remarks=Counter(data["remarks"]),
+            known=data["depth"]["known"],
+            lost=data["depth"]["lost"],
+            rejected=data["nearest_outside_bounds"],
+        )
+
+    def as_json(self) -> str:
+        """All of it, for a file beside the shards."""
+        return json.dumps(self.as_data(), indent=1) + "\n"
 
     def nothing_usable(self) -> DustError | None:
         """The error of an import none of whose frames could be compared, from the first reason."""

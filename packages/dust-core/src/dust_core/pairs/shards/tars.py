@@ -16,14 +16,16 @@ from pathlib import Path
 
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, atomic_write_text, sha256_file
+from dust_core.pairs.shards.facts import Facts
 from dust_core.pairs.shards.index import make_index, reading
-from dust_core.pairs.shards.sample import Members, read_about
+from dust_core.pairs.shards.sample import Members
 
 MANIFEST = "manifest.json"
 _FORMAT = "dust/pairs/v1"
 # New shards lie in the first folder until all are written, and in the second while they take the
 # place of an earlier set, so that the manifest names whole tars at every moment.
 _UNFINISHED, _FINISHED = ".unfinished", ".finished"
+_SUM = ".sha256"  # of a finished tar, beside it until all are
 _WRITTEN_HERE = ("pairs-*.tar", "pairs-*.idx", ".pairs-*.part", f".{MANIFEST}.*.part")
 
 
@@ -86,7 +88,7 @@ def write_shards(
     unfinished = folder / _UNFINISHED
     stream = iter(samples)
     shards: list[Shard] = []
-    facts = _Facts()
+    facts = Facts()
     for start in count(step=pairs_per_shard):
         first = next(stream, None)
         if first is None:
@@ -115,8 +117,16 @@ def write_shards(
     return manifest
 
 
+def unfinished_folder(folder: Path) -> Path:
+    """Where new shards of a folder lie until all are written."""
+    return folder / _UNFINISHED
+
+
 def unfinished_pairs(folder: Path, pairs_per_shard: int) -> int:
-    """How many pairs `write_shards` keeps of a call that was interrupted."""
+    """How many pairs `write_shards` keeps of a call that was interrupted.
+
+    A tar counts if it has the bytes that were written.
+    """
     paths = (folder / _UNFINISHED / f"pairs-{number:06d}.tar" for number in count())
     full = takewhile(lambda path: _is_full(path, pairs_per_shard), paths)
     return pairs_per_shard * sum(1 for _ in full)
@@ -187,33 +197,21 @@ def read_shard(path: Path) -> Iterator[tuple[str, Members]]:
         yield key, members
 
 
-@dataclass
-class _Facts:
-    """What the manifest says of all samples, gathered while they pass."""
-
-    size: tuple[int, int] | None = None
-    picture: str = ""
-
-    def __post_init__(self) -> None:
-        self.scenes: set[str] = set()
-
-    def note(self, members: Members) -> None:
-        if self.size is None:
-            from PIL import Image
-
-            self.picture = "png" if "1.png" in members else "jpg"
-            with Image.open(io.BytesIO(members[f"1.{self.picture}"])) as image:
-                self.size = (image.height, image.width)
-        self.scenes.add(read_about(members, "the sample to write")["scene"])
-
-
 def _is_full(path: Path, pairs: int) -> bool:
-    """Whether a tar was finished with so many pairs: its index is written after it."""
-    index = path.with_suffix(".idx")
-    return index.is_file() and index.read_bytes().startswith(f"v1.2 {pairs}\n".encode())
+    """Whether a tar was finished with so many pairs, and is whole.
+
+    Its index is written after it, and its sum after the index.
+    """
+    index, stated = path.with_suffix(".idx"), path.with_suffix(_SUM)
+    try:
+        return index.read_bytes().startswith(f"v1.2 {pairs}\n".encode()) and stated.read_text(
+            encoding="utf-8"
+        ) == sha256_file(path)
+    except (OSError, UnicodeError, DustError):
+        return False
 
 
-def _kept(path: Path, part: Iterator[Members], facts: _Facts) -> Shard:
+def _kept(path: Path, part: Iterator[Members], facts: Facts) -> Shard:
     """A finished tar of an earlier call, compared with its samples in the stream."""
     pairs = 0
     for (_, members), sample in zip_longest(read_shard(path), part):
@@ -228,17 +226,18 @@ def _kept(path: Path, part: Iterator[Members], facts: _Facts) -> Shard:
     return Shard(path.name, pairs, sha256_file(path))
 
 
-def _written(path: Path, part: Iterator[Members], facts: _Facts, start: int) -> Shard:
+def _written(path: Path, part: Iterator[Members], facts: Facts, start: int) -> Shard:
     pairs = 0
     with atomic_path(path) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
             for members in part:
                 facts.note(members)
-                _append(tar, f"{start + pairs:07d}", members)
+                append_sample(tar, f"{start + pairs:07d}", members)
                 pairs += 1
         index, sha256 = make_index(temporary), sha256_file(temporary)
-    # The index comes last: a tar without one was interrupted and is written anew.
+    # The sum comes last: a tar without one was interrupted and is written anew.
     atomic_write_text(path.with_suffix(".idx"), index)
+    atomic_write_text(path.with_suffix(_SUM), sha256)
     return Shard(path.name, pairs, sha256)
 
 
@@ -289,7 +288,8 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
     atomic_write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
 
 
-def _append(tar: tarfile.TarFile, key: str, members: Members) -> None:
+def append_sample(tar: tarfile.TarFile, key: str, members: Members) -> None:
+    """Write a sample into a tar, one file for each member."""
     for suffix, content in members.items():
         entry = tarfile.TarInfo(f"{key}.{suffix}")
         entry.size = len(content)  # all else stays 0: the same samples make the same bytes

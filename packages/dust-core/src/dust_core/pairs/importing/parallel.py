@@ -1,0 +1,102 @@
+"""Scenes read by several processes, in the order of the scenes.
+
+A process writes a scene's samples into a file, since they may take more than memory holds, and
+goes on with the next scene. At most twice as many scenes as processes are ahead of the writer.
+"""
+
+import shutil
+import signal
+import tarfile
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+
+from dust_core.errors import DustError
+from dust_core.pairs.importing.adapters import Scene
+from dust_core.pairs.importing.tally import Tally
+from dust_core.pairs.shards.sample import Members
+from dust_core.pairs.shards.tars import append_sample, read_shard
+
+Made = tuple[str, Tally, Iterator[Members]]
+MakeSamples = Callable[[Scene, Tally], Iterator[Members]]
+_Outcome = tuple[Tally, DustError | None]
+
+
+def in_processes(
+    scenes: Iterator[Scene], make: MakeSamples, jobs: int, folder: Path
+) -> Generator[Made, None, None]:
+    """Name, tally and samples of each scene, in order; the samples come once, and at once.
+
+    Args:
+        make: gives a scene's samples and keeps its tally; a process must be able to import it.
+        folder: for files of samples; it is removed in the end.
+
+    Raises:
+        DustError: a process ended, or, by the samples, what `make` raised.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # A new interpreter: one that is forked would share the locks of the progress bar's thread.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_leave_interrupts)
+    waiting: deque[tuple[str, Path, Future[_Outcome]]] = deque()
+
+    numbered = enumerate(scenes)
+
+    def begin_some() -> None:
+        while len(waiting) < 2 * jobs and (following := next(numbered, None)) is not None:
+            number, scene = following
+            path = folder / f"{number:06d}.tar"
+            waiting.append((scene.name, path, pool.submit(_work, scene, make, path)))
+
+    with ExitStack() as closing:
+        closing.callback(shutil.rmtree, folder, ignore_errors=True)
+        closing.callback(pool.shutdown, cancel_futures=True)
+        begin_some()
+        while waiting:
+            name, path, future = waiting.popleft()
+            try:
+                tally, error = future.result()
+            except BrokenProcessPool as broken:
+                raise DustError(
+                    "a process that read scenes was ended",
+                    where=name,
+                    fix="give fewer --jobs if memory was short; the same command goes on",
+                ) from broken
+            begin_some()
+            yield name, tally, _taken(path, error)
+
+
+def _work(scene: Scene, make: MakeSamples, path: Path) -> _Outcome:
+    """Write a scene's samples into a file; what was raised is handed on with what came before."""
+    tally, error = Tally(), None
+    try:
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+            try:
+                for number, members in enumerate(make(scene, tally)):
+                    append_sample(tar, f"{number:07d}", members)
+            except DustError as raised:
+                error = raised  # a tar that is left by an error has no end
+    except OSError as refused:
+        error = DustError(
+            f"cannot write samples: {refused.strerror or refused}",
+            where=str(path),
+            fix="free some space",
+        )
+    return tally, error
+
+
+def _taken(path: Path, error: DustError | None) -> Iterator[Members]:
+    for _, members in read_shard(path):
+        yield members
+    path.unlink()
+    if error is not None:
+        raise error
+
+
+def _leave_interrupts() -> None:
+    """An interrupt is the first process's to handle, which then ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,123 @@
+"""Importing many scenes: going on after an interruption, and several processes."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import adapter_room as room
+import pytest
+
+from dust_core.errors import DustError
+from dust_core.pairs.importing.adapters.seven_scenes import SevenScenes
+from dust_core.pairs.importing.commands import import_
+from dust_core.pairs.importing.importer import Settings, Step, samples
+from dust_core.pairs.importing.tally import Tally
+
+NAMES = ("attic", "hall2", "hall10", "lost", "yard")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five rooms; two frames of one have a fault, and one has no pair at all."""
+    made = room.seven_scenes(tmp_path_factory.mktemp("set"))
+    for name in NAMES:
+        shutil.copytree(made.source / "room", made.source / name)
+    shutil.rmtree(made.source / "room")
+    for path in made.source.glob("lost/*/*.pose.txt"):
+        path.write_text("nan " * 16)
+    for number in (1, 3):
+        next(made.source.glob(f"hall2/*/frame-00000{number}.depth.png")).unlink()
+    return made.source
+
+
+def run(source: Path, into: Path, **options: Any) -> None:
+    k = ",".join(str(room.K[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    sizes = {"side": 48, "max_overlap": 1.0, "pairs_per_shard": 3, "intrinsics": k}
+    import_("7-scenes", source, into, **sizes | options)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_shards_do_not_depend_on_the_number_of_processes(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(source, tmp_path / "alone")
+    alone = capsys.readouterr().err
+    run(source, tmp_path / "together", jobs=2)
+    assert content(tmp_path / "together") == content(tmp_path / "alone")
+    assert capsys.readouterr().err == alone
+    assert "no pair within the bounds in 1 scenes: lost" in alone
+    with pytest.raises(DustError, match="the depth is missing") as caught:
+        run(source, tmp_path / "strict", jobs=2, strict=True)
+    assert caught.value.where.endswith("frame-000001.depth.png")
+    assert not list(tmp_path.rglob(".unfinished/scenes"))
+
+
+def interrupted(source: Path, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that is interrupted once two scenes are done."""
+
+    def halt(step: Step) -> None:
+        if step.scenes == 2:
+            raise KeyboardInterrupt
+
+    def stopping(*arguments: Any, on_step: Any, **named: Any) -> Iterator[Any]:
+        return samples(*arguments, on_step=halt, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dust_core.pairs.importing.run.samples", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            run(source, into)
+
+
+def test_going_on_reads_no_finished_scene_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied, into = tmp_path / source.name, tmp_path / "halted"
+    shutil.copytree(source, copied)
+    run(copied, tmp_path / "whole")
+    interrupted(copied, into, monkeypatch)
+    finished = sorted(into.glob(".unfinished/pairs-*.tar"))
+    assert len(finished) >= 3
+    for path in copied.glob("attic/*/*.color.png"):
+        path.write_bytes(b"")  # whoever reads it again leaves it out
+    run(copied, into)
+    assert content(into) == content(tmp_path / "whole")
+
+
+def test_a_finished_tar_that_was_damaged_is_written_anew(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(source, tmp_path / "whole")
+    into = tmp_path / "halted"
+    interrupted(source, into, monkeypatch)
+    path = sorted(into.glob(".unfinished/pairs-*.tar"))[1]
+    changed = bytearray(path.read_bytes())
+    changed[len(changed) // 2] ^= 255
+    path.write_bytes(changed)
+    run(source, into)
+    assert content(into) == content(tmp_path / "whole")
+
+
+def test_a_call_that_wrote_nothing_is_not_gone_on_with(source: Path, tmp_path: Path) -> None:
+    """Its scenes had no pair for a reason that may be mended by now."""
+    copied = tmp_path / source.name
+    shutil.copytree(source, copied)
+    poses = sorted(copied.glob("lost/*/*.pose.txt"))
+    with pytest.raises(DustError, match="no two frames can be compared"):
+        run(copied, tmp_path / "shards", scene=["lost"])
+    for number, path in enumerate(poses):
+        path.write_text(room.numbers(room.camera(number)))
+    run(copied, tmp_path / "shards", scene=["lost"])
+
+
+def test_a_tally_is_the_same_after_it_was_written(source: Path) -> None:
+    tally = Tally()
+    for _ in samples(SevenScenes(room.K), source, Settings(side=32), tally):
+        pass
+    assert tally.frames_left_out == room.COUNT + 2
+    again = Tally.of_data(tally.as_data())
+    assert again.as_json() == tally.as_json()
+    assert again.lines() == tally.lines()
