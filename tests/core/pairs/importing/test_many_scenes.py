@@ -121,3 +121,13 @@ def test_a_tally_is_the_same_after_it_was_written(source: Path) -> None:
     again = Tally.of_data(tally.as_data())
     assert again.as_json() == tally.as_json()
     assert again.lines() == tally.lines()
+
+
+def test_what_is_left_out_holds_no_pictures(source: Path) -> None:
+    """An error that is kept to the end would hold what it was raised beside."""
+    tally = Tally()
+    for _ in samples(SevenScenes(room.K), source, Settings(side=32), tally):
+        pass
+    errors = [without.why for _, without in tally.left_out]
+    assert errors
+    assert not any((e.__traceback__, e.__cause__, e.__context__) != (None,) * 3 for e in errors)

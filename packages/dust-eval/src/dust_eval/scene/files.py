@@ -52,6 +52,33 @@ def write_pair(out: Path, scene: PairScene, model: str) -> None:
     atomic_write_text(out / "prediction.json", json.dumps(facts, indent=2) + "\n")
 
 
+def pair_facts(folder: Path, scene: PairScene, seconds: float) -> dict[str, Any]:
+    """What `pairs.json` says of a pair, whose files are in a folder."""
+    return {
+        "folder": folder.name,
+        "images": [photograph.name for photograph in scene.photographs],
+        "points": len(scene.cloud.points),
+        "min_confidence": scene.min_confidence,
+        "focals_px_of_the_square": list(scene.focals),
+        "A_from_B": None if scene.pose is None else scene.pose.tolist(),
+        "A_from_B_explains": scene.explained,
+        "seconds": round(seconds, 3),
+    }
+
+
+def write_pair_list(out: Path, model: str, pairs: Sequence[dict[str, Any]]) -> None:
+    """Write `pairs.json`: which folder holds which pair.
+
+    Args:
+        pairs: `pair_facts` of each.
+
+    Raises:
+        DustError: the file cannot be written.
+    """
+    about = {"model": model, "unit": "each pair's own: pairs share no scale", "pairs": list(pairs)}
+    atomic_write_text(out / "pairs.json", json.dumps(about, indent=2) + "\n")
+
+
 def write_scene(
     out: Path,
     scene: Scene,

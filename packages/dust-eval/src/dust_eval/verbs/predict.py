@@ -1,8 +1,9 @@
 """The verb `dust predict`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,67 +19,131 @@ from dust_eval.verbs.options import (
 from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent, surer_half
 
 if TYPE_CHECKING:
+    from dust_core.pairs.pictures.photographs import Photograph
+    from dust_eval.runtimes import PairModel
     from dust_eval.scene.pair import PairScene
 
 
 def predict(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A photograph.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another of the same place.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Two photographs of one place; or more of them, a folder, a pattern, a video."
+        ),
+    ],
     model: ModelOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")] = Path(
         "prediction"
     ),
     side: SideOption = None,
     mode: ModeOption = "crop",
+    pairs: Annotated[
+        Literal["consecutive", "all"], typer.Option(help="Of more than two pictures.")
+    ] = "consecutive",
+    limit: Annotated[int, typer.Option(min=1, help="Most pairs of one call.")] = 200,
+    every: Annotated[int, typer.Option(min=1, help="Of a video, each so many frames.")] = 10,
     min_confidence: ConfidenceOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a damaged picture.")] = False,
     bf16: NarrowOption = False,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Turn two photographs into a coloured cloud, depth, confidence, pose and focal lengths."""
+    """Turn two photographs into a coloured cloud, depth, confidence, pose and focal lengths.
+
+    Of more photographs, each pair has a folder of its own, and pairs.json lists them.
+    """
+    from dust_core.pairs.framing import Mode
+    from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
+    from dust_eval.verbs.pair_list import are_a_pair, choose_pairs, pair_folders, require_few
+
+    two, start = are_a_pair(sources), perf_counter()
+    chosen = find_photographs(sources)
+    if not two:
+        require_few(chosen, pairs, limit)
+
+    from dust_eval.runtimes import RuntimeOptions, load_any, side_of
+
+    options = RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads)
+    network = load_any(model, options)
+    square = side_of(network, model, side)
+    photographs, left_out = read_photographs(
+        chosen, square, Mode(mode), every=every, strict=strict or two
+    )
+    say_what_was_read(photographs, left_out)
+    listed = choose_pairs(len(photographs), pairs, limit)
+    folders = [out] if two else pair_folders(out, photographs, listed)
+    named = [
+        (folder, [photographs[index] for index in pair])
+        for folder, pair in zip(folders, listed, strict=True)
+    ]
+    _write_pairs(network, model, named, min_confidence, None if two else out)
+    typer.echo(spent(perf_counter() - start))
+
+
+def _write_pairs(
+    network: "PairModel",
+    model: Path,
+    named: "Sequence[tuple[Path, Sequence[Photograph]]]",
+    min_confidence: float | None,
+    listed_in: Path | None,
+) -> None:
+    """Predict pairs, write each into its folder, and list them where there are several.
+
+    Raises:
+        DustError: no pair has a pixel that is sure enough.
+    """
     from rich.console import Console
 
-    from dust_core.pairs.framing import Mode
-    from dust_core.pairs.pictures.photographs import read_photograph
-
-    for path in (first, second):
-        if not path.is_file():
-            raise DustError("no such photograph", where=str(path), fix="name a picture file")
-
-    from dust_eval.runtimes import EncodesOnce, RuntimeOptions, load_any, side_of
     from dust_eval.scene.cloud import USUAL
-    from dust_eval.scene.files import write_pair
+    from dust_eval.scene.files import pair_facts, write_pair, write_pair_list
+
+    console, facts, unsure = Console(), [], []
+    for number, (folder, photographs) in enumerate(named, 1):
+        began = perf_counter()
+        with console.status(f"predicting pair {number} of {len(named)}"):
+            scene = _predicted(network, model, photographs, min_confidence)
+        if not len(scene.cloud.points):
+            unsure.append((folder.name, nothing_sure(scene.min_confidence, scene.confidences)))
+            continue
+        write_pair(folder, scene, model.name)
+        facts.append(pair_facts(folder, scene, perf_counter() - began))
+        lines = summary(scene, folder)
+        if min_confidence is None and scene.min_confidence < USUAL:
+            lines.append(surer_half(USUAL))
+        for line in lines if listed_in is None else [f"{folder.name}:", *lines]:
+            typer.echo(line)
+    if not facts:
+        raise unsure[0][1]
+    if listed_in is not None:
+        write_pair_list(listed_in, model.name, facts)
+        typer.echo(f"{listed_in / 'pairs.json'}: {len(facts)} pairs")
+    if unsure:
+        names = ", ".join(name for name, _ in unsure[:3])
+        typer.echo(f"no pixel is sure enough in {len(unsure)} pairs: {names}")
+
+
+def _predicted(
+    network: "PairModel",
+    model: Path,
+    photographs: "Sequence[Photograph]",
+    min_confidence: float | None,
+) -> "PairScene":
+    from dust_eval.runtimes import EncodesOnce
     from dust_eval.scene.graph import hide_bars, predict_edges, require_finite
     from dust_eval.scene.pair import pair_scene
 
-    console, start = Console(), perf_counter()
-    with console.status("loading the network"):
-        options = RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads)
-        network = load_any(model, options)
-    square = side_of(network, model, side)
-    photographs = [read_photograph(path, square, Mode(mode)) for path in (first, second)]
-    say_what_was_read(photographs)
-    with console.status("predicting"):
-        try:
-            # The second order is for the second focal length: its points in its own frame.
-            edges = predict_edges(
-                network,
-                [photograph.tensor() for photograph in photographs],
-                [(0, 1), (1, 0)],
-                encode_once=isinstance(network, EncodesOnce),
-            )
-        except ValueError as error:
-            raise DustError(str(error), fix="choose another --side") from error
+    try:
+        # The second order is for the second focal length: its points in its own frame.
+        edges = predict_edges(
+            network,
+            [photograph.tensor() for photograph in photographs],
+            [(0, 1), (1, 0)],
+            encode_once=isinstance(network, EncodesOnce),
+        )
+    except ValueError as error:
+        raise DustError(str(error), fix="choose another --side") from error
     require_finite(edges, where=model.name)
     shown = [photograph.shown() for photograph in photographs]
-    scene = pair_scene(photographs, hide_bars(edges, shown), min_confidence)
-    if not len(scene.cloud.points):
-        raise nothing_sure(scene.min_confidence, scene.confidences)
-    write_pair(out, scene, model.name)
-    for line in summary(scene, out):
-        typer.echo(line)
-    if min_confidence is None and scene.min_confidence < USUAL:
-        typer.echo(surer_half(USUAL))
-    typer.echo(spent(perf_counter() - start))
+    return pair_scene(photographs, hide_bars(edges, shown), min_confidence)
 
 
 def summary(scene: "PairScene", out: Path) -> list[str]:

@@ -78,7 +78,8 @@ def reconstruct(
     if min_confidence is None and least < USUAL:
         typer.echo(surer_half(USUAL))
     typer.echo(
-        f"{target / 'index.html'}: {len(photographs)} photographs, {len(cloud.points)} points"
+        f"{target / 'index.html'}: {len(photographs)} photographs, {len(cloud.points):,} points "
+        f"of confidence {least:.4g} and more, of {scene.depths.size:,} pixels"
     )
     typer.echo(spent(perf_counter() - start))
 

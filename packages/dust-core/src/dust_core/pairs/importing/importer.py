@@ -124,14 +124,8 @@ def samples(
                 journal.add(name, part)
             on_step(Step(name, (part.found, part.found), count, tally.pairs))
     tally.without -= tally.scenes
-    if not count:
-        raise DustError(
-            f"no scene matches {', '.join(settings.scenes)}" if settings.scenes else "no scene",
-            where=str(source),
-            fix="check --scene",
-        )
     if not tally.pairs:
-        raise tally.nothing_usable() or _nothing_overlaps(source, settings.selection, tally)
+        raise _nothing_made(source, settings, tally, count)
 
 
 def scene_samples(
@@ -256,6 +250,17 @@ def _outside(bounds: Selection, value: float) -> float:
 def _matches(scene: str, patterns: tuple[str, ...]) -> bool:
     """Whether a scene is wanted; without patterns all are."""
     return not patterns or any(fnmatchcase(scene, pattern) for pattern in patterns)
+
+
+def _nothing_made(source: Path, settings: Settings, tally: Tally, scenes: int) -> DustError:
+    if not scenes:
+        patterns = ", ".join(settings.scenes)
+        return DustError(
+            f"no scene matches {patterns}" if patterns else "no scene",
+            where=str(source),
+            fix="check --scene",
+        )
+    return tally.nothing_usable() or _nothing_overlaps(source, settings.selection, tally)
 
 
 def _nothing_overlaps(source: Path, bounds: Selection, tally: Tally) -> DustError:

@@ -12,8 +12,10 @@ from dust_core.pairs.pictures.colours import Opaque, split_alpha, to_srgb
 from dust_core.pairs.pictures.eight_bits import in_eight_bits
 from dust_core.pairs.pictures.formats import (
     HEAD,
+    HEIF,
     JPEG,
     JPEG_2000,
+    PNG,
     TIFF,
     PictureFormat,
     format_of,
@@ -21,6 +23,7 @@ from dust_core.pairs.pictures.formats import (
     names,
 )
 from dust_core.pairs.pictures.opened import Opened, open_picture
+from dust_core.pairs.pictures.stated_colours import Stated, by_statement, of_nclx, of_png
 
 _HUGE = 64_000_000  # pixels: more are reduced, since no network sees them
 _SHORTEST = 2048  # pixels: no side becomes shorter by reducing
@@ -102,9 +105,12 @@ def read_picture(path: Path, *, as_stored: bool = False) -> Picture:
             image, opaque = _decoded(opened.image, as_stored, remarks)
             profile = opened.image.info.get("icc_profile")
         image, said = to_srgb(image, profile)
+        remarks += [said] if said else []
+        if not profile:
+            image, said = by_statement(image, _stated(content, kind, opened))
+            remarks += [said] if said else []
     except Exception as error:  # decoders' errors share no base but Exception
         raise _unreadable(path, error) from error
-    remarks += [said] if said else []
     if opaque is not None and not opaque.any():
         raise DustError(
             "the picture is wholly transparent", where=str(path), fix="save it without alpha"
@@ -112,6 +118,15 @@ def read_picture(path: Path, *, as_stored: bool = False) -> Picture:
     assert size is not None
     image, opaque, size = _turned(image, opaque, size, opened, kind, as_stored)
     return Picture(image, opaque, size, tuple(remarks))
+
+
+def _stated(content: bytes, kind: PictureFormat, opened: Opened) -> Stated:
+    """What a file without a profile states of its colours."""
+    if kind is PNG:
+        return of_png(content)
+    if kind is HEIF and opened.image is not None:
+        return of_nclx(opened.image.info.get("nclx_profile"))
+    return Stated()
 
 
 def _content(path: Path) -> tuple[bytes, PictureFormat]:

@@ -103,9 +103,9 @@ class ArkitScenes:
 
 
 def _cam_to_world(pose: Floats, where: str) -> Floats:
-    from scipy.spatial.transform import Rotation
+    import cv2
 
-    rotation = Rotation.from_rotvec(pose[:3]).as_matrix()
+    rotation, _ = cv2.Rodrigues(pose[:3])
     return np.asarray(np.linalg.inv(pose_of(rotation, pose[3:], where)))
 
 

@@ -61,6 +61,10 @@ class LeftOut:
     kind: str = "frame"
     fault: bool = True
 
+    def __post_init__(self) -> None:
+        # The places where it was raised hold pictures and depths, and it is kept to the end.
+        self.why.__traceback__ = self.why.__cause__ = self.why.__context__ = None
+
 
 @dataclass(frozen=True)
 class Recording:
