@@ -16,7 +16,7 @@ import typer
 
 from dust_compress.distill.objective import DistillObjective, Weights
 from dust_compress.distill.students import start_student
-from dust_compress.teacher import TeacherObjective, initialise
+from dust_compress.teacher import TeacherObjective, config_of, initialise
 from dust_compress.train import Objective
 from dust_compress.train.optimiser import Optimisers
 from dust_compress.train.plan import TrainingPlan
@@ -47,7 +47,8 @@ def teacher(batch: Batch = 128, seconds: Seconds = 5.0) -> None:
     task = resolve(load_specs(Path("specs")), "P0-teacher", "small")
     recipe = (task.profile.training.teacher or ())[0]
     plan = plan_for(task, recipe, epochs=1)
-    steps(TeacherObjective(_small(), task.task, recipe.matching), plan, batch, seconds)
+    objective = TeacherObjective(_small(), task.task, recipe.matching)
+    report(steps(objective, plan, batch, seconds), batch)
 
 
 @app.command()
@@ -59,7 +60,7 @@ def student(batch: Batch = 32, seconds: Seconds = 5.0) -> None:
     learner = start_student(task, guide, task.common.student, fit=False)
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma)
     objective = DistillObjective(learner, guide, task.common.loss, weights)
-    steps(objective, plan_for(task, recipe, epochs=1), batch, seconds)
+    report(steps(objective, plan_for(task, recipe, epochs=1), batch, seconds), batch)
 
 
 @app.command()
@@ -80,8 +81,12 @@ def forward(side: int = 512, repeats: int = 20) -> None:
         typer.echo(f"{name}: {1e3 * times[len(times) // 2]:.1f} ms")
 
 
-def steps(objective: Objective, plan: TrainingPlan, batch: int, seconds: float) -> None:
-    """Print the rate of whole steps: feed, both passes, clipping, optimiser."""
+def report(rate: float, batch: int) -> None:
+    typer.echo(f"{rate:.1f} pairs/s in batches of {batch} on {DEVICE}")
+
+
+def steps(objective: Objective, plan: TrainingPlan, batch: int, seconds: float) -> float:
+    """Pairs a second of whole steps: feed, both passes, clipping, optimiser."""
     objective.to(DEVICE)
     optimiser = Optimisers(objective.network, plan)
     options = FeedOptions(batch=batch, side=256, augmentation=BOUNDS)
@@ -102,7 +107,7 @@ def steps(objective: Objective, plan: TrainingPlan, batch: int, seconds: float) 
         done += 1
     rate = batch * done / (time.monotonic() - started)
     feed.close()
-    typer.echo(f"{rate:.1f} pairs/s in batches of {batch} on {DEVICE}")
+    return rate
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -130,13 +135,8 @@ def random_pairs(count: int = 64, side: int = 256) -> DecodedPairs:
 
 
 def _small() -> Dust3r:
-    shape = resolve(load_specs(Path("specs")), "P0-teacher", "small").profile.teacher.network
-    config = Dust3rConfig.uniform(
-        enc_dim=shape.enc_dim, enc_depth=shape.enc_depth, enc_heads=shape.enc_heads,
-        dec_dim=shape.dec_dim, dec_depth=shape.dec_depth, dec_heads=shape.dec_heads,
-        head="linear", patch_size=16,
-    )  # fmt: skip
-    return initialise(Dust3r(config))
+    task = resolve(load_specs(Path("specs")), "P0-teacher", "small")
+    return initialise(Dust3r(config_of(task.profile.teacher.network, patch_size=16)))
 
 
 if __name__ == "__main__":

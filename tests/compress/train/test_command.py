@@ -6,15 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from dust_compress.teacher import initial_network
+from dust_compress.teacher import initial_network, with_new_heads
 from dust_compress.train.command import train
 from dust_core.declared.specs import load_specs, resolve
 from dust_core.declared.specs.models.training import Start
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint, weights_digest
-from dust_core.network.model import Dust3r
+from dust_core.network.model import DptConfig, Dust3r
 from dust_core.pairs.shards.tars import write_shards
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -96,3 +97,19 @@ def test_a_teacher_goes_on_from_stored_weights(task):
     save_checkpoint(Dust3r(TINY), path)
     with pytest.raises(DustError, match="have another shape"):
         started(task, Start(checkpoint="start.pth", sha256=sha256_file(path)))
+
+
+def test_heads_of_another_kind_are_drawn_anew_and_the_rest_goes_on(task):
+    network, path = initial_network(task), Path("start.pth")
+    widths = DptConfig(layer_dims=(4, 4, 4, 4), feature_dim=4, last_dim=4)
+    save_checkpoint(with_new_heads(network, replace(network.config, head="dpt", dpt=widths)), path)
+    given = {"checkpoint": "start.pth", "sha256": sha256_file(path)}
+    with pytest.raises(DustError, match="have another shape") as caught:
+        started(task, Start(**given))
+    assert "`heads: new`" in caught.value.fix
+    again = started(task, Start(**given, heads="new"))
+    assert again.config == network.config
+    before, after = network.state_dict(), again.state_dict()
+    for key, value in before.items():
+        if not key.startswith("downstream_head"):
+            assert torch.equal(after[key], value), key

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dust_compress.train.muon import Muon, orthogonal
 from dust_compress.train.optimiser import Optimisers
-from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -16,10 +16,13 @@ import tiny_training as tiny
 SHAPE = {"enc_dim": 32, "enc_depth": 1, "enc_heads": 2, "dec_dim": 24, "dec_depth": 1}
 
 
-def steps(optimiser: str) -> dict[str, Tensor]:
+DPT = DptConfig(layer_dims=(8, 8, 8, 8), feature_dim=8, last_dim=8)
+
+
+def steps(optimiser: str, head: str = "linear") -> dict[str, Tensor]:
     """What one step moves every parameter by, under random gradients."""
     torch.manual_seed(0)
-    network = Dust3r(Dust3rConfig.uniform(**SHAPE, dec_heads=3, head="linear"))
+    network = Dust3r(Dust3rConfig.uniform(**SHAPE, dec_heads=3, head=head, dpt=DPT))
     optimisers = Optimisers(network, replace(tiny.PLAN, learning_rate=0.1, optimiser=optimiser))
     for parameter in network.parameters():
         parameter.grad = torch.randn_like(parameter)
@@ -42,6 +45,16 @@ def test_muon_moves_the_blocks_matrices_by_orthogonal_ones_and_nothing_else() ->
             torch.testing.assert_close(
                 step.abs(), torch.full_like(step, 0.1), rtol=0, atol=1e-3, msg=name
             )
+
+
+def test_muon_moves_the_convolutions_of_a_head_as_matrices_of_their_filters() -> None:
+    moved = {name: step for name, step in steps("muon", "dpt").items() if step.ndim == 4}
+    by_signs = {name for name, step in moved.items() if float(step.abs().std()) < 1e-3}
+    ends = {f"downstream_head{view}.dpt.head.4.weight" for view in (1, 2)}
+    assert by_signs == {"patch_embed.proj.weight", *ends}
+    for name in moved.keys() - by_signs:
+        size = torch.linalg.svdvals(moved[name].flatten(1))
+        assert size.max() < 2 * size.median() and size.min() > size.median() / 4, name
 
 
 def test_adamw_moves_everything_by_signs() -> None:

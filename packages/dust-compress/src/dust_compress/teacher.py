@@ -104,7 +104,7 @@ def _adopted(task: ResolvedTask, published: PublishedCheckpoint) -> Dust3r:
     """The published network, with the shape that the profile declares."""
     network = load_checkpoint(_checked(published)).network
     shape = task.profile.teacher.network
-    if network.config != _config(shape, shape.patch_size):
+    if network.config != config_of(shape, shape.patch_size):
         raise DustError(
             f"{published.name} does not have the shape that the profile declares",
             where=published.path,
@@ -201,10 +201,10 @@ def initial_network(task: ResolvedTask) -> Dust3r:
         DustError: the weights that the stage starts from are absent, or not the declared ones.
     """
     first = (task.profile.training.teacher or ())[0]
-    config = _config(task.profile.teacher.network, first.patch_size)
+    config = config_of(task.profile.teacher.network, first.patch_size)
+    torch.manual_seed(task.workload.seed)
     if first.start is not None:
         return _started(first.start, config)
-    torch.manual_seed(task.workload.seed)
     return initialise(Dust3r(config))
 
 
@@ -224,6 +224,8 @@ def _started(start: Start, config: Dust3rConfig) -> Dust3r:
             fix=f"pull {path}.dvc again, or correct the SHA-256 in the profile",
         )
     network = load_checkpoint(path).network
+    if start.heads == "new":
+        network = with_new_heads(network, config)
     own, wanted = network.config.patch_size, config.patch_size
     if network.config == replace(config, patch_size=own) and not max(own, wanted) % min(
         own, wanted
@@ -241,8 +243,22 @@ def _started(start: Start, config: Dust3rConfig) -> Dust3r:
     raise DustError(
         "the weights that the training starts from have another shape than the profile's",
         where=str(path),
-        fix="compare teacher.network of the profile with `dust inspect` of the file",
+        fix="compare teacher.network of the profile with `dust inspect` of the file; if only the "
+        "heads differ, write `heads: new` in start",
     )
+
+
+def with_new_heads(network: Dust3r, config: Dust3rConfig) -> Dust3r:
+    """The network with output heads of the kind that `config` has, drawn anew."""
+    own = replace(network.config, head=config.head, dpt=config.dpt)
+    renewed = initialise(Dust3r(own))
+    weights = {
+        key: value
+        for key, value in network.state_dict().items()
+        if not key.startswith("downstream_head")
+    }
+    renewed.load_state_dict(weights, strict=False)
+    return renewed
 
 
 def initialise(network: Dust3r) -> Dust3r:
@@ -266,7 +282,8 @@ def _train_stage(task: ResolvedTask, network: Dust3r, stage: TeacherStage, folde
     return train_by(task, stage, objective, epochs=stage.epochs, folder=folder)
 
 
-def _config(shape: Network, patch_size: int) -> Dust3rConfig:
+def config_of(shape: Network, patch_size: int) -> Dust3rConfig:
+    """The configuration of a declared shape, with patches of that side in pixels."""
     widths = shape.dpt
     return Dust3rConfig.uniform(
         enc_dim=shape.enc_dim,

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dust_core.declared.specs.models import profile
 from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
+from dust_core.network.model.config import DPT_PATCH
 from dust_core.network.model.named import CONFIGS
 
 SMALL_DPT = DptConfig(layer_dims=(8, 8, 16, 16), feature_dim=8, last_dim=4)
@@ -163,7 +165,7 @@ def test_impossible_shapes_are_refused(change: dict[str, int], message: str) -> 
         ({"head": "conv"}, "head is 'conv', must be one of linear, dpt"),
         ({"dpt": None}, "head is 'dpt' but dpt is None"),
         ({"dpt": {"layer_dims": [8, 8, 8]}}, "layer_dims has 3 levels, must have 4"),
-        ({"patch_size": 32}, "patch_size is 32, must be 16 for a DPT head"),
+        ({"patch_size": 24}, "patch_size is 24, must be a multiple of 16 for a DPT head"),
     ],
 )
 def test_stored_shapes_are_not_trusted(change: dict[str, object], message: str) -> None:
@@ -203,3 +205,7 @@ def test_configs_survive_a_round_trip(heads: list[int], ffn: int, head: str) -> 
         dpt=SMALL_DPT if head == "dpt" else None,
     )
     assert Dust3rConfig.from_dict(config.to_dict()) == config
+
+
+def test_profiles_know_how_many_pixels_a_dpt_head_predicts() -> None:
+    assert profile.DPT_PATCH == DPT_PATCH

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
-from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
+from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig, Features
 from dust_core.network.surgery.patches import enlarge_patches, shrink_patches
 
 
@@ -36,9 +37,30 @@ def test_repeated_pixels_give_the_repeated_prediction(factor: int) -> None:
         torch.testing.assert_close(b, rows, rtol=1e-4, atol=1e-5)
 
 
-def test_a_dpt_head_is_refused() -> None:
-    with pytest.raises(ValueError, match="the head is dpt, only a linear one"):
-        enlarge_patches(network("dpt"), 2)
+def test_a_dpt_head_predicts_at_the_small_side_and_is_scaled_up() -> None:
+    small = network("dpt")
+    large = enlarge_patches(small, 2)
+    pair = torch.rand(2, 1, 3, 48, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    repeated = pair.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    with torch.inference_mode():
+        raw, larger = raw_of(small, pair), raw_of(large, repeated)
+    assert larger.shape == (1, 4, 96, 128)
+    doubled = interpolate(raw, scale_factor=2.0, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(larger, doubled, rtol=1e-4, atol=1e-5)
+
+
+def test_a_dpt_head_keeps_patches_of_multiples_of_16() -> None:
+    with pytest.raises(ValueError, match="patch_size is 8, must be a multiple of 16"):
+        shrink_patches(network("dpt"), 2)
+
+
+def raw_of(network: Dust3r, pair: torch.Tensor) -> torch.Tensor:
+    """What the first head says of a pair, before its activation."""
+    features = network.encode(pair.flatten(0, 1))
+    first, second = (Features(tokens, features.grid) for tokens in features.tokens.split(1))
+    outputs, _ = network.decoder_outputs(first, second)
+    raw: torch.Tensor = network.downstream_head1(outputs, features.grid)
+    return raw
 
 
 def test_a_factor_of_nothing_is_refused() -> None:

@@ -21,8 +21,10 @@ class Muon(Optimizer):
     and always in bf16, which takes many times as long as FP32 on a processor without bf16
     instructions.
 
+    The weights of a convolution count as the matrix of its flattened filters.
+
     Args:
-        params: matrices.
+        params: matrices, and weights of convolutions.
         lr, weight_decay: as AdamW's: the step is scaled to the size of AdamW's (arXiv:2502.16982).
     """
 
@@ -37,14 +39,16 @@ class Muon(Optimizer):
             by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
             for parameter in with_gradient:
                 by_shape[tuple(parameter.shape)].append(parameter)
-            for (rows, columns), alike in by_shape.items():
-                updates = orthogonal(self._directions(alike))
-                rate = 0.2 * max(rows, columns) ** 0.5 * group["lr"]
+            for alike in by_shape.values():
+                directions = self._directions(alike)
+                matrices = directions.flatten(2)
+                updates = orthogonal(matrices).to(alike[0].dtype).view_as(directions)
+                rate = 0.2 * max(matrices.shape[1:]) ** 0.5 * group["lr"]
                 torch._foreach_mul_(alike, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(alike, list(updates.to(alike[0].dtype)), alpha=-rate)
+                torch._foreach_add_(alike, list(updates), alpha=-rate)
 
     def _directions(self, parameters: list[Tensor]) -> Tensor:
-        """Nesterov's momentum of the gradients, (P, rows, columns)."""
+        """Nesterov's momentum of the gradients, (P, *shape)."""
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         moments = [
             self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))

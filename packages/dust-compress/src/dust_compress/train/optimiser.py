@@ -9,7 +9,10 @@ from torch.optim import Optimizer
 from dust_compress.train.muon import Muon
 from dust_compress.train.plan import TrainingPlan
 
-_ENDS = ("patch_embed.", "downstream_head")
+_ENDS = tuple(
+    ["patch_embed.proj.weight"]
+    + [f"downstream_head{view}.{last}.weight" for view in (1, 2) for last in ("proj", "dpt.head.4")]
+)
 
 
 class Optimisers:
@@ -17,8 +20,10 @@ class Optimisers:
 
     Muon (K. Jordan et al., 2024) replaces a matrix's momentum by the nearest orthogonal matrix,
     here scaled to the size of AdamW's steps (arXiv:2502.16982), so that both have the same learning
-    rate. It is for matrices between hidden activations: patches, heads, norms and biases stay with
-    AdamW.
+    rate. It is for matrices between hidden activations, convolutions among them: patches, the
+    layers that write predictions, norms and biases stay with AdamW. AdamW moves every weight of a
+    convolution by the whole rate, often all in one direction, and through the fifteen convolutions
+    of a DPT head such steps multiply.
     """
 
     def __init__(self, network: nn.Module, plan: TrainingPlan) -> None:
@@ -62,4 +67,4 @@ class Optimisers:
 
 
 def _is_hidden(name: str, parameter: Tensor) -> bool:
-    return parameter.ndim == 2 and not name.startswith(_ENDS)
+    return parameter.ndim in (2, 4) and name not in _ENDS

@@ -7,7 +7,8 @@ HeadType = Literal["linear", "dpt"]
 _NUMBERS_PER_PIXEL = 4  # x, y, z and confidence
 _LARGEST = 65_536
 _DPT_LEVELS = 4
-_DPT_PATCH = 16  # pixels: the head scales the grid of tokens by 16 to the image
+DPT_PATCH = 16
+"""Pixels that a DPT head predicts along a token's side; larger patches are scaled up from these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +112,10 @@ class Dust3rConfig:
                 )
         if (self.head == "dpt") != (self.dpt is not None):
             raise ValueError(f"head is {self.head!r} but dpt is {self.dpt!r}")
-        if self.dpt is not None and self.patch_size != _DPT_PATCH:
+        if self.dpt is not None and self.patch_size % DPT_PATCH:
             raise ValueError(
-                f"patch_size is {self.patch_size}, must be {_DPT_PATCH} for a DPT head: its "
-                "levels are multiples and fractions of that"
+                f"patch_size is {self.patch_size}, must be a multiple of {DPT_PATCH} for a DPT "
+                f"head, which predicts {DPT_PATCH} pixels along a token's side"
             )
 
     @property

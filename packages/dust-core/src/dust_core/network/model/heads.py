@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from dust_core.network.model.blocks import sizes
-from dust_core.network.model.config import DptConfig, Dust3rConfig
+from dust_core.network.model.config import DPT_PATCH, DptConfig, Dust3rConfig
 
 _TINY = 1e-8  # a norm below it counts as this much: the direction of 0 is 0, and has a gradient
 
@@ -30,19 +30,29 @@ class LinearHead(nn.Module):
 
 
 class DptHead(nn.Module):
-    """Dense prediction transformer head over four levels (arXiv:2103.13413)."""
+    """Dense prediction transformer head over four levels (arXiv:2103.13413).
+
+    It predicts 16 pixels along a token's side. For larger patches the raw predictions are scaled
+    up, so a patch of 32 gets predictions at half the image's side, doubled once.
+    """
 
     def __init__(self, config: Dust3rConfig) -> None:
         super().__init__()
         assert config.dpt is not None
         self.hooks = config.hooks
+        self.enlarged = config.patch_size // DPT_PATCH
         self.dpt = Dpt(config.dpt, config.enc_dim, config.dec_dim)
 
     def forward(self, outputs: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
         """Encoder and decoder outputs (B, N, C) to raw predictions (B, 4, H, W)."""
         maps = [_as_map(outputs[hook], grid) for hook in self.hooks]
         raw: Tensor = self.dpt(maps)
-        return raw
+        if self.enlarged == 1:
+            return raw
+        # Pixel centres stay where they are in the image, as in the pixels of a larger patch.
+        return interpolate(
+            raw, scale_factor=float(self.enlarged), mode="bilinear", align_corners=False
+        )
 
 
 class Dpt(nn.Module):

@@ -20,19 +20,20 @@ def enlarge_patches(network: Dust3r, factor: int, detail: Dust3r | None = None) 
 
     A patch averages each `factor` x `factor` pixels before it is embedded, and every predicted
     pixel is repeated as often: on an image of which each pixel is repeated, the result is exactly
-    the repeated prediction. Training at a low resolution goes on from there at a higher one.
+    the repeated prediction. A DPT head keeps its weights and interpolates its raw predictions
+    instead of repeating them. Training at a low resolution goes on from there at a higher one.
 
     Args:
-        network: with a linear head unless the factor is 1; is left as it is.
+        network: is left as it is.
         factor: at least 1.
         detail: a network with the larger patches and the same embedding widths, as the one that
             `network` was before `shrink_patches`: what shrinking took from its patches and heads
             is added again.
 
     Raises:
-        ValueError: the head is not linear, or the factor is below 1.
+        ValueError: the factor is below 1.
     """
-    if _stays(network, factor):
+    if _stays(factor):
         return deepcopy(network)
     patch = network.config.patch_size
     weights = dict(network.state_dict()) | _repeated(network.state_dict(), patch, factor)
@@ -52,13 +53,14 @@ def shrink_patches(network: Dust3r, factor: int) -> Dust3r:
     `enlarge_patches`.
 
     Args:
-        network: with a linear head unless the factor is 1; is left as it is.
+        network: is left as it is.
         factor: divides the patch's side.
 
     Raises:
-        ValueError: the head is not linear, or the factor does not divide the patch's side.
+        ValueError: the factor does not divide the patch's side, or leaves a DPT head patches that
+            are no multiple of 16 pixels.
     """
-    if _stays(network, factor):
+    if _stays(factor):
         return deepcopy(network)
     patch, left = divmod(network.config.patch_size, factor)
     if left:
@@ -67,11 +69,9 @@ def shrink_patches(network: Dust3r, factor: int) -> Dust3r:
     return _with_patches(network, patch, weights)
 
 
-def _stays(network: Dust3r, factor: int) -> bool:
+def _stays(factor: int) -> bool:
     if factor < 1:
         raise ValueError(f"factor is {factor}, must be at least 1")
-    if factor > 1 and network.config.head != "linear":
-        raise ValueError(f"the head is {network.config.head}, only a linear one can be resized")
     return factor == 1
 
 
@@ -86,7 +86,7 @@ def _repeated(weights: _Weights, patch: int, factor: int) -> _Weights:
     """The weights that see patches, from patches of `patch` to ones `factor` times as large."""
     larger = {_EMBED: _repeat(weights[_EMBED], factor) / factor**2}
     return larger | {
-        key: _by_row(_repeat(_by_pixel(weights[key], patch), factor)) for key in _OUTPUTS
+        key: _by_row(_repeat(_by_pixel(weights[key], patch), factor)) for key in _outputs(weights)
     }
 
 
@@ -94,8 +94,14 @@ def _averaged(weights: _Weights, patch: int, factor: int) -> _Weights:
     """The weights that see patches, to patches of `patch` from ones `factor` times as large."""
     smaller = {_EMBED: _mean(weights[_EMBED], factor) * factor**2}
     return smaller | {
-        key: _by_row(_mean(_by_pixel(weights[key], patch * factor), factor)) for key in _OUTPUTS
+        key: _by_row(_mean(_by_pixel(weights[key], patch * factor), factor))
+        for key in _outputs(weights)
     }
+
+
+def _outputs(weights: _Weights) -> tuple[str, ...]:
+    """The parameters that write a patch's pixels: those of linear heads; a DPT head has none."""
+    return tuple(key for key in _OUTPUTS if key in weights)
 
 
 def _repeat(x: Tensor, factor: int) -> Tensor:

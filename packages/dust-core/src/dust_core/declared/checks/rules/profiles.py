@@ -61,18 +61,19 @@ class TeacherOnce(ModelRule):
 
 class NetworkShape(ModelRule):
     """Attention heads divide the channels evenly, in multiples of four (two-dimensional RoPE
-    rotates pairs of channels for rows and for columns). Only a `dpt` head has widths.
+    rotates pairs of channels for rows and for columns). Only a `dpt` head has widths. It predicts
+    16 pixels along a token's side, so it needs patches of a multiple of 16.
     """
 
     id = "PROF004"
     title = "the teacher's dimensions do not fit each other"
-    fix = "choose numbers that divide: channels / heads is a multiple of 4"
-    codes = ("network_heads", "network_head")
+    fix = "choose numbers that divide: channels / heads by 4, the patch_size of a dpt head by 16"
+    codes = ("network_heads", "network_head", "network_patches")
 
 
 class PatchesGrow(ModelRule):
-    """Stages of the teacher's training enlarge its patches by whole factors, which only a linear
-    head supports. The last stage has the patch size of the network. The same holds for a
+    """Stages of the teacher's training enlarge its patches by whole factors, those of a `dpt` head
+    from multiples of 16. The last stage has the patch size of the network. The same holds for a
     distillation at smaller patches.
     """
 

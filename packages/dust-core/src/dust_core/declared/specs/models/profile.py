@@ -31,6 +31,10 @@ class Dpt(SpecModel):
     last_dim: Size = Field(description="Channels of the last convolution.", examples=[128])
 
 
+DPT_PATCH = 16
+"""Pixels that a DPT head predicts along a token's side: the network's own `DPT_PATCH`."""
+
+
 class Network(SpecModel):
     """Shape of the teacher, with the fields of the network's configuration."""
 
@@ -64,7 +68,19 @@ class Network(SpecModel):
             raise refuse(
                 "network_head", "a {found} head has no dpt widths", field="dpt", found=self.head
             )
+        if not self.predicts(self.patch_size):
+            raise refuse(
+                "network_patches",
+                "{field} {found} does not fit a dpt head: it needs a multiple of {multiple}",
+                field="patch_size",
+                found=self.patch_size,
+                multiple=DPT_PATCH,
+            )
         return self
+
+    def predicts(self, patch_size: int) -> bool:
+        """Whether the head can predict for patches of that side, in pixels."""
+        return self.head == "linear" or patch_size % DPT_PATCH == 0
 
 
 class Checkpoint(SpecModel):
@@ -198,9 +214,7 @@ class ProfileSpec(SpecModel):
         for index, stage in enumerate(stages):
             last = index == len(stages) - 1
             following = network.patch_size if last else stages[index + 1].patch_size
-            grows = following % stage.patch_size == 0 and (
-                following == stage.patch_size or network.head == "linear"
-            )
+            grows = following % stage.patch_size == 0 and network.predicts(stage.patch_size)
             if (last and following != stage.patch_size) or not grows:
                 raise refuse(
                     "profile_stages",
@@ -218,7 +232,7 @@ class ProfileSpec(SpecModel):
             patch = recipe and recipe.patch_size
             if patch is None or patch == network.patch_size:
                 continue
-            if network.patch_size % patch or network.head != "linear":
+            if network.patch_size % patch or not network.predicts(patch):
                 raise refuse(
                     "profile_distill_patches",
                     "patch_size {found} of {recipe} in {field} does not lead to {whole} with this "

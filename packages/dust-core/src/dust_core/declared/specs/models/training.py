@@ -104,10 +104,18 @@ class Recipe(SpecModel):
 class Start(SpecModel):
     """Weights of an earlier training from which another one goes on."""
 
+    LATER: ClassVar = frozenset({"heads"})
+
     checkpoint: RelativePath = Field(
         description="The file of the weights.", examples=["data/start/teacher_run1.pth"]
     )
     sha256: Sha256 = Field(description="SHA-256 of the file.", examples=["0" * 64])
+    heads: Literal["kept", "new"] = Field(
+        default="kept",
+        description="Whether the output heads go on too, or are drawn anew, as they must be where "
+        "the file has another kind of head.",
+        examples=["kept"],
+    )
 
 
 class TeacherStage(Recipe):
