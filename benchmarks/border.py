@@ -23,13 +23,15 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from border_files import READERS
+from border_data_sets import DATA_SETS_READERS
+from border_files import READERS as FILE_READERS
 from mutants import mutated
 
 from dust_core.errors import DustError
 
 SLOW_S, HANGS_S, CHUNK = 1.0, 30.0, 1000
 _MEMORY = 24 * 2**30  # of addresses, a guard against runaway sizes
+READERS = FILE_READERS | DATA_SETS_READERS
 
 
 @dataclass

@@ -118,11 +118,14 @@ def _recorded(root: Path) -> list[tuple[str, np.ndarray]]:
     return frames
 
 
-def _import(layout: str, source: Path) -> Callable[[], None]:
+def importing(layout: str, source: Path, *options: object) -> Callable[[], None]:
+    """How `dust data import` reads a recording; what it writes is removed."""
+    target = source.parent / "imported"
+    words = ("--side", 32, "--min-overlap", 0.01, *options)
+
     def read() -> None:
-        target = source.parent / "imported"
         try:
-            fault_in("data", "import", layout, source, target, "--side", 32, "--min-overlap", 0.01)
+            fault_in("data", "import", layout, source, target, *words)
         finally:
             for file in sorted(target.rglob("*"), reverse=True):
                 file.rmdir() if file.is_dir() else file.unlink()
@@ -142,7 +145,7 @@ def colmap_text(root: Path) -> Iterator[Case]:
         lines += [f"{number} 1 0 0 0 {moved} 1 {name}", "10.0 12.5 -1"]
     (source / "sparse" / "images.txt").write_text("\n".join(lines) + "\n")
     for file in ("sparse/cameras.txt", "sparse/images.txt"):
-        yield Case(source / file, _import("colmap", source))
+        yield Case(source / file, importing("colmap", source))
 
 
 def colmap_binary(root: Path) -> Iterator[Case]:
@@ -157,7 +160,7 @@ def colmap_binary(root: Path) -> Iterator[Case]:
     (source / "sparse" / "cameras.bin").write_bytes(camera)
     depth = "stereo/depth_maps/1.png.geometric.bin"
     for file in ("sparse/cameras.bin", "sparse/images.bin", depth, "images/1.png"):
-        yield Case(source / file, _import("colmap", source))
+        yield Case(source / file, importing("colmap", source))
 
 
 def manifests(root: Path) -> Iterator[Case]:
@@ -169,7 +172,7 @@ def manifests(root: Path) -> Iterator[Case]:
         rows.append(f"wall,images/{name},{number}.npy,40 40 23.5 19.5,{numbers}")
     (source / "manifest.csv").write_text("\n".join(rows) + "\n")
     for file in ("manifest.csv", "1.npy"):
-        yield Case(source / file, _import("manifest", source / "manifest.csv"))
+        yield Case(source / file, importing("manifest", source / "manifest.csv"))
 
 
 def shards(root: Path) -> Iterator[Case]:
