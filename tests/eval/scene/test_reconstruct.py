@@ -24,7 +24,6 @@ from dust_eval.scene.align import Scene
 from dust_eval.scene.cloud import Cloud, cameras_json, fuse, glb_bytes, ply_bytes, usual_confidence
 from dust_eval.scene.colmap import write_model
 from dust_eval.scene.graph import Edge, hide_bars
-from dust_eval.scene.page import render
 
 SIDE = 32
 
@@ -148,13 +147,6 @@ def test_a_network_that_is_nowhere_sure_still_gives_its_surer_half(folder: Path)
     scene.confidences[1, : SIDE // 2] = 1.2
     half = fuse(scene, photographs, usual_confidence(scene.confidences)).points
     assert len(half) == SIDE * SIDE // 2, "pixels that weigh nothing, as bars do, do not count"
-
-
-def test_page_needs_no_network(folder: Path) -> None:
-    photographs = [read_photograph(p, SIDE) for p in find_photographs([folder]).paths]
-    scene = flat_scene(2)
-    page = render(scene, fuse(scene, photographs, 3.0), photographs, [("Pairs", "<2>")])
-    assert "http" not in page and "&lt;2&gt;" in page and page.count("data:image/jpeg") == 2
 
 
 def test_files_patterns_and_videos_are_sources(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from dust_core.pairs.shards.contact_sheet import depth_picture
 from dust_eval.arrays import Floats
 from dust_eval.scene.align import Scene
 from dust_eval.scene.cloud import Cloud, camera_facts, cameras_json, glb_bytes, ply_bytes
-from dust_eval.scene.page import render
+from dust_eval.scene.initial import PNP_PIXELS
+from dust_eval.scene.page import pair_views, render, scene_views
 from dust_eval.scene.pair import PairScene
 
 
 def write_pair(out: Path, scene: PairScene, model: str) -> None:
-    """Write cloud, pictures, arrays and `prediction.json` of two photographs into a folder.
+    """Write cloud, pictures, arrays, page and `prediction.json` of two photographs into a folder.
 
     Args:
         model: the network's name.
@@ -50,6 +51,24 @@ def write_pair(out: Path, scene: PairScene, model: str) -> None:
         "A_from_B_explains": scene.explained,
     }
     atomic_write_text(out / "prediction.json", json.dumps(facts, indent=2) + "\n")
+    title = " and ".join(photograph.name for photograph in scene.photographs)
+    page = render(title, pair_views(scene), scene.min_confidence, _pair_table(scene, model))
+    atomic_write_text(out / "index.html", page)
+
+
+def _pair_table(scene: PairScene, model: str) -> list[tuple[str, str]]:
+    """Name and value of each line of a pair's page."""
+    explained = "PnP found no camera for B"
+    if scene.explained is not None:
+        explained = f"{scene.explained:.0%} of B's points to {PNP_PIXELS:g} pixels"
+    return [
+        ("Points of the files", f"{len(scene.cloud.points):,}"),
+        ("Least confidence of the files", f"{scene.min_confidence:.7g}"),
+        ("Focal lengths, pixels", ", ".join(f"{focal:.0f}" for focal in scene.focals)),
+        ("B's camera explains", explained),
+        ("Unit", "the network's own, not metres"),
+        ("Network", model),
+    ]
 
 
 def pair_facts(folder: Path, scene: PairScene, seconds: float) -> dict[str, Any]:
@@ -84,11 +103,13 @@ def write_scene(
     scene: Scene,
     cloud: Cloud,
     photographs: Sequence[Photograph],
+    min_confidence: float,
     facts: Sequence[tuple[str, str]],
 ) -> None:
     """Write cloud, `cameras.json` and `index.html` of an aligned scene into a folder.
 
     Args:
+        min_confidence: of the cloud's points, and of those that the page shows at first.
         facts: name and value of each line of the page's table.
 
     Raises:
@@ -96,7 +117,8 @@ def write_scene(
     """
     _write_cloud(out, cloud)
     atomic_write_text(out / "cameras.json", cameras_json(scene, photographs))
-    atomic_write_text(out / "index.html", render(scene, cloud, photographs, facts))
+    page = render("Scene", scene_views(scene, photographs), min_confidence, facts)
+    atomic_write_text(out / "index.html", page)
 
 
 def _write_cloud(out: Path, cloud: Cloud) -> None:

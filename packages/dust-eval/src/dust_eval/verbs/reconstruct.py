@@ -69,7 +69,8 @@ def reconstruct(
     if not len(cloud.points):
         raise nothing_sure(least, scene.confidences, where=str(sources[0]))
     target = out or (sources[0] if sources[0].is_dir() else Path()) / "scene"
-    write_scene(target, scene, cloud, photographs, _facts(scene, cloud, len(pairs), least, model))
+    facts = _facts(scene, cloud, len(pairs), least, model)
+    write_scene(target, scene, cloud, photographs, least, facts)
     if export:
         write_model(target / "colmap", scene, cloud, photographs)
     if scene.not_located:
