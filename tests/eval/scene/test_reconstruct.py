@@ -15,6 +15,7 @@ from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode
 from dust_core.pairs.importing.adapters.colmap import Colmap
 from dust_core.pairs.pictures.photographs import (
+    Shape,
     find_photographs,
     left_out_lines,
     read_photograph,
@@ -114,7 +115,7 @@ def test_a_folder_says_what_it_leaves_out(tmp_path: Path) -> None:
     (tmp_path / ".hidden.png").write_text("no picture")
     chosen = find_photographs([tmp_path])
     assert [path.name for path in chosen.paths] == ["a.PNG", "b", "c.txt", "d.jpg"]
-    photographs, left_out = read_photographs(chosen, SIDE, Mode.CROP)
+    photographs, left_out = read_photographs(chosen, Shape(SIDE))
     assert [photograph.name for photograph in photographs] == ["a.PNG", "b", "c.txt"]
     assert left_out_lines(left_out) == [
         "left out, a text: notes.png",
@@ -122,11 +123,11 @@ def test_a_folder_says_what_it_leaves_out(tmp_path: Path) -> None:
         "damaged: d.jpg",
     ]
     with pytest.raises(DustError, match="the PNG is cut off"):
-        read_photographs(find_photographs([tmp_path]), SIDE, Mode.CROP, strict=True)
+        read_photographs(find_photographs([tmp_path]), Shape(SIDE), strict=True)
     for name in ("b", "c.txt"):
         (tmp_path / name).unlink()
     with pytest.raises(DustError, match=r"1 photographs, at least 2 are needed \(left out, a text"):
-        read_photographs(find_photographs([tmp_path]), SIDE, Mode.CROP)
+        read_photographs(find_photographs([tmp_path]), Shape(SIDE))
 
 
 def test_cameras_are_those_of_the_photographs(folder: Path) -> None:
@@ -160,7 +161,7 @@ def test_files_patterns_and_videos_are_sources(tmp_path: Path) -> None:
         video.write(np.full((48, 64, 3), (0, 0, 30 * number), np.uint8))
     video.release()
     chosen = find_photographs([tmp_path / "a.avi"])
-    photographs, _ = read_photographs(chosen, SIDE, Mode.CROP, every=3)
+    photographs, _ = read_photographs(chosen, Shape(SIDE), every=3)
     assert [p.name for p in photographs] == ["a-000000", "a-000003", "a-000006"]
     reds = [int(np.median(p.square[..., 0])) for p in photographs]
     assert reds == pytest.approx([0, 90, 180], abs=4)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dust_core.errors import DustError
-from dust_core.pairs.framing import Mode, place
+from dust_core.pairs.framing import Mode, place, place_native
 from dust_core.pairs.importing.choose import PosedDepth, Selection, covisibility, select
 
 SIDES = st.integers(8, 90)
@@ -36,6 +36,31 @@ def test_a_ray_keeps_its_pixel(width: int, height: int, side: int, mode: Mode) -
     _, _, place_width, place_height = placement.place
     assert np.abs(x - columns).max() <= 0.5 * place_width / part_width + 1e-6
     assert np.abs(y - rows).max() <= 0.5 * place_height / part_height + 1e-6
+
+
+@given(width=st.integers(32, 900), height=st.integers(32, 900), patch=st.sampled_from([16, 32]))
+def test_a_native_image_has_the_size_of_the_published_loader(
+    width: int, height: int, patch: int
+) -> None:
+    placement = place_native(width, height, 512, patch)
+    # The arithmetic of naver/dust3r, dust3r/utils/image.py: load_images(size=512).
+    longest = max(width, height)
+    new_width, new_height = (round(side * 512 / longest) for side in (width, height))
+    half_width = 2 * (new_width // 2) // patch * patch // 2
+    half_height = 2 * (new_height // 2) // patch * patch // 2
+    if new_width == new_height and width == height:
+        half_height = 3 * half_width // 4
+    if min(half_width, half_height) == 0:
+        assert placement is None
+        return
+    assert placement is not None
+    assert placement.size == (2 * half_width, 2 * half_height)
+    left, top, part_width, part_height = placement.part
+    assert left + part_width <= width and top + part_height <= height
+    assert abs(width - part_width - 2 * left) <= 1 and abs(height - part_height - 2 * top) <= 1
+    stretched = np.diag(placement.intrinsics(np.eye(3)))[:2] * longest / 512
+    # The part is whole pixels, so each side is off by half a pixel at the most.
+    assert np.abs(stretched - 1).max() <= 0.51 / min(part_width, part_height)
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -137,11 +137,10 @@ def camera_facts(photograph: Photograph, focal: float) -> dict[str, Any]:
     """A photograph's camera, as JSON.
 
     Args:
-        focal: in pixels of the network's square image.
+        focal: in pixels of the network's image.
     """
-    side = photograph.placement.side
-    centre = (side - 1) / 2
-    inside = np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1]])
+    width, height = photograph.placement.size
+    inside = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
     square_from_photograph = photograph.placement.intrinsics(np.eye(3))
     return {
         "image": photograph.name,
@@ -149,5 +148,7 @@ def camera_facts(photograph: Photograph, focal: float) -> dict[str, Any]:
         "height": photograph.size[1],
         "K": (np.linalg.inv(square_from_photograph) @ inside).tolist(),
         "square_from_photograph": square_from_photograph.tolist(),
-        "side": side,
+        "side": max(width, height),
+        "network_width": width,
+        "network_height": height,
     }

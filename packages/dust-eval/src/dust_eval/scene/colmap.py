@@ -24,8 +24,8 @@ def write_model(
 ) -> None:
     """Write `images/` and `sparse/0/{cameras,images,points3D}.txt` into a folder.
 
-    The images are the network's squares, for which the focal lengths are: other tools need no
-    EXIF orientation and no cropping.
+    The images are the network's, for which the focal lengths are: other tools need no EXIF
+    orientation and no cropping. Where parts are masked or transparent, `masks/` has COLMAP's masks.
 
     Raises:
         DustError: a file cannot be written.
@@ -35,9 +35,9 @@ def write_model(
     for number, (photograph, focal, pose) in enumerate(
         zip(photographs, scene.focals, scene.cam_to_world, strict=True), 1
     ):
-        side = photograph.placement.side
-        centre = (side - 1) / 2 + _HALF
-        cameras.append(f"{number} PINHOLE {side} {side} {focal} {focal} {centre} {centre}")
+        width, height = photograph.placement.size
+        centre = f"{(width - 1) / 2 + _HALF} {(height - 1) / 2 + _HALF}"
+        cameras.append(f"{number} PINHOLE {width} {height} {focal} {focal} {centre}")
         camera_from_world = np.linalg.inv(pose)
         x, y, z, w = Rotation.from_matrix(camera_from_world[:3, :3]).as_quat()
         moved = " ".join(str(float(value)) for value in camera_from_world[:3, 3])
@@ -45,6 +45,9 @@ def write_model(
         images += [f"{number} {w} {x} {y} {z} {moved} {number} {name}", ""]
         with atomic_path(folder / "images" / name) as temporary:
             Image.fromarray(photograph.square).save(temporary, "PNG")
+        if photograph.opaque is not None:
+            with atomic_path(folder / "masks" / f"{name}.png") as temporary:
+                Image.fromarray(photograph.shown()).convert("L").save(temporary, "PNG")
     points = ["# POINT3D_ID X Y Z R G B ERROR TRACK[]"]
     step = -(-len(cloud.points) // _MOST_POINTS)
     for number, (point, colour) in enumerate(

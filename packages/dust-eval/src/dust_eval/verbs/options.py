@@ -18,6 +18,14 @@ SideOption = Annotated[
 ModeOption = Annotated[
     Literal["crop", "letterbox"], typer.Option(help="How photographs become squares.")
 ]
+AspectOption = Annotated[
+    Literal["square", "native"],
+    typer.Option(help="Squares, or the pictures' own shape; --side is then the longer side."),
+]
+MasksOption = Annotated[
+    Path | None,
+    typer.Option(help="A folder of masks named as the pictures; what is black is no point."),
+]
 ConfidenceOption = Annotated[
     float | None,
     typer.Option(min=1.0, help="Least confidence of a point; default: 3, or the median."),

@@ -9,7 +9,9 @@ import typer
 
 from dust_core.errors import DustError
 from dust_eval.verbs.options import (
+    AspectOption,
     ConfidenceOption,
+    MasksOption,
     ModelOption,
     ModeOption,
     NarrowOption,
@@ -37,6 +39,8 @@ def predict(
     ),
     side: SideOption = None,
     mode: ModeOption = "crop",
+    aspect: AspectOption = "square",
+    masks: MasksOption = None,
     pairs: Annotated[
         Literal["consecutive", "all"], typer.Option(help="Of more than two pictures.")
     ] = "consecutive",
@@ -51,25 +55,28 @@ def predict(
 
     Of more photographs, each pair has a folder of its own, and pairs.json lists them.
     """
-    from dust_core.pairs.framing import Mode
     from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
     from dust_eval.verbs.pair_list import are_a_pair, choose_pairs, pair_folders, require_few
+    from dust_eval.verbs.shapes import image_shape, of_one_shape, require_one_shape
 
     two, start = are_a_pair(sources), perf_counter()
     chosen = find_photographs(sources)
     if not two:
         require_few(chosen, pairs, limit)
 
-    from dust_eval.runtimes import RuntimeOptions, load_any, side_of
+    from dust_eval.runtimes import RuntimeOptions, load_any
 
     options = RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads)
     network = load_any(model, options)
-    square = side_of(network, model, side)
-    photographs, left_out = read_photographs(
-        chosen, square, Mode(mode), every=every, strict=strict or two
-    )
+    shape = image_shape(network, model, side=side, mode=mode, aspect=aspect, masks=masks)
+    photographs, left_out = read_photographs(chosen, shape, every=every, strict=strict or two)
     say_what_was_read(photographs, left_out)
-    listed = choose_pairs(len(photographs), pairs, limit)
+    every_pair = choose_pairs(len(photographs), pairs, limit)
+    listed = [pair for pair in every_pair if of_one_shape(photographs, pair)]
+    if strict or not listed:
+        require_one_shape(photographs)
+    if len(listed) < len(every_pair):
+        typer.echo(f"left out, images of two shapes: {len(every_pair) - len(listed)} pairs")
     folders = [out] if two else pair_folders(out, photographs, listed)
     named = [
         (folder, [photographs[index] for index in pair])
@@ -152,11 +159,11 @@ def summary(scene: "PairScene", out: Path) -> list[str]:
 
     from dust_eval.scene.initial import PNP_PIXELS
 
-    focals, side = np.array(scene.focals), scene.photographs[0].placement.side
-    widest = 2 * np.degrees(np.arctan(side / 2 / focals))
+    focals, size = np.array(scene.focals), scene.photographs[0].placement.size
+    across = 2 * np.degrees(np.arctan(size[0] / 2 / focals))
     lines = [
-        f"focal lengths: {focals[0]:.0f} and {focals[1]:.0f} pixels of the square "
-        f"({widest[0]:.0f} and {widest[1]:.0f} degrees of view)"
+        f"focal lengths: {focals[0]:.0f} and {focals[1]:.0f} pixels of the {size[0]}x{size[1]} "
+        f"image ({across[0]:.0f} and {across[1]:.0f} degrees across)"
     ]
     if scene.pose is None:
         lines.append("B against A: PnP found no camera that sees B's points at their pixels")

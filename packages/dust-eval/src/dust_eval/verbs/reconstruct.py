@@ -9,7 +9,9 @@ import typer
 
 from dust_core.errors import DustError
 from dust_eval.verbs.options import (
+    AspectOption,
     ConfidenceOption,
+    MasksOption,
     ModelOption,
     ModeOption,
     SideOption,
@@ -35,6 +37,8 @@ def reconstruct(
     ] = None,
     side: SideOption = None,
     mode: ModeOption = "crop",
+    aspect: AspectOption = "square",
+    masks: MasksOption = None,
     neighbours: Annotated[int, typer.Option(min=1, help="Pairs an image, in a circle.")] = 4,
     every: Annotated[int, typer.Option(min=1, help="Of a video, each so many frames.")] = 10,
     min_confidence: ConfidenceOption = None,
@@ -45,23 +49,23 @@ def reconstruct(
     threads: ThreadsOption = 2,
 ) -> None:
     """Turn photographs into a coloured cloud, cameras and a page to look at."""
-    from dust_core.pairs.framing import Mode
     from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
 
     chosen = find_photographs(sources)
 
-    from dust_eval.runtimes import RuntimeOptions, load_any, side_of
+    from dust_eval.runtimes import RuntimeOptions, load_any
     from dust_eval.scene.cloud import USUAL, fuse, usual_confidence
     from dust_eval.scene.colmap import write_model
     from dust_eval.scene.files import write_scene
     from dust_eval.scene.graph import swin_pairs
+    from dust_eval.verbs.shapes import image_shape, require_one_shape
 
     start = perf_counter()
     network = load_any(model, RuntimeOptions(threads=threads))
-    square = side_of(network, model, side)
-    read = read_photographs(chosen, square, Mode(mode), every=every, strict=strict)
-    photographs, left_out = read
+    shape = image_shape(network, model, side=side, mode=mode, aspect=aspect, masks=masks)
+    photographs, left_out = read_photographs(chosen, shape, every=every, strict=strict)
     say_what_was_read(photographs, left_out)
+    require_one_shape(photographs)
     pairs = swin_pairs(len(photographs), neighbours)
     scene = _aligned(network, photographs, pairs, model)
     least = usual_confidence(scene.confidences) if min_confidence is None else min_confidence
@@ -73,11 +77,8 @@ def reconstruct(
     write_scene(target, scene, cloud, photographs, least, facts)
     if export:
         write_model(target / "colmap", scene, cloud, photographs)
-    if scene.not_located:
-        names = ", ".join(photographs[image].name for image in scene.not_located)
-        typer.echo(f"PnP found no camera for {names}; do not trust their positions")
-    if min_confidence is None and least < USUAL:
-        typer.echo(surer_half(USUAL))
+    for line in _warnings(scene, photographs, few=min_confidence is None and least < USUAL):
+        typer.echo(line)
     typer.echo(
         f"{target / 'index.html'}: {len(photographs)} photographs, {len(cloud.points):,} points "
         f"of confidence {least:.4g} and more, of {scene.depths.size:,} pixels"
@@ -116,6 +117,21 @@ def _aligned(
         return align(len(photographs), hide_bars(edges, shown))
 
 
+def _warnings(scene: "Scene", photographs: "Sequence[Photograph]", *, few: bool) -> list[str]:
+    """What a user should not trust.
+
+    Args:
+        few: whether few pixels reach the usual confidence.
+    """
+    from dust_eval.scene.cloud import USUAL
+
+    lines = [surer_half(USUAL)] if few else []
+    if scene.not_located:
+        names = ", ".join(photographs[image].name for image in scene.not_located)
+        lines.insert(0, f"PnP found no camera for {names}; do not trust their positions")
+    return lines
+
+
 def _facts(
     scene: "Scene", cloud: "Cloud", pairs: int, least: float, model: Path
 ) -> list[tuple[str, str]]:
@@ -126,7 +142,7 @@ def _facts(
         ("Pairs", str(pairs)),
         ("Points", f"{len(cloud.points):,} of {scene.depths.size:,} pixels"),
         ("Least confidence", f"{least:.7g}"),
-        ("Focal lengths, pixels of the square", ", ".join(f"{f:.0f}" for f in scene.focals)),
+        ("Focal lengths, pixels of the image", ", ".join(f"{f:.0f}" for f in scene.focals)),
         ("Mean weighted residual", f"{scene.objective:.3g}, in the scene's own unit"),
         ("Network", model.name),
     ]

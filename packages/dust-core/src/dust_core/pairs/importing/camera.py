@@ -7,7 +7,7 @@ it, or refuses.
 from dataclasses import dataclass
 
 from dust_core.errors import DustError
-from dust_core.pairs.framing import Placement, whole_to
+from dust_core.pairs.framing import whole_to
 from dust_core.pairs.geometry import Floats, off_centre
 from dust_core.pairs.importing.lens import Lens, without_distortion
 
@@ -102,17 +102,12 @@ def depth_for(depth: Floats, size: tuple[int, int], scales: bool, where: str) ->
     if present == size:
         return depth
     if scales and same_shape(present, size):
-        return _nearest(whole_to(present, size), depth)
+        return whole_to(present, size).depth(depth)
     raise DustError(
         f"the image is {_by(size)}, its depth {_by(present)}",
         where=where,
         fix="give depth registered to the image, pixel by pixel",
     )
-
-
-def _nearest(placement: Placement, depth: Floats) -> Floats:
-    width, height = placement.place[2:]
-    return placement.depth(depth)[:height, :width]
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
-"""A user's photographs: read from files or a video, turned upright, and brought to a square."""
+"""A user's photographs: read from files or a video, turned upright, and brought to an image."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,10 +9,11 @@ from PIL import Image
 
 from dust_core.errors import DustError
 from dust_core.natural import natural_key
-from dust_core.pairs.framing import Mode, Placement, place
+from dust_core.pairs.framing import Mode, Placement, place, place_native
 from dust_core.pairs.geometry import Floats
 from dust_core.pairs.pictures.colours import Opaque
 from dust_core.pairs.pictures.formats import HEAD, VIDEO, format_of, kind_of, names
+from dust_core.pairs.pictures.masks import Masks, read_mask
 from dust_core.pairs.pictures.read import Picture, read_picture
 from dust_core.pairs.pictures.video import is_video, read_video
 from dust_core.pairs.shards.sample import network_input
@@ -27,9 +28,9 @@ class Photograph:
     Attributes:
         name: the name of the file.
         size: width and height once upright.
-        placement: from the upright photograph to the square.
-        square: (side, side, 3) uint8.
-        opaque: (side, side), False where the photograph is transparent; None if it is nowhere.
+        placement: from the upright photograph to the network's image.
+        square: (H, W, 3) uint8, that image; it is a square unless the shape is native.
+        opaque: (H, W), False where the photograph is transparent or masked; None if it is nowhere.
         remarks: what was assumed, converted or ignored in reading it.
     """
 
@@ -41,11 +42,11 @@ class Photograph:
     remarks: tuple[str, ...] = ()
 
     def tensor(self) -> Floats:
-        """(1, 3, side, side) float32 in [-1, 1]."""
+        """(1, 3, H, W) float32 in [-1, 1]."""
         return network_input(self.square)
 
     def shown(self) -> Opaque:
-        """(side, side), False on the bars of a letterbox and where it is transparent."""
+        """(H, W), False on the bars of a letterbox and where it is transparent or masked."""
         mask = np.zeros(self.square.shape[:2], np.bool_)
         left, top, width, height = self.placement.place
         mask[top : top + height, left : left + width] = True
@@ -134,24 +135,59 @@ def too_few(count: int, sources: Sequence[Path], left_out: dict[str, str]) -> Du
 
 def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
     """What was left out, in a line for each reason, with three names at the most."""
-    names_by_reason: dict[str, list[str]] = {}
+    all_namesby_reason: dict[str, list[str]] = {}
     for name, reason in left_out.items():
-        names_by_reason.setdefault(reason, []).append(name)
-    return [f"left out, {reason}: {_some(named)}" for reason, named in names_by_reason.items()]
+        all_namesby_reason.setdefault(reason, []).append(name)
+    return [f"left out, {reason}: {_some(named)}" for reason, named in all_namesby_reason.items()]
 
 
 def remark_lines(photographs: Sequence[Photograph]) -> list[str]:
     """What was assumed in reading photographs, in a line for each remark."""
-    names_by_remark: dict[str, list[str]] = {}
+    all_namesby_remark: dict[str, list[str]] = {}
     for photograph in photographs:
         for remark in photograph.remarks:
-            names_by_remark.setdefault(remark, []).append(photograph.name)
-    return [f"{_some(named)}: {remark}" for remark, named in names_by_remark.items()]
+            all_namesby_remark.setdefault(remark, []).append(photograph.name)
+    return [f"{_some(named)}: {remark}" for remark, named in all_namesby_remark.items()]
 
 
 def _some(items: Sequence[str]) -> str:
     more = f" and {len(items) - 3} more" if len(items) > 3 else ""
     return ", ".join(items[:3]) + more
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What images are made of photographs.
+
+    Attributes:
+        side: of the image, in pixels; of a native one, the longer side.
+        mode: how a photograph becomes a square.
+        patch: the side of the network's patches, where images keep the photographs' shape; None:
+            they are squares.
+        masks: which parts of photographs are wanted; None: all.
+    """
+
+    side: int
+    mode: Mode = Mode.CROP
+    patch: int | None = None
+    masks: Masks | None = None
+
+    def place(self, size: tuple[int, int], where: str) -> Placement:
+        """Where a photograph is placed.
+
+        Raises:
+            DustError: it is too narrow for the network's patches.
+        """
+        if self.patch is None:
+            return place(*size, self.side, self.mode)
+        placement = place_native(*size, self.side, self.patch)
+        if placement is None:
+            raise DustError(
+                f"the picture is {size[0]}x{size[1]}, too narrow for patches of {self.patch}",
+                where=where,
+                fix="omit --aspect native, or cut the picture",
+            )
+        return placement
 
 
 def read_photograph(path: Path, side: int, mode: Mode = Mode.CROP) -> Photograph:
@@ -160,27 +196,43 @@ def read_photograph(path: Path, side: int, mode: Mode = Mode.CROP) -> Photograph
     Raises:
         DustError: as `read_picture`, or it is too small.
     """
-    return _photograph(read_picture(path), path.name, str(path), side, mode)
+    return _photograph(read_picture(path), path.name, str(path), Shape(side, mode))
 
 
-def _photograph(picture: Picture, name: str, where: str, side: int, mode: Mode) -> Photograph:
+def _photograph(picture: Picture, name: str, where: str, shape: Shape) -> Photograph:
     if min(picture.size) < _SMALLEST:
         raise DustError(
             f"the picture is {picture.size[0]}x{picture.size[1]}, at least {_SMALLEST} are needed",
             where=where,
             fix="take a larger picture, or remove this one",
         )
-    placement = place(*picture.size, side, mode)
-    square = placement.image(picture.image, picture.size)
-    opaque = None
+    placement = shape.place(picture.size, where)
+    wanted, remarks = [], picture.remarks
     if picture.opaque is not None:
-        mask = Image.fromarray(picture.opaque).convert("RGB")
-        opaque = placement.image(mask, picture.size)[..., 0] >= 128
-    return Photograph(name, picture.size, placement, square, opaque, picture.remarks)
+        wanted.append(Image.fromarray(picture.opaque).convert("RGB"))
+    if shape.masks is not None:
+        mask = shape.masks.of(name)
+        if mask is None:
+            remarks += ("no mask has its name, so all of it is kept",)
+        else:
+            wanted.append(read_mask(mask, picture.size))
+    opaque = None
+    for part in wanted:
+        inside = placement.image(part, picture.size)[..., 0] >= 128
+        opaque = inside if opaque is None else opaque & inside
+    if opaque is not None and not opaque.any():
+        raise DustError(
+            "nothing is left of the picture: it is masked or transparent",
+            where=where,
+            fix="remove the picture",
+        )
+    return Photograph(
+        name, picture.size, placement, placement.image(picture.image, picture.size), opaque, remarks
+    )
 
 
 def read_photographs(
-    chosen: Chosen, side: int, mode: Mode, *, every: int = 1, strict: bool = False
+    chosen: Chosen, shape: Shape, *, every: int = 1, strict: bool = False
 ) -> tuple[list[Photograph], dict[str, str]]:
     """Read chosen pictures, and frames of chosen videos; what is damaged is left out.
 
@@ -192,20 +244,29 @@ def read_photographs(
         The photographs, and the names of what was left out, each with the reason.
 
     Raises:
-        DustError: fewer than two can be read, or, if strict, one cannot.
+        DustError: fewer than two can be read, or, if strict, one cannot; or there are masks, and
+            none has the name of a photograph.
     """
     photographs, left_out = [], dict(chosen.left_out)
     for path in chosen.paths:
         try:
             if is_video(path):
                 frames = read_video(path, every)
-                photographs += [_photograph(p, name, name, side, mode) for name, p in frames]
+                photographs += [_photograph(p, name, name, shape) for name, p in frames]
             else:
-                photographs.append(read_photograph(path, side, mode))
+                photographs.append(_photograph(read_picture(path), path.name, str(path), shape))
         except DustError as error:
             if strict:
                 raise
             left_out[path.name] = error.what
     if len(photographs) < 2:
         raise too_few(len(photographs), chosen.paths, left_out)
+    masks = shape.masks
+    all_names = [*(photograph.name for photograph in photographs), *left_out]
+    if masks is not None and not any(map(masks.of, all_names)):
+        raise DustError(
+            f"no mask has the name of a picture, such as {photographs[0].name}",
+            where=", ".join(list(masks.by_name)[:3]),
+            fix="name masks as the pictures are named",
+        )
     return photographs, left_out

@@ -1,0 +1,89 @@
+"""What shape the network's images have, and which pictures fit together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_core.pairs.pictures.photographs import Photograph, Shape
+    from dust_eval.runtimes import PairModel
+
+Aspect = Literal["square", "native"]
+
+
+def image_shape(
+    network: "PairModel",
+    model: Path,
+    *,
+    side: int | None,
+    mode: str,
+    aspect: Aspect,
+    masks: Path | None,
+) -> "Shape":
+    """What images are made of the photographs for a network.
+
+    Args:
+        model: its file, for messages.
+
+    Raises:
+        DustError: the network does not take them, or there is no such folder of masks.
+    """
+    from dust_core.pairs.framing import Mode
+    from dust_core.pairs.pictures.masks import find_masks
+    from dust_core.pairs.pictures.photographs import Shape
+    from dust_eval.runtimes import side_of
+
+    patch = None if aspect == "square" else _patch_of(network, model, mode)
+    return Shape(
+        side=side_of(network, model, side),
+        mode=Mode(mode),
+        patch=patch,
+        masks=None if masks is None else find_masks(masks),
+    )
+
+
+def _patch_of(network: "PairModel", model: Path, mode: str) -> int:
+    """The side of a network's patches, if it takes images of any shape."""
+    from dust_eval.runtimes.torch_runtime import TorchModel
+
+    if mode == "letterbox":
+        raise DustError(
+            "--mode letterbox makes squares, and --aspect native keeps the pictures' shape",
+            fix="omit one of them",
+        )
+    if not isinstance(network, TorchModel):
+        height, width = network.size or (0, 0)
+        raise DustError(
+            f"the graph takes images of {width}x{height}, and no other",
+            where=str(model),
+            fix="omit --aspect native, or give the checkpoint (.pth), which takes any shape",
+        )
+    return network.network.config.patch_size
+
+
+def of_one_shape(photographs: "Sequence[Photograph]", pair: Sequence[int]) -> bool:
+    """Whether the two images of a pair have one shape, which the network needs."""
+    first, second = (photographs[index].placement.size for index in pair)
+    return first == second
+
+
+def require_one_shape(photographs: "Sequence[Photograph]") -> None:
+    """Prove that images can be paired.
+
+    Raises:
+        DustError: they have several shapes.
+    """
+    names: dict[tuple[int, int], list[str]] = {}
+    for photograph in photographs:
+        names.setdefault(photograph.placement.size, []).append(photograph.name)
+    if len(names) > 1:
+        listed = "; ".join(
+            f"{width}x{height}: {', '.join(named[:3])}{' ...' if len(named) > 3 else ''}"
+            for (width, height), named in names.items()
+        )
+        raise DustError(
+            f"the pictures become images of {len(names)} shapes, and a pair needs one ({listed})",
+            fix="omit --aspect native, or give pictures of one shape",
+        )
