@@ -208,6 +208,19 @@ def test_sliders_hide_points_and_pointers_move_the_camera(tmp_path: Path) -> Non
         assert page.value(state)[:2] == pytest.approx([yaw + 0.36, pitch + 0.24])
         page.drag((300, 300), (360, 340), modifiers=8)
         assert page.value(state)[3:] != pytest.approx(target)
+        # A double click takes the point below it as the centre.
+        page.value("lookBehind()")
+        place = page.value("""(() => {
+            const i = views[0].depths.findIndex((_, i) => isShown(views[0], i));
+            const { rows } = projection(canvas.clientWidth, canvas.clientHeight);
+            const [x, y, , w] = projected(rows, views[0].points.subarray(3 * i, 3 * i + 3));
+            const clientX = (1 + x / w) * canvas.clientWidth / 2;
+            const clientY = (1 - y / w) * canvas.clientHeight / 2;
+            canvas.dispatchEvent(new MouseEvent("dblclick", { clientX, clientY }));
+            return [...eye.target]; })()""")
+        points = np.concatenate([view.points[k] for view, k in zip(views, kept, strict=True)])
+        assert np.linalg.norm(points - place, axis=1).min() < 1e-5
+        page.value("lookBehind()")
         for kind, places in (
             ("Start", [(300, 300), (400, 300)]),
             ("Move", [(300, 300), (500, 300)]),
