@@ -7,13 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from dust_core.cli import main
-from dust_core.network.checkpoint import save_checkpoint
-from dust_core.network.model import Dust3r, Dust3rConfig
-from dust_core.network.onnx.export import export_onnx
 from dust_core.pairs.geometry import transform, unproject
 from dust_core.pairs.pictures.photographs import read_photograph
 from dust_eval.scene.files import write_pair
@@ -94,18 +90,6 @@ def photographs(tmp_path: Path) -> tuple[Path, Path]:
     exif[0x0112] = 6
     Image.fromarray(rng.integers(0, 255, (60, 100, 3), np.uint8)).save(second, exif=exif)
     return first, second
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of model.pth and, for 64x64, model.onnx."""
-    folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(0)
-    shape = {"enc_dim": 32, "enc_depth": 1, "enc_heads": 2, "dec_dim": 32, "dec_depth": 1}
-    network = Dust3r(Dust3rConfig.uniform(**shape, dec_heads=2, head="linear")).eval()
-    save_checkpoint(network, folder / "model.pth")
-    export_onnx(network, folder / "model.onnx", height=SIDE, width=SIDE)
-    return folder
 
 
 @pytest.mark.parametrize("model", ["model.pth", "model.onnx"])

@@ -52,8 +52,11 @@ def find_masks(folder: Path) -> Masks:
 def _is_picture(path: Path) -> bool:
     if not path.is_file() or path.name.startswith("."):
         return False
-    with path.open("rb") as stream:
-        return format_of(stream.read(HEAD)) is not None
+    try:
+        with path.open("rb") as stream:
+            return format_of(stream.read(HEAD)) is not None
+    except OSError:
+        return True  # reading it as a picture's mask says why it cannot be read
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Image.Image:
