@@ -16,7 +16,8 @@ import typer
 
 from dust_compress.distill.objective import DistillObjective, Weights
 from dust_compress.distill.students import start_student
-from dust_compress.teacher import TeacherObjective, config_of, initialise
+from dust_compress.initial_teacher import config_of, initialise
+from dust_compress.teacher import TeacherObjective
 from dust_compress.train import Objective
 from dust_compress.train.optimiser import Optimisers
 from dust_compress.train.plan import TrainingPlan

@@ -21,7 +21,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dust_compress.teacher import TeacherObjective, config_of, initialise, with_new_heads
+from dust_compress.initial_teacher import config_of, initialise, with_new_heads
+from dust_compress.teacher import TeacherObjective
 from dust_compress.train.distributed import train_on
 from dust_compress.train.task_training import plan_for, train_by
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from dust_compress.initial_teacher import initial_network
 from dust_compress.losses.pointmaps import PairPoints, residuals
-from dust_compress.teacher import TeacherObjective, initial_network
+from dust_compress.teacher import TeacherObjective
 from dust_compress.train.pairs import supervise
 from dust_compress.train.task_training import train_by
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve

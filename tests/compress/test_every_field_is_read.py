@@ -17,8 +17,8 @@ import typer
 from pydantic import BaseModel
 
 from dust_compress.distill.students import train_student
+from dust_compress.initial_teacher import initial_network
 from dust_compress.prune.saliency import saliency_by
-from dust_compress.teacher import initial_network
 from dust_core.cli import plugins
 from dust_core.declared.executors import TASK_GROUP
 from dust_core.declared.project import result_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dust_compress.teacher import initial_network, with_new_heads
+from dust_compress.initial_teacher import initial_network, with_new_heads
 from dust_compress.train.command import train
 from dust_core.declared.specs import load_specs, resolve
 from dust_core.declared.specs.models.training import Start
