@@ -1,12 +1,10 @@
 """The steps before a network is measured: calibrate, train, export."""
 
-import logging
 from pathlib import Path
 
 from dust_compress.quantize.bias import correct_biases
 from dust_compress.quantize.calibrate import calibration_run
-from dust_compress.quantize.calibrated import calibrated_path
-from dust_compress.quantize.checkpoint import load_quantized, save_quantized
+from dust_compress.quantize.calibrated import calibration_folder, changed_once
 from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.objective import QatObjective
@@ -18,8 +16,6 @@ from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.quant import Policy, QatSchedule, QuantTask
 from dust_core.network.model import Dust3r
 
-_log = logging.getLogger("dust")
-
 
 def quantize_by(task: ResolvedTask, network: Dust3r, policy: Policy) -> None:
     """Calibrate a network in place, without later training.
@@ -27,24 +23,15 @@ def quantize_by(task: ResolvedTask, network: Dust3r, policy: Policy) -> None:
     Raises:
         DustError: the calibration set is absent or too small, or the keep-list is wrong.
     """
-    _calibrate(task, network, policy)
-    if policy.bias_correction:
-        correct_biases(network, calibration_run(task, _images(task)))
+    kept = calibration_folder(task, network, policy, _images(task)) / "corrected.pt"
 
+    def correct() -> None:
+        _calibrate(task, network, policy)
+        if policy.bias_correction:
+            correct_biases(network, calibration_run(task, _images(task)))
 
-def quantized_once(task: ResolvedTask, network: Dust3r, policy: Policy) -> Dust3r:
-    """The network as `quantize_by` calibrates it, taken from an earlier task if that did so.
-
-    Raises:
-        DustError: see `quantize_by`.
-    """
-    kept = calibrated_path(task, network, policy, _images(task))
-    if kept.is_file():
-        _log.info("the calibrated network of an earlier task is taken: %s", kept)
-        return load_quantized(kept).network.to(device_of(task))
-    quantize_by(task, network, policy)
-    save_quantized(network, kept, policy, exp_id=None, spec_digest=None)
-    return network
+    changed_once(kept, network, policy, correct)
+    network.to(device_of(task))
 
 
 def train_quantized(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outcome:
@@ -84,8 +71,14 @@ def experiment_of(task: ResolvedTask) -> str:
 
 
 def _calibrate(task: ResolvedTask, network: Dust3r, policy: Policy) -> None:
+    kept = calibration_folder(task, network, policy, _images(task)) / "ranges.pt"
+
+    def calibrate() -> None:
+        network.to(device_of(task))
+        quantize(network, policy, calibration_run(task, _images(task)))
+
+    changed_once(kept, network, policy, calibrate)
     network.to(device_of(task))
-    quantize(network, policy, calibration_run(task, _images(task)))
 
 
 def _images(task: ResolvedTask) -> int:

@@ -3,7 +3,7 @@
 from dust_compress.quantize.calibrate import sensitivity
 from dust_compress.quantize.comparison import TEACHER, compare, results_of
 from dust_compress.quantize.origin import Origin
-from dust_compress.quantize.prepare import experiment_of, export_by, quantized_once
+from dust_compress.quantize.prepare import experiment_of, export_by, quantize_by
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.specs import ResolvedTask
 from dust_core.network.checkpoint import load_checkpoint
@@ -17,7 +17,8 @@ def ptq(task: ResolvedTask) -> None:
         DustError: a file or the calibration set is absent or damaged, or the keep-list is wrong.
     """
     execution = begin(task)
-    network = quantized_once(task, load_checkpoint(TEACHER.path(task)).network, task.common)
+    network = load_checkpoint(TEACHER.path(task)).network
+    quantize_by(task, network, task.common)
     graph = ARTIFACTS / task.profile_name / task.task.outputs[0]
     export_by(task, network, graph, Origin(experiment_of(task)))
     layers = sensitivity(task, network)

@@ -15,7 +15,7 @@ from dust_compress.quantize.origin import Origin
 from dust_compress.quantize.prepare import (
     experiment_of,
     export_by,
-    quantized_once,
+    quantize_by,
     train_quantized,
 )
 from dust_compress.train import Outcome
@@ -48,7 +48,7 @@ def qat(task: ResolvedTask) -> None:
     with all_ranks(task):
         outcome = train_quantized(task, network, policy) if _escalated(task) else None
     if outcome is None:
-        network = quantized_once(task, network, policy)
+        quantize_by(task, network, policy)
     origin = experiment_of(task) if outcome else exp_id(own.quant_name(policy, "PTQ"))
     path = ARTIFACTS / task.profile_name / own.outputs[0]
     save_quantized(network, path, policy, exp_id=origin, spec_digest=task.digest)
