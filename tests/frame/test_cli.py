@@ -93,24 +93,24 @@ def test_help_lists_every_verb_with_its_first_line_and_loads_none(plugin: Path) 
     assert ["run", "Execute one task and print its verdicts."] in lines
 
 
-def test_help_is_instant(plugin: Path) -> None:
-    def processor_seconds() -> float:  # other jobs on the machine stretch the time on the wall
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return used.ru_utime + used.ru_stime
+def test_help_takes_hardly_longer_than_the_libraries_of_the_command_line(plugin: Path) -> None:
+    def processor_seconds(*arguments: str) -> float:  # other jobs stretch the time on the wall
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *arguments], cwd=plugin, capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    dust("--help", path=plugin)  # the first start compiles the modules
-    took = []
-    for _ in range(5):
-        before = processor_seconds()
-        dust("--help", path=plugin)
-        took.append(processor_seconds() - before)
-    assert min(took) < 0.3
+    commands = (("-m", "dust_core", "--help"), ("-c", "import typer, importlib.metadata"))
+    # In turns, so that both meet the machine as it is; the first start compiles the modules.
+    took = [[processor_seconds(*command) for command in commands] for _ in range(5)]
+    help_, libraries = (min(seconds) for seconds in zip(*took, strict=True))
+    assert help_ < 1.5 * libraries  # pydantic alone would add a half, numpy more
 
 
 def test_start_up_imports_nothing_heavy(plugin: Path) -> None:
     code = (
         "import sys; from dust_core.cli import build_app; build_app(['--help']);"
-        "print({'torch', 'numpy', 'scipy', 'cv2', 'dvc'} & set(sys.modules))"
+        "print({'torch', 'numpy', 'scipy', 'cv2', 'dvc', 'pydantic', 'rich'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

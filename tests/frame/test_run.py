@@ -49,6 +49,17 @@ def test_a_task_is_executed_and_logged(run: Callable, install: Callable, reposit
     assert "P0-1 is done" in log
 
 
+def test_a_task_computes_with_the_threads_of_its_profile(
+    run: Callable, install: Callable, repository: Path
+) -> None:
+    install(freeze_workload="count_threads")
+    profile = repository / "specs" / "profiles" / "ci.yaml"
+    assert "threads: 1\n" in profile.read_text()
+    done = run("dust", "run", "P0-1", "--profile", "ci")
+    assert done.returncode == 0, done.stderr
+    assert (repository / "threads.txt").read_text() == "1"
+
+
 def test_outputs_that_are_not_written_are_a_fault_of_the_executor(
     run: Callable, install: Callable
 ) -> None:

@@ -54,8 +54,8 @@ def test_the_teacher_has_a_record_in_fp32_and_a_reference_beside_it(evaluated: P
     file = read_result_file(evaluated / "artifacts" / "ci" / "teacher_eval.json")
     runs = [(result.provenance.role, result.provenance.runtime) for result in file.results]
     assert [(role, run.name, run.precision, run.threads) for role, run in runs if run] == [
-        ("candidate", "openvino", "fp32", 2),
-        ("reference", "openvino", "bf16" if has_bf16() else "fp32", 2),
+        ("candidate", "openvino", "fp32", 1),
+        ("reference", "openvino", "bf16" if has_bf16() else "fp32", 1),
     ]
     for result in file.results:
         record, provenance = result.record, result.provenance

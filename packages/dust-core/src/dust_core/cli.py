@@ -12,13 +12,11 @@ environment cannot be used; 3 a fault in DUST; the message names the log file wi
 import ast
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -131,6 +129,8 @@ def _unloaded() -> None:
 
 
 def _unknown_verb(asked: str, verbs: Iterable[str]) -> DustError:
+    from difflib import get_close_matches
+
     near = get_close_matches(asked, verbs, n=1)
     return DustError(
         f"no installed package has the verb '{asked}'"
@@ -150,10 +150,15 @@ def _summary(entry: EntryPoint) -> str:
         base = Path(folder, *parts)
         sources += [base.with_suffix(".py"), base / "__init__.py"]
     source = next((path for path in sources if path.is_file()), None)
-    return _first_line(ast.parse(source.read_bytes()), entry.attr) if source else ""
+    return _first_line(source.read_text(encoding="utf-8"), entry.attr) if source else ""
 
 
-def _first_line(module: ast.Module, attribute: str) -> str:
+def _first_line(source: str, attribute: str) -> str:
+    """The first line of the docstring of a function, or of the module that has no such function."""
+    try:
+        module = ast.parse(_part(source.splitlines(keepends=True), f"def {attribute}("))
+    except SyntaxError:  # a line of the docstring looks like the next statement
+        module = ast.parse(source)
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and node.name == attribute:
             text = ast.get_docstring(node)
@@ -161,6 +166,19 @@ def _first_line(module: ast.Module, attribute: str) -> str:
     else:
         text = ast.get_docstring(module)
     return (text or "").partition("\n")[0]
+
+
+def _part(lines: Sequence[str], function: str) -> str:
+    """The lines of a function, or those before a module's code if it has no such function.
+
+    Parsing all modules as a whole would take a quarter of the time of help.
+    """
+    start = next((place for place, line in enumerate(lines) if line.startswith(function)), None)
+    if start is None:
+        code = ("import ", "from ", "def ", "class ", "@")
+        return "".join(takewhile(lambda line: not line.startswith(code), lines))
+    inside = takewhile(lambda line: line[0] in " \t\n)", lines[start + 1 :])
+    return "".join((lines[start], *inside))
 
 
 def _missing_package(error: Exception) -> DustError | None:
@@ -191,6 +209,9 @@ def _print_line(label: str, message: str) -> None:
 
 def _write_traceback(words: Sequence[str]) -> Path:
     """Write the current traceback to the user's state folder, or else to the temporary folder."""
+    import tempfile
+    import traceback
+
     now = datetime.now(UTC)
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     text = f"dust {__version__} {' '.join(words)}\n{now.isoformat()}\n{traceback.format_exc()}"

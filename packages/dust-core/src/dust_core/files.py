@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from dust_core.errors import DustError
 
@@ -71,3 +72,12 @@ def _unwritable(path: Path, error: OSError) -> DustError:
         where=str(path),
         fix="free some space or choose a folder you can write to; nothing was changed",
     )
+
+
+def sha256_of_code(*packages: ModuleType) -> str:
+    """The SHA-256 of the packages' own modules, in hexadecimal."""
+    digest = hashlib.sha256()
+    for package in packages:
+        for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -63,11 +63,14 @@ def test_a_damaged_file_is_one_message(make: Callable[[Path], Miniature], tmp_pa
     layout = layout_of(made.layout, given)
     files = sorted(path for path in (tmp_path / "set").rglob("*") if path.is_file())
     random = np.random.default_rng(zlib.crc32(make.__name__.encode()))
+    started = time.process_time()
+    assert list(samples(layout, made.source, SETTINGS, Tally()))
+    whole = time.process_time() - started
     for turn in range(ROUNDS):
         path = files[random.integers(len(files))]
         kept = path.read_bytes()
         path.write_bytes(mutated(kept, random))
-        started, tally = time.monotonic(), Tally()
+        started, tally = time.process_time(), Tally()
         try:
             for _ in samples(layout, made.source, SETTINGS, tally):
                 pass
@@ -75,6 +78,6 @@ def test_a_damaged_file_is_one_message(make: Callable[[Path], Miniature], tmp_pa
             assert error.fix, (turn, path, str(error))
         except Exception as error:
             raise AssertionError(f"turn {turn}, {path.name}: {error!r}") from error
-        assert time.monotonic() - started < 5, (turn, path)
+        assert time.process_time() - started < 50 * whole, (turn, path)
         assert tally.used + tally.frames_left_out <= tally.found
         path.write_bytes(kept)

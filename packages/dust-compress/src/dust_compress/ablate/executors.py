@@ -1,7 +1,6 @@
 """The executors of P5: `ablate-keep`, `ablate-calibration` and `ablate-loss`."""
 
 from dust_compress.ablate.measured import measure_variants
-from dust_compress.ablate.quantized import quantize_variants
 from dust_compress.ablate.taken import executed_base
 from dust_compress.ablate.trained import save_variants, train_variants
 from dust_compress.train.distributed import all_ranks
@@ -17,6 +16,8 @@ def ablate_quantization(task: ResolvedTask) -> None:
         DustError: a file or the calibration set is absent or damaged, or the ablation's base,
             outputs or keep-list are wrong.
     """
+    from dust_compress.ablate.quantized import quantize_variants  # modelopt, for these tasks alone
+
     variants = networks_of(task)
     execution, taken = begin(task), executed_base(task)
     quantize_variants(task, variants, taken)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dust_compress.quantize.bias import correct_biases
 from dust_compress.quantize.calibrate import calibration_run
+from dust_compress.quantize.calibrated import calibration_folder, changed_once
 from dust_compress.quantize.export import export_int8
 from dust_compress.quantize.network import quantize
 from dust_compress.quantize.objective import QatObjective
@@ -22,9 +23,15 @@ def quantize_by(task: ResolvedTask, network: Dust3r, policy: Policy) -> None:
     Raises:
         DustError: the calibration set is absent or too small, or the keep-list is wrong.
     """
-    _calibrate(task, network, policy)
-    if policy.bias_correction:
-        correct_biases(network, calibration_run(task, _images(task)))
+    kept = calibration_folder(task, network, policy, _images(task)) / "corrected.pt"
+
+    def correct() -> None:
+        _calibrate(task, network, policy)
+        if policy.bias_correction:
+            correct_biases(network, calibration_run(task, _images(task)))
+
+    changed_once(kept, network, policy, correct)
+    network.to(device_of(task))
 
 
 def train_quantized(task: ResolvedTask, network: Dust3r, policy: Policy) -> Outcome:
@@ -64,8 +71,14 @@ def experiment_of(task: ResolvedTask) -> str:
 
 
 def _calibrate(task: ResolvedTask, network: Dust3r, policy: Policy) -> None:
+    kept = calibration_folder(task, network, policy, _images(task)) / "ranges.pt"
+
+    def calibrate() -> None:
+        network.to(device_of(task))
+        quantize(network, policy, calibration_run(task, _images(task)))
+
+    changed_once(kept, network, policy, calibrate)
     network.to(device_of(task))
-    quantize(network, policy, calibration_run(task, _images(task)))
 
 
 def _images(task: ResolvedTask) -> int:

@@ -57,6 +57,8 @@ def run(
         require_approved(resolved, specs)
     require_inputs(resolved)
     _start_ranks(resolved, specs)
+    # torch reads it when it is loaded, and would take a thread for each core of any machine.
+    os.environ.setdefault("OMP_NUM_THREADS", str(resolved.profile.threads))
     rank = int(os.environ.get("RANK", "0"))
     if rank > 0:
         with logging_to(log_path(resolved, rank), shown=False):

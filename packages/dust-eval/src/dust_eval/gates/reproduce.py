@@ -48,13 +48,15 @@ def repro(
     spec_set = load_specs(specs)
     binding = spec_set.profile(profile).quotable
     tasks = {stage: spec_set.stage(stage) for stage in stages or STAGES.values()}
-    require_executors(
-        {name: task.does for members in tasks.values() for name, task in members.items()}
-    )
+    every = {name: task for members in tasks.values() for name, task in members.items()}
+    require_executors({name: task.does for name, task in every.items()})
     _require_fresh(spec_set, profile)
+    if not binding:  # no verdict ends the run, and DVC takes seconds to read its own files
+        _bring_up_to_date(spec_set, every, profile)
     missed = False
     for stage, members in tasks.items():
-        _bring_up_to_date(spec_set, members, profile)
+        if binding:
+            _bring_up_to_date(spec_set, members, profile)
         failed = [task for task in _judge(spec_set, stage, profile) if binding]
         if binding:
             show_recorded(record_executions(specs.resolve().parent, spec_set, profile, members))

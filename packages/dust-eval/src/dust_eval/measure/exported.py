@@ -1,13 +1,12 @@
 """Graphs of checkpoints, for runtimes that read graphs."""
 
-import hashlib
 from pathlib import Path
 
 import dust_core.network.model
 import dust_core.network.onnx
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.specs import ResolvedTask
-from dust_core.files import sha256_file
+from dust_core.files import sha256_file, sha256_of_code
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.onnx.export import export_onnx, export_parts
 from dust_eval.measure.engines import compiled
@@ -69,13 +68,5 @@ def _folder(task: ResolvedTask) -> Path:
 
 def _origin(task: ResolvedTask, checkpoint: Path) -> str:
     shape = task.workload.images
-    return f"{sha256_file(checkpoint)[:16]}-{_code()[:8]}-{shape.height}x{shape.width}"
-
-
-def _code() -> str:
-    """SHA-256 of the modules of the network and of the export."""
-    digest = hashlib.sha256()
-    for package in (dust_core.network.model, dust_core.network.onnx):
-        for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    code = sha256_of_code(dust_core.network.model, dust_core.network.onnx)
+    return f"{sha256_file(checkpoint)[:16]}-{code[:8]}-{shape.height}x{shape.width}"
