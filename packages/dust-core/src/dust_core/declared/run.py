@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dust_core.declared.draft import is_draft, mark_draft
+from dust_core.declared.dvc_files import keep_lock
 from dust_core.declared.executors import load_executor, require_executors
 from dust_core.declared.locks import only_run
 from dust_core.declared.logs import logging_to
@@ -62,6 +63,7 @@ def run(
         with logging_to(log_path(resolved, rank), shown=False):
             _execute(resolved)
         return
+    keep_lock(Path(), profile)  # DVC starts a stage after it has written the one before
     with only_run(LOCK, f"dust run {task} --profile {profile}"):
         with logging_to(log_path(resolved)):
             _execute(resolved)
