@@ -46,8 +46,9 @@ def save_state(path: Path, state: TrainState, plan: TrainingPlan, parts: dict[st
         "parts": parts,
         "torch_rng": torch.get_rng_state(),
     }
-    with atomic_path(path) as temporary:
-        torch.save(sealed(content), temporary)
+    # To an open file: given a path, torch does not say why it cannot write.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(sealed(content), file)
 
 
 def load_state(path: Path, plan: TrainingPlan) -> tuple[TrainState, dict[str, Any]] | None:

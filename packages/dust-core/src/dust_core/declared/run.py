@@ -29,6 +29,7 @@ from dust_core.declared.project import (
     result_path,
 )
 from dust_core.errors import DustError
+from dust_core.files import sweep_parts
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import ResolvedTask
@@ -65,6 +66,7 @@ def run(
         return
     keep_lock(Path(), profile)  # DVC starts a stage after it has written the one before
     with only_run(LOCK, f"dust run {task} --profile {profile}"):
+        sweep_parts(log_path(resolved).parents[1])
         with logging_to(log_path(resolved)):
             _execute(resolved)
         require_outputs(resolved)
