@@ -36,6 +36,13 @@ def count_threads(task):
 def forget(task):
     """Write nothing at all."""
 
+def wait(task):
+    """Write the numbers of this process and of its group, and wait for a signal."""
+    import os, signal
+    Path("waiting.txt").write_text(f"{os.getpid()} {os.getpgrp()}")
+    while True:
+        signal.pause()
+
 def measured(task):
     """Write outputs, and a result that meets the task's lines, or none that failing.txt names.
 
@@ -76,6 +83,7 @@ BEFORE = {f"GIT_{who}_DATE": "2025-12-31T00:00:00Z" for who in ("AUTHOR", "COMMI
 """The repository's commit is older than the results that `measured` writes."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
@@ -154,8 +162,8 @@ def install(tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def run(repository: Path, environment: Path, tmp_path: Path) -> Run:
-    """Runs a program of the environment in the repository: `run("dust", "run", "K-1")`."""
+def start(repository: Path, environment: Path, tmp_path: Path) -> Start:
+    """Starts a program of the environment in the repository: `start("dust", "run", "K-1")`."""
     python = environment / "bin" / "python"
     variables = {
         "PATH": f"{python.parent}:{os.environ['PATH']}",
@@ -163,11 +171,27 @@ def run(repository: Path, environment: Path, tmp_path: Path) -> Run:
         "HOME": str(tmp_path),
     }
 
-    def call(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def call(program: str, *arguments: str) -> subprocess.Popen[str]:
         module = {"dust": "dust_core"}.get(program, program)
-        command = [python, "-m", module, *arguments]
-        return subprocess.run(
-            command, cwd=repository, env=variables, capture_output=True, text=True
+        return subprocess.Popen(
+            [python, "-m", module, *arguments],
+            cwd=repository,
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+
+    return call
+
+
+@pytest.fixture
+def run(start: Start) -> Run:
+    """Runs a program as `start` does, to its end: `run("dust", "run", "K-1")`."""
+
+    def call(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = start(program, *arguments)
+        output, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     return call

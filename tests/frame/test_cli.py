@@ -17,6 +17,7 @@ def plugin(tmp_path: Path) -> Path:
     (tmp_path / "demo_verbs.py").write_text(
         textwrap.dedent('''
         """Verbs for trying things out."""
+        import os, signal
         import typer
         from dust_core.errors import DustError
 
@@ -51,6 +52,26 @@ def plugin(tmp_path: Path) -> Path:
         def interrupt():
             """Be interrupted."""
             raise KeyboardInterrupt
+
+        class Closing:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGTERM)
+                for _ in range(1000):
+                    pass
+
+        def swallow():
+            """Be interrupted where Python loses exceptions."""
+            closing = Closing()
+            del closing
+            signal.pause()
+
+        def wrap():
+            """Be interrupted in a library that makes an error of its own of it."""
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                signal.pause()
+            except BaseException as error:
+                raise RuntimeError("callback failed") from error
         ''')
     )
     (tmp_path / "demo_heavy.py").write_text('"""Heavy verbs."""\nraise RuntimeError\n')
@@ -65,6 +86,8 @@ def plugin(tmp_path: Path) -> Path:
         break-down = demo_verbs:break_down
         lack = demo_verbs:lack
         interrupt = demo_verbs:interrupt
+        swallow = demo_verbs:swallow
+        wrap = demo_verbs:wrap
         many = demo_verbs:many
         heavy = demo_heavy:app
         """)
@@ -156,10 +179,19 @@ def test_a_missing_package_is_named(plugin: Path) -> None:
 
 def test_an_interrupt_is_one_line(plugin: Path) -> None:
     done = dust("interrupt", path=plugin)
-    assert done.returncode == 1
+    assert done.returncode == 130
     assert done.stderr == (
-        "interrupted: files already written are whole; nothing written is lost\n"
+        "interrupted: by SIGINT; files already written are whole, and the same command goes on "
+        "from them\n"
     )
+
+
+@pytest.mark.parametrize("verb", ["swallow", "wrap"])
+def test_a_signal_that_is_swallowed_ends_the_process_all_the_same(verb: str, plugin: Path) -> None:
+    done = dust(verb, path=plugin)
+    assert done.returncode == 143
+    assert done.stderr.startswith("interrupted: by SIGTERM; files already written are whole")
+    assert done.stderr.count("\n") == 1
 
 
 def test_an_unknown_verb_gets_the_nearest_and_where_others_come_from(plugin: Path) -> None:

@@ -91,8 +91,9 @@ def test_the_best_on_validation_at_its_best_epoch_is_kept(root: Path) -> None:
 
 
 def test_a_candidate_without_a_result_is_named(root: Path) -> None:
+    log_teacher(root)
     log_training(root, "K-1", {1: 0.5}, best_epoch=1)
-    for name in ("student_fp32_t5b05.pth", "student_fp32_sched.pth", "teacher_eval.json"):
+    for name in ("student_fp32_t5b05.pth", "student_fp32_sched.pth"):
         (root / "artifacts" / "ci" / name).write_bytes(b"")
     with pytest.raises(DustError, match="K-2, which K-4 builds on, has no result"):
         select_student(task_of(root, "K-4"))

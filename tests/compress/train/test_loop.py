@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import random
@@ -74,6 +75,7 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     process.join()
     message = (tmp_path / "message").read_text()
     assert "stopped by SIGTERM after" in message and "it resumes here" in message
+    assert process.exitcode == 143
 
 
 def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> None:
@@ -188,3 +190,32 @@ def test_two_ranks_train_as_one(tmp_path: Path) -> None:
     together = load(tmp_path / "together" / "weights.pt")
     for key, value in alone.items():
         torch.testing.assert_close(together[key], value, rtol=1e-4, atol=1e-5)
+
+
+def test_a_full_disk_ends_a_training_in_one_message_and_it_goes_on_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dvclive writes by itself, outside of what we write."""
+    from dvclive.live import Live
+
+    plan = replace(tiny.PLAN, epochs=2, precision="float32")
+
+    def run(name: str) -> str:
+        folder = tmp_path / name
+        return tiny.digest(train(tiny.Regression(), tiny.Stream(), plan, folder, tiny.validate))
+
+    alone = run("alone")
+
+    def full(self: Live, *arguments: object, **named: object) -> None:
+        (tmp_path / "full" / "dvclive" / "metrics.json").write_text("")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for method in ("log_metric", "end"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Live, method, full)
+            (tmp_path / "full" / "dvclive").mkdir(parents=True, exist_ok=True)
+            with pytest.raises(DustError, match="cannot write here: No space left") as caught:
+                run("full")
+        assert caught.value.exit_code == 1 and "goes on from what is saved" in caught.value.fix
+    assert run("full") == alone
+    assert json.loads((tmp_path / "full" / "dvclive" / "metrics.json").read_text())

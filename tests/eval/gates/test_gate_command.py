@@ -1,6 +1,8 @@
 """`dust gate` on result files that answer to this repository's own specs."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,23 @@ def test_a_damaged_result_exits_2_in_one_message(results: Path, gate: Run) -> No
     code, _, errors = gate("P4")
     assert code == 2
     assert errors.startswith("error: artifacts/small/prune_eval.json: apiVersion: the field is")
+
+
+@pytest.mark.parametrize("name", ["device.json", "prune_eval.json", "teacher_eval.json", "a.json"])
+def test_a_pipe_among_the_results_does_not_stop_the_gate(
+    name: str, results: Path, gate: Run
+) -> None:
+    (results / name).unlink(missing_ok=True)
+    os.mkfifo(results / name)
+
+    def hang(number: int, frame: object) -> None:
+        raise TimeoutError(f"it waits for somebody to write into {name}")
+
+    before = signal.signal(signal.SIGALRM, hang)
+    signal.alarm(10)
+    try:
+        code, output, errors = gate("P4")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert code in (0, 1) and "P-3" in output and not errors

@@ -5,8 +5,9 @@ The value is `module:function` (a typer function) or `module:app` (a `typer.Type
 verbs). Only the module of the verb on the command line is imported, so that help stays fast. The
 one-line summaries of the other verbs are read from their source.
 
-Exit codes: 0 done; 1 it ran and the answer is no (or it was interrupted); 2 the input or the
-environment cannot be used; 3 a fault in DUST; the message names the log file with the traceback.
+Exit codes: 0 done; 1 it ran and the answer is no; 2 the input or the
+environment cannot be used; 3 a fault in DUST; the message names the log file with the traceback;
+130 and 143 SIGINT (Ctrl-C) and SIGTERM ended it.
 """
 
 import ast
@@ -18,16 +19,16 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from dust_core import __version__
 from dust_core.errors import DustError
+from dust_core.stopping import StopSignals, stop_signals
 
 COMMAND_GROUP = "dust.commands"
 
-EXIT_NO = 1
 EXIT_FAULT = 3
 _EXIT_INTERRUPTED_IN_TYPER = 130
 
@@ -35,18 +36,25 @@ _EXIT_INTERRUPTED_IN_TYPER = 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `dust` with `arguments` (default: the process's) and exit with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with stop_signals() as stop:
+        _run(words, stop)
+
+
+def _run(words: list[str], stop: StopSignals) -> None:
     try:
         typer.main.get_command(build_app(words)).main(args=words, prog_name="dust")
     except SystemExit as ending:
         if ending.code != _EXIT_INTERRUPTED_IN_TYPER:
             raise
-        _leave_interrupted()
+        _leave_interrupted(stop)
     except KeyboardInterrupt:
-        _leave_interrupted()
+        _leave_interrupted(stop)
     except DustError as error:
         print_error(error)
         sys.exit(error.exit_code)
     except Exception as error:
+        if stop.received:  # a library may turn an interruption into an error of its own
+            _leave_interrupted(stop)
         missing = _missing_package(error)
         if missing is not None:
             print_error(missing)
@@ -194,9 +202,13 @@ def _missing_package(error: Exception) -> DustError | None:
     )
 
 
-def _leave_interrupted() -> None:
-    _print_line("interrupted", "files already written are whole; nothing written is lost")
-    sys.exit(EXIT_NO)
+def _leave_interrupted(stop: StopSignals) -> NoReturn:
+    by = stop.received.name if stop.received else "SIGINT"
+    _print_line(
+        "interrupted",
+        f"by {by}; files already written are whole, and the same command goes on from them",
+    )
+    sys.exit(stop.exit_code)
 
 
 def _print_line(label: str, message: str) -> None:

@@ -124,3 +124,13 @@ def test_a_task_without_an_experiment_leaves_its_proof() -> None:
     assert result.record is None
     assert result.provenance.quantities == {"missing_pairs": 0.0}
     assert result.provenance.finished >= sample.MOMENT
+
+
+def test_a_clock_that_is_set_back_loses_no_result() -> None:
+    task = resolve(SPECS, "P0-1", "small")
+    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    execution = Execution(
+        task=task, environment=ENVIRONMENT, runtime=None, inputs={}, started=tomorrow
+    )
+    provenance = build_result(execution, None, Measurement(), artifacts={}).provenance
+    assert dt.timedelta(0) <= provenance.finished - provenance.started < dt.timedelta(minutes=1)

@@ -1,6 +1,7 @@
 """`dust inspect`: what a checkpoint is."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,18 @@ def test_patches_must_divide_the_images(
 ) -> None:
     assert dust("inspect", checkpoint, "--side", 80) == 2
     assert "patches of 32 pixels do not divide images of 80" in capsys.readouterr().err
+
+
+def test_it_says_whether_a_digest_is_inside(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dust("inspect", checkpoint, "--side", 64) == 0
+    saved = torch.load(checkpoint, weights_only=True)  # noqa: TID251 - written by this very test
+    assert re.search(r"digest inside +holds", capsys.readouterr().out)
+    del saved["content_sha256"]
+    torch.save(saved, checkpoint)
+    assert dust("inspect", checkpoint, "--side", 64) == 0
+    assert re.search(r"digest inside +none", capsys.readouterr().out)
+    torch.save(saved | {"exp_id": "other", "content_sha256": "0" * 64}, checkpoint)
+    assert dust("inspect", checkpoint, "--side", 64) == 2
+    assert "its content differs from the digest in it" in capsys.readouterr().err

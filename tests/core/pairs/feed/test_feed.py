@@ -14,9 +14,11 @@ from miniature import AUGMENTATION, SIDE, pair
 from PIL import Image
 
 from dust_core.errors import DustError
+from dust_core.pairs.feed.decoded import decoded_shards
 from dust_core.pairs.feed.feed import FeedOptions, PairBatch, PairFeed
 from dust_core.pairs.feed.order import Adjustment, Augmentation, cut_intrinsics, indices
 from dust_core.pairs.geometry import seen, warp
+from dust_core.pairs.shards import store
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import Members, encode
 from dust_core.pairs.shards.tars import write_shards
@@ -241,7 +243,50 @@ def test_a_truncated_shard_is_one_message(tmp_path: Path) -> None:
     write(tmp_path, lambda n, members: None)
     tar = tmp_path / "pairs-000000.tar"
     tar.write_bytes(tar.read_bytes()[:5000])
-    with pytest.raises(DustError, match=r"pairs-000000\.tar:0000000: the tar ends inside"):
+    with pytest.raises(
+        DustError, match=r"pairs-000000\.tar: the tar cannot be read: it has no end"
+    ):
+        list(feed(tmp_path, shuffle=False, last_batch="partial"))
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["dali", "decoded"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pairs-000001.tar", r"pairs-000001\.tar: its SHA-256 is \w+, the manifest says"),
+        ("pairs-000001.idx", r"pairs-000001\.idx: the index does not say where"),
+    ],
+)
+def test_a_damaged_shard_ends_a_training_that_tolerates_damaged_samples(
+    name: str, message: str, kind: str, tmp_path: Path
+) -> None:
+    """A bit in a depth or a camera decodes to other numbers, which nothing else notices."""
+    write(tmp_path, lambda n, members: None)
+    content = (tmp_path / name).read_bytes()
+    # A digit of an offset; in the tar a byte in the middle of a picture.
+    flip(tmp_path / name, content.index(b"1.png ") + 6 if name.endswith("idx") else 5000)
+    with pytest.raises(DustError, match=message) as caught:
+        if kind == "decoded":
+            decoded_shards(tmp_path)
+        else:
+            stream(feed(tmp_path, batch=2, tolerate_damage=True), 10)
+    assert "dvc pull" in caught.value.fix
+
+
+def test_shards_are_proven_once_in_a_process(tmp_path: Path) -> None:
+    write(tmp_path, lambda n, members: None)
+    before = store._prove.cache_info().misses
+    for _ in range(3):
+        list(feed(tmp_path, shuffle=False, last_batch="partial"))
+    assert store._prove.cache_info().misses - before == 3
+    flip(tmp_path / "pairs-000002.tar", 5000)
+    with pytest.raises(DustError, match=r"pairs-000002\.tar: its SHA-256"):
         list(feed(tmp_path, shuffle=False, last_batch="partial"))
 
 

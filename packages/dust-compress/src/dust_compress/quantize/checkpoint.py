@@ -12,6 +12,7 @@ from dust_core.declared.specs.models.quant import Policy
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
 from dust_core.network.checkpoint.load import own_checkpoint, read_archive
+from dust_core.network.checkpoint.seal import sealed
 from dust_core.network.model import Dust3r
 
 FORMAT = "dust/quantized/v1"
@@ -46,7 +47,7 @@ def save_quantized(
     }
     # To an open file, so that equal networks have equal bytes: see `save_checkpoint`.
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.save(content, file)
+        torch.save(sealed(content), file)
 
 
 def load_quantized(path: Path) -> QuantizedCheckpoint:

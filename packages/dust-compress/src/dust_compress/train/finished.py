@@ -16,6 +16,7 @@ from dust_compress.train.origin import Origin
 from dust_compress.train.plan import TrainingPlan
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
+from dust_core.network.checkpoint.seal import fault_of_content, sealed
 
 FINISHED = "finished.pt"
 _ANEW = f"delete {FINISHED} to train anew"
@@ -31,7 +32,7 @@ def save_finished(folder: Path, plan: TrainingPlan, outcome: Outcome) -> None:
     values = {name: value for name, value in vars(outcome).items() if name != "origin"}
     content = {"plan": plan.to_dict(), "outcome": values, "origin": asdict(outcome.origin)}
     with atomic_path(folder / FINISHED) as temporary, temporary.open("wb") as file:
-        torch.save(content, file)
+        torch.save(sealed(content), file)
     (folder / "state.pt").unlink(missing_ok=True)
 
 
@@ -75,7 +76,7 @@ def carry_finished(path: Path, target: Path, *, weights: bool = True) -> None:
         if weights
     }
     with atomic_path(target) as temporary, temporary.open("wb") as file:
-        torch.save(content, file)
+        torch.save(sealed(content), file)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Outcome]:
@@ -87,6 +88,8 @@ def _read(path: Path) -> tuple[dict[str, Any], Outcome]:
     try:
         # weights_only executes no code from the file.
         content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
+        if fault := fault_of_content(content):
+            raise ValueError(fault)
         return content, Outcome(**content["outcome"], origin=Origin(**content["origin"]))
     except Exception as error:  # torch.load raises many unrelated types
         raise DustError(

@@ -23,6 +23,7 @@ from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.precision import computes_in_bf16, products_in
 from dust_compress.train.state import TrainState, Weights, load_state, save_state
 from dust_core.errors import DustError
+from dust_core.stopping import STOPPING, exit_code_of
 
 _DIVERGED = "lower the learning rate, or look for NaN in the data with `dust data check`"
 
@@ -125,12 +126,12 @@ def train(
             elif stopped or due:
                 run.save()
             if stopped:
-                by = stop[0] if stop else "another rank"
+                by = stop[0].name if stop else "another rank"
                 raise DustError(
                     f"stopped by {by} after {run.state.step} of {plan.steps} steps",
                     where=str(folder),
                     fix="run the same command again: it resumes here",
-                    exit_code=1,
+                    exit_code=exit_code_of(stop[0] if stop else signal.SIGTERM),
                 )
     state = run.state
     return Outcome(
@@ -274,14 +275,14 @@ class _Run:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[list[str]]:
+def _stop_signals() -> Iterator[list[signal.Signals]]:
     """Collect SIGINT and SIGTERM in the yielded list, so that no step is cut off."""
-    stop: list[str] = []
+    stop: list[signal.Signals] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        stop.append(signal.Signals(number).name)
+        stop.append(signal.Signals(number))
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in STOPPING}
     try:
         yield stop
     finally:

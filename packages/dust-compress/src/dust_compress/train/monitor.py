@@ -12,7 +12,8 @@ from torch import Tensor
 
 from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.state import TrainState
-from dust_core.files import atomic_path
+from dust_core.errors import DustError
+from dust_core.files import atomic_path, writing_in_place
 
 _SECONDS_BETWEEN_DRAWINGS = 30.0
 _SECONDS_BETWEEN_MOVES = 0.5
@@ -48,7 +49,8 @@ class Monitor:
         if self.visible and find_spec("dvclive") is not None:
             from dvclive.live import Live
 
-            self.live = Live(str(self.folder / "dvclive"), save_dvc_exp=False, dvcyaml=None)
+            with writing_in_place(self._metrics):
+                self.live = Live(str(self._metrics), save_dvc_exp=False, dvcyaml=None)
             for entry in self.history:
                 self._log(entry)
         self.progress.start()
@@ -61,9 +63,14 @@ class Monitor:
         trace: TracebackType | None,
     ) -> None:
         self.progress.stop()
-        self._draw()
-        if self.live is not None:
-            self.live.end()
+        try:
+            self._draw()
+            if self.live is not None:
+                with writing_in_place(self._metrics):
+                    self.live.end()
+        except DustError:
+            if error is None:  # the first error says more
+                raise
 
     def step(self, step: int, loss: Tensor, rate: float) -> None:
         """Move the bar; the loss is read from its device only where it is shown."""
@@ -91,9 +98,14 @@ class Monitor:
 
     def _log(self, entry: dict[str, float]) -> None:
         if self.live is not None:
-            for name, value in entry.items():
-                self.live.log_metric(name, value)
-            self.live.next_step()
+            with writing_in_place(self._metrics):
+                for name, value in entry.items():
+                    self.live.log_metric(name, value)
+                self.live.next_step()
+
+    @property
+    def _metrics(self) -> Path:
+        return self.folder / "dvclive"
 
 
 def draw_curves(history: list[dict[str, float]], path: Path) -> None:

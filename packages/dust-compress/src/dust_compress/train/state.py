@@ -10,6 +10,7 @@ from torch import Tensor
 from dust_compress.train.plan import TrainingPlan
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
+from dust_core.network.checkpoint.seal import fault_of_content, sealed
 
 Weights = dict[str, Tensor]
 
@@ -45,8 +46,9 @@ def save_state(path: Path, state: TrainState, plan: TrainingPlan, parts: dict[st
         "parts": parts,
         "torch_rng": torch.get_rng_state(),
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # To an open file: given a path, torch does not say why it cannot write.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(sealed(content), file)
 
 
 def load_state(path: Path, plan: TrainingPlan) -> tuple[TrainState, dict[str, Any]] | None:
@@ -61,6 +63,8 @@ def load_state(path: Path, plan: TrainingPlan) -> tuple[TrainState, dict[str, An
     try:
         # weights_only executes no code from the file; other programs do not read a state.
         content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
+        if fault := fault_of_content(content):
+            raise ValueError(fault)
         saved_plan, state = content["recipe"], TrainState(**content["state"])
         parts, rng = content["parts"], content["torch_rng"]
     except Exception as error:  # torch.load raises many unrelated types

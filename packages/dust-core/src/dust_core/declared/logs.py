@@ -6,6 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class _LogFile(logging.FileHandler):
+    """A log file that ends, rather than the run, where the disk is full."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self.setLevel(logging.CRITICAL + 1)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError:
+            self.stream = None  # type: ignore[assignment]
+
+
 @contextmanager
 def logging_to(path: Path, *, shown: bool = True) -> Iterator[None]:
     """Log everything in the block, with warnings, to a new file at `path`.
@@ -15,7 +28,7 @@ def logging_to(path: Path, *, shown: bool = True) -> Iterator[None]:
         shown: also show the messages of DUST itself on the terminal.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    file = _LogFile(path, mode="w", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     terminal = logging.StreamHandler()
     terminal.setFormatter(logging.Formatter("%(message)s"))

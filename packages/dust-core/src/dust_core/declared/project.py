@@ -51,7 +51,7 @@ def require_inputs(task: "ResolvedTask") -> None:
         DustError: a file is absent; the message names the files and the tasks that write them.
     """
     folder = ARTIFACTS / task.profile_name
-    missing = [name for name in task.task.inputs if not (folder / name).exists()]
+    missing = [name for name in task.task.inputs if not (folder / name).is_file()]
     if missing:
         raise DustError(
             f"{task.id} reads {', '.join(missing)}, which is not there yet",

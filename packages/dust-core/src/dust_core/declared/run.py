@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dust_core.declared.draft import is_draft, mark_draft
+from dust_core.declared.dvc_files import keep_lock
 from dust_core.declared.executors import load_executor, require_executors
 from dust_core.declared.locks import only_run
 from dust_core.declared.logs import logging_to
@@ -28,6 +29,7 @@ from dust_core.declared.project import (
     result_path,
 )
 from dust_core.errors import DustError
+from dust_core.files import sweep_parts
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import ResolvedTask
@@ -64,7 +66,9 @@ def run(
         with logging_to(log_path(resolved, rank), shown=False):
             _execute(resolved)
         return
+    keep_lock(Path(), profile)  # DVC starts a stage after it has written the one before
     with only_run(LOCK, f"dust run {task} --profile {profile}"):
+        sweep_parts(log_path(resolved).parents[1])
         with logging_to(log_path(resolved)):
             _execute(resolved)
         require_outputs(resolved)

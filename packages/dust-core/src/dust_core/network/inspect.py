@@ -101,6 +101,7 @@ def _print_checkpoint(facts: dict[str, Any], side: int) -> None:
         ("what it is", _KINDS[facts["origin"]]),
         ("experiment", facts["exp_id"] or "none of ours"),
         ("spec digest", facts["spec_digest"] or "none"),
+        ("digest inside", _digest(facts)),
         ("size", f"{facts['size_MB']:.1f} MB"),
         ("encoder", _part(shape, "enc")),
         ("decoders, each", _part(shape, "dec")),
@@ -146,6 +147,7 @@ def describe(checkpoint: "Checkpoint", path: Path, side: int) -> dict[str, Any]:
         "origin": checkpoint.origin,
         "exp_id": checkpoint.exp_id,
         "spec_digest": checkpoint.spec_digest,
+        "content_sha256": checkpoint.content_sha256,
         "size_MB": sum(file.stat().st_size for file in files) / 1e6,
         "shape": checkpoint.config.to_dict(),
         "tokens": (side // patch) ** 2,
@@ -153,6 +155,11 @@ def describe(checkpoint: "Checkpoint", path: Path, side: int) -> dict[str, Any]:
         "parameters_M": parameters_millions(network),
         "parts_M": parameters_by_part(network),
     }
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    """A file whose digest does not hold is not loaded, so that nothing is said of it."""
+    return "holds" if facts["content_sha256"] else "none; records have the file's own SHA-256"
 
 
 def _part(shape: dict[str, Any], name: str) -> str:

@@ -30,8 +30,10 @@ def gate(
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
     """Judge a stage by its lines; exit 1 unless all pass."""
+    from dust_core.declared.dvc_files import mend
     from dust_core.declared.specs import load_specs
 
+    mend(artifacts.resolve().parent, profile)
     report = stage_report(load_specs(specs), stage, profile, artifacts)
     if json_file == Path("-"):
         typer.echo(report_text(report), nl=False)

@@ -1,10 +1,6 @@
 """The verb `dust repro`: DVC runs the stale stages, then their lines are judged."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +9,7 @@ import typer
 from dust_core.declared.change.ledger_command import show_recorded
 from dust_core.declared.change.recording import record_executions
 from dust_core.declared.draft import is_draft, mark_draft
+from dust_core.declared.dvc_files import mend
 from dust_core.declared.executors import require_executors
 from dust_core.declared.options import DraftOption, ProfileOption, SpecsOption
 from dust_core.declared.pipeline.stages import dvc_yaml
@@ -21,6 +18,7 @@ from dust_core.declared.records import read_result_file
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_eval.gates.commands import report_text, show, stage_report
+from dust_eval.gates.dvc_process import run_dvc
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
@@ -51,6 +49,7 @@ def repro(
     every = {name: task for members in tasks.values() for name, task in members.items()}
     require_executors({name: task.does for name, task in every.items()})
     _require_fresh(spec_set, profile)
+    mend(Path(), profile)
     if not binding:  # no verdict ends the run, and DVC takes seconds to read its own files
         _bring_up_to_date(spec_set, every, profile)
     missed = False
@@ -87,11 +86,11 @@ def _require_fresh(specs: "SpecSet", profile: str) -> None:
 def _bring_up_to_date(specs: "SpecSet", tasks: Iterable[str], profile: str) -> None:
     """Run the stale stages of `tasks`, and fetch the results of the rest."""
     # A clone need not have the intermediate files of stages that are done.
-    _dvc("repro", "--pull", "--allow-missing", *_targets(tasks, profile))
+    run_dvc(profile, "repro", "--pull", "--allow-missing", *_targets(tasks, profile))
     drafts = [task for task in tasks if _is_of_draft(specs, task, profile)]
     if drafts and not is_draft():
         # For DVC the result of a draft is up to date, because it has the same inputs.
-        _dvc("repro", "--force", "--single-item", *_targets(drafts, profile))
+        run_dvc(profile, "repro", "--force", "--single-item", *_targets(drafts, profile))
     # `repro` does not fetch the results of a stage that ran elsewhere, but they are judged here,
     # and a baseline is compared with its own task's result.
     lines = [specs.gate(name) for task in tasks for name in specs.tasks[task].gate]
@@ -102,7 +101,7 @@ def _bring_up_to_date(specs: "SpecSet", tasks: Iterable[str], profile: str) -> N
         if not (ARTIFACTS / profile / specs.tasks[task].result_file(task)).is_file()
     ]
     if absent:
-        _dvc("pull", "--allow-missing", *_targets(absent, profile))
+        run_dvc(profile, "pull", "--allow-missing", *_targets(absent, profile))
 
 
 def _is_of_draft(specs: "SpecSet", task: str, profile: str) -> bool:
@@ -115,28 +114,6 @@ def _is_of_draft(specs: "SpecSet", task: str, profile: str) -> bool:
 
 def _targets(tasks: Iterable[str], profile: str) -> list[str]:
     return [f"{pipeline_path(profile)}:{task}" for task in tasks]
-
-
-def _dvc(*arguments: str) -> None:
-    """Run `dvc` with the environment's own programs first on the path, its output passed through.
-
-    Raises:
-        DustError: DVC is not installed, or it failed; its output has the reason.
-    """
-    if find_spec("dvc") is None:
-        raise DustError(
-            "DVC is not installed, and it decides which stages are stale",
-            fix="install the locked versions: pip install -r requirements.lock",
-        )
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], env={**os.environ, "PATH": path}, check=False
-    )
-    if done.returncode:
-        raise DustError(
-            f"'dvc {' '.join(arguments)}' failed; the messages above say where",
-            fix="correct that and repeat: stages that are done do not run again",
-        )
 
 
 def _judge(specs: "SpecSet", stage: str, profile: str) -> list[str]:

@@ -22,10 +22,16 @@ from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_eval.gates import declared_results, tasks_judged_with, with_verdicts
 from dust_eval.measure.evaluate import Evaluation
+from dust_eval.measure.ready import require_ready
 
 
 def begin(task: ResolvedTask) -> Execution:
-    """Record the start of the task, its device and its inputs."""
+    """Record the start of the task, its device and its inputs.
+
+    Raises:
+        DustError: something that the task needs later is not there: see `require_ready`.
+    """
+    require_ready(task)
     folder = ARTIFACTS / task.profile_name
     return Execution(
         task=task,

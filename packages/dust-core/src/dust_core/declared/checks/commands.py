@@ -41,7 +41,10 @@ def validate(
     """Check specs, records, tables and artifacts; exit 1 if a rule finds an error."""
     from dust_core.declared.checks import validate as run
     from dust_core.declared.checks.formats import write
+    from dust_core.declared.dvc_files import mend_all
 
+    if not paths:
+        mend_all(Path())
     report = run(paths or (), select=select or (), ignore=ignore or ())
     write(report, form.value, sys.stdout)
     if report.errors:

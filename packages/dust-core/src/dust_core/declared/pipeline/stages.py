@@ -147,6 +147,11 @@ def trains(task: "Task") -> bool:
     return task.does in _RECIPES or task.does == "train-teacher"
 
 
+def splits_read(does: str) -> tuple[str, ...]:
+    """The sets of pairs that an executor reads, by their names in the data."""
+    return _UNMEASURED.get(does, _Reads()).splits
+
+
 def _data(specs: "SpecSet", task: "Task", profile: str) -> list[str]:
     """The folders of the sets of pairs that a task reads."""
     chosen = specs.profile(profile).data

@@ -1,6 +1,7 @@
 """How an executor writes results: from measured values to complete records with provenance."""
 
 import datetime as dt
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ class Execution:
         runtime: what executes the networks; None for a task that runs none.
         inputs: file read, named as the task names it -> its SHA-256.
         started: when the execution began; an aware datetime.
+        began: the same by the clock that nobody sets, seconds.
     """
 
     task: "ResolvedTask"
@@ -62,6 +64,7 @@ class Execution:
     runtime: Runtime | None
     inputs: Mapping[str, str]
     started: dt.datetime
+    began: float = field(default_factory=time.monotonic)
 
 
 def build_result(
@@ -91,7 +94,9 @@ def build_result(
     Raises:
         pydantic.ValidationError: a figure is NaN, out of its range, or null without a reason.
     """
-    ended = finished or dt.datetime.now(dt.UTC)
+    # Not the present time: a clock that was set meanwhile would end it before it began.
+    spent = dt.timedelta(seconds=time.monotonic() - execution.began)
+    ended = finished or execution.started + spent
     record = None
     if parameters is not None:
         record = _record(parameters, measured, execution.task.workload, ended)

@@ -17,12 +17,14 @@ class Checkpoint:
         origin: `dust` for our own format, `published` for the authors' file, `hub` for a folder.
         exp_id: the experiment that made it; None for what is not ours.
         spec_digest: SHA-256 of the task that made it; None for what is not ours.
+        content_sha256: the digest in the file, which holds; None where the file has none.
     """
 
     network: Dust3r
     origin: Origin
     exp_id: str | None = None
     spec_digest: str | None = None
+    content_sha256: str | None = None
 
     @property
     def config(self) -> Dust3rConfig:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from dust_core.errors import DustError
-from dust_core.network.checkpoint.checkpoint import Checkpoint, Origin
+from dust_core.network.checkpoint.checkpoint import Checkpoint
 from dust_core.network.checkpoint.published import config_from_call, config_from_values
 from dust_core.network.checkpoint.save import FORMAT
+from dust_core.network.checkpoint.seal import SEAL, fault_of_archive, fault_of_content
 from dust_core.network.checkpoint.weights import build_network, damaged, list_some
 from dust_core.network.kinds import ModelKind, kind_of_model
 from dust_core.network.model import Dust3r, Dust3rConfig
@@ -28,7 +29,7 @@ def load_checkpoint(path: Path, *, finite: bool = True) -> Checkpoint:
         finite: whether NaN and infinity are refused; what measures a network counts them instead.
 
     Raises:
-        DustError: the file is absent, truncated, hostile, or does not hold the network that it
+        DustError: the file is absent, damaged, hostile, or does not hold the network that it
             describes: wrong keys, wrong shapes, NaN.
     """
     checkpoint = _read(path)
@@ -64,7 +65,7 @@ def _read(path: Path) -> Checkpoint:
             fix="give the file that its authors publish, or one that `dust run` wrote",
         )
     config = _described(lambda: config_from_call(description), path)
-    return _build(config, content.get("model"), path, "published")
+    return Checkpoint(build_network(config, content.get("model"), path), "published")
 
 
 def _are_weights(content: dict[str, Any]) -> bool:
@@ -92,14 +93,16 @@ def _from_hub(folder: Path, stored: Path) -> Checkpoint:
     if not isinstance(values, dict):
         raise damaged(described, ValueError("it holds no object"))
     config = _described(lambda: config_from_values(values), described)
-    return _build(config, weights, stored, "hub")
+    return Checkpoint(build_network(config, weights, stored), "hub")
 
 
 def read_archive(path: Path) -> dict[str, Any]:
     """What torch.save wrote, if it is tensors, plain containers and published arguments alone.
 
+    The content is proven by the digest in it, and where it has none by the archive's sums.
+
     Raises:
-        DustError: the file is truncated, or asks to run code.
+        DustError: the file is truncated or damaged, or asks to run code.
     """
     kind = kind_of_model(path)
     if kind not in (ModelKind.ARCHIVE, ModelKind.LEGACY):
@@ -126,6 +129,11 @@ def read_archive(path: Path) -> dict[str, Any]:
         raise damaged(path, error) from error
     if not isinstance(content, dict):
         raise damaged(path, ValueError(f"it holds a {type(content).__name__}, not a dict"))
+    fault = fault_of_content(content)
+    if SEAL not in content and zipped:
+        fault = fault_of_archive(path)
+    if fault is not None:
+        raise damaged(path, ValueError(fault))
     return content
 
 
@@ -145,7 +153,8 @@ def _own_checkpoint(content: dict[str, Any], path: Path) -> Checkpoint:
     exp_id, digest = content.get("exp_id"), content.get("spec_digest")
     if not all(value is None or isinstance(value, str) for value in (exp_id, digest)):
         raise damaged(path, ValueError("its exp_id or spec_digest is no text"))
-    return _build(config, content.get("model"), path, "dust", exp_id, digest)
+    network = build_network(config, content.get("model"), path)
+    return Checkpoint(network, "dust", exp_id, digest, content.get(SEAL))
 
 
 def _own_config(content: dict[str, Any], path: Path) -> Dust3rConfig:
@@ -164,18 +173,6 @@ def _described(build: Callable[[], Dust3rConfig], path: Path) -> Dust3rConfig:
             where=str(path),
             fix="give a checkpoint of DUSt3R",
         ) from error
-
-
-def _build(
-    config: Dust3rConfig,
-    weights: Any,
-    path: Path,
-    origin: Origin,
-    exp_id: str | None = None,
-    spec_digest: str | None = None,
-) -> Checkpoint:
-    network = build_network(config, weights, path)
-    return Checkpoint(network, origin, exp_id, spec_digest)
 
 
 def _require_finite(network: Dust3r, path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from dust_core.files import atomic_path
+from dust_core.network.checkpoint.seal import sealed
 from dust_core.network.model import Dust3r
 
 FORMAT = "dust/v1"
@@ -19,7 +20,7 @@ def save_checkpoint(
     spec_digest: str | None = None,
     half: bool = False,
 ) -> None:
-    """Write config, weights and origin to `path` (.pth), whole or not at all.
+    """Write config, weights, origin and a digest of them to `path` (.pth), whole or not at all.
 
     Args:
         exp_id, spec_digest: the experiment that made the weights.
@@ -42,7 +43,7 @@ def save_checkpoint(
     # To an open file: given a path, torch writes its name, here a random one, into the archive, and
     # equal networks would have unequal bytes.
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.save(content, file)
+        torch.save(sealed(content), file)
 
 
 def weights_digest(network: Dust3r) -> str:

@@ -82,7 +82,7 @@ def damaged(path: Path, error: Exception) -> DustError:
     return DustError(
         f"the checkpoint cannot be read: {first_line(error)}",
         where=str(path),
-        fix="it is truncated or no checkpoint: copy or pull it again",
+        fix="it is damaged or no checkpoint: copy or pull it again",
     )
 
 

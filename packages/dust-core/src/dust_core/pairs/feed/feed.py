@@ -15,7 +15,7 @@ from dust_core.errors import DustError
 from dust_core.pairs.feed.order import Adjustment, Augmentation, draw_adjustments, indices
 from dust_core.pairs.feed.prepare import PreparedBatch
 from dust_core.pairs.shards.sample import Members, decode, require_size
-from dust_core.pairs.shards.store import SampleStore
+from dust_core.pairs.shards.store import DamagedShard, SampleStore
 
 if TYPE_CHECKING:
     from nvidia.dali import Pipeline
@@ -54,7 +54,8 @@ class FeedOptions:
         last_batch: `wrap` fills a batch from the next pass and never ends; `partial` ends after one
             pass with a batch that may be smaller.
         copy: whether a batch outlives the next one; without, its tensors are written over then.
-        tolerate_damage: skip, log and count damaged samples instead of stopping.
+        tolerate_damage: skip, log and count damaged samples instead of stopping. A shard that is
+            not that of the manifest stops the feed all the same.
         seed: of order and augmentation.
         rank, world: this process's share.
         threads: decoding threads.
@@ -112,6 +113,9 @@ class PairFeed:
             try:
                 batch = self._run()
                 break
+            except DamagedShard:
+                self._stop()
+                raise
             except (RuntimeError, DustError) as error:
                 self._stop()
                 self._find_damage(error)
@@ -244,6 +248,8 @@ class PairFeed:
                 number = self._undamaged(drawn)
                 try:
                     decode(*self._read(number))
+                except DamagedShard:
+                    raise
                 except DustError as fault:
                     if not self.options.tolerate_damage:
                         raise

@@ -2,12 +2,17 @@
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from dust_core.errors import DustError
-from dust_core.pairs.shards.index import Member, read_index
+from dust_core.pairs.shards.index import Member, read_index, verify_index
 from dust_core.pairs.shards.sample import Members
-from dust_core.pairs.shards.tars import read_manifest
+from dust_core.pairs.shards.tars import Shard, read_manifest, verify_shard
+
+
+class DamagedShard(DustError):
+    """A shard has other bytes than the manifest names, so that no sample in it is to be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,8 @@ class _Place:
 class SampleStore:
     """Random access to a folder of shards through their indices.
 
-    Files are opened once and read at offsets, which threads and forked processes may share.
+    Files are opened once and read at offsets, which threads and forked processes may share. A shard
+    is proven before its first sample is read, once in a process however many stores read it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,6 +33,7 @@ class SampleStore:
         self.manifest = read_manifest(folder)
         self._places: list[_Place] = []
         self._files: list[int] = []
+        self._proven: set[int] = set()
         for number, shard in enumerate(self.manifest.shards):
             samples = read_index(folder / shard.index, shard.pairs)
             self._places += [_Place(number, members) for members in samples]
@@ -44,9 +51,12 @@ class SampleStore:
         """The members of sample `number`.
 
         Raises:
+            DamagedShard: the shard or its index is not that of the manifest.
             DustError: the shard ends before the sample does.
         """
         place = self._places[number]
+        if place.shard not in self._proven:
+            self._prove(place.shard)
         members: Members = {}
         for suffix, offset, size in place.members:
             content = os.pread(self._files[place.shard], size, offset)
@@ -60,10 +70,32 @@ class SampleStore:
             members[suffix] = content
         return members
 
+    def _prove(self, number: int) -> None:
+        state = os.fstat(self._files[number])
+        known = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+        _prove(self.folder, self.manifest.shards[number], known)
+        self._proven.add(number)
+
     def close(self) -> None:
         """Close the tars."""
         while self._files:
             os.close(self._files.pop())
+
+
+@lru_cache(maxsize=65_536)
+def _prove(folder: Path, shard: Shard, state: tuple[int, ...]) -> None:
+    """Compare a shard and its index with the manifest, again only where the file has changed.
+
+    Args:
+        state: what tells that a file was changed: device, number, size, time.
+    """
+    try:
+        verify_shard(folder, shard)
+        verify_index(folder / shard.index, folder / shard.name)
+    except DustError as error:
+        raise DamagedShard(
+            error.what, where=error.where, fix=error.fix, exit_code=error.exit_code
+        ) from error
 
 
 def _open(path: Path) -> int:

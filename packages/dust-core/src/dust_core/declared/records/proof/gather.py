@@ -114,6 +114,8 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _device(file: Path) -> str | None:
+    if not file.is_file():
+        return None
     try:
         return str(json.loads(file.read_bytes())["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,0 +1,53 @@
+"""`dvc`, as `dust repro` starts it: `python -m dust_eval.gates.dvc_command repro P0-1`.
+
+It differs from `dvc` in two points. It is interrupted when the process that started it is gone
+(Linux). It writes YAML atomically: DVC itself empties dvc.lock before it writes it, and a process
+that is killed there loses what was executed.
+"""
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dust_core.files import atomic_path
+from dust_core.stopping import STARTER
+
+_PR_SET_PDEATHSIG = 1
+_WRITERS = ("dvc.utils.serialize._common", "dvc.utils.serialize._yaml")
+
+
+def _end_with_starter() -> None:
+    starter = os.environ.get(STARTER, "")
+    if not (sys.platform == "linux" and starter.isdigit()):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    if os.getppid() != int(starter):  # it was gone before the call
+        sys.exit(128 + signal.SIGINT)
+
+
+def _write_atomically() -> None:
+    for name in _WRITERS:
+        module = import_module(name)
+        if hasattr(module, "_dump_data"):
+            module._dump_data = _dump_data
+
+
+def _dump_data(path: Any, data: Any, dumper: Any, fs: Any = None, **arguments: Any) -> None:
+    """DVC's function of this name, to a file that takes its place when it is whole."""
+    with (
+        atomic_path(Path(os.fspath(path))) as temporary,
+        temporary.open("w", encoding="utf-8") as stream,
+    ):
+        dumper(data, stream, **arguments)
+
+
+if __name__ == "__main__":
+    _end_with_starter()
+    _write_atomically()
+    sys.argv[0] = "dvc"
+    runpy.run_module("dvc", run_name="__main__", alter_sys=True)

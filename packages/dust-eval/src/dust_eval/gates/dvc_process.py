@@ -1,0 +1,64 @@
+"""DVC as a child of `dust repro`: it ends with it, and gets the signals that it gets."""
+
+import os
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from dust_core.declared.dvc_files import keep_lock
+from dust_core.errors import DustError
+from dust_core.stopping import STARTER
+
+
+def run_dvc(profile: str, *arguments: str) -> None:
+    """Run `dvc` with the environment's own programs first on the path, its output passed through.
+
+    After Ctrl-C or SIGTERM the stage that runs is interrupted and saves what it can; DVC ends after
+    it. A second signal ends both at once.
+
+    Args:
+        profile: its lock is kept after the run.
+
+    Raises:
+        DustError: DVC is not installed, or it failed; its output has the reason.
+    """
+    if find_spec("dvc") is None:
+        raise DustError(
+            "DVC is not installed, and it decides which stages are stale",
+            fix="install the locked versions: pip install -r requirements.lock",
+        )
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    variables = {**os.environ, "PATH": path, STARTER: str(os.getpid())}
+    # A group of its own: the terminal's Ctrl-C comes here alone, and is passed on once.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dust_eval.gates.dvc_command", *arguments],
+        env=variables,
+        process_group=0,
+    )
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        _interrupt(process)
+        raise
+    finally:
+        keep_lock(Path(), profile)
+    if code:
+        raise DustError(
+            f"'dvc {' '.join(arguments)}' failed; the messages above say where",
+            fix="correct that and repeat: stages that are done do not run again",
+        )
+
+
+def _interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """End DVC and the stage that it runs: DVC passes over SIGINT until its stage has ended."""
+    try:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    except ProcessLookupError:
+        process.wait()
