@@ -285,6 +285,12 @@ def test_shards_are_proven_once_in_a_process(tmp_path: Path) -> None:
     for _ in range(3):
         list(feed(tmp_path, shuffle=False, last_batch="partial"))
     assert store._prove.cache_info().misses - before == 3
+    index = tmp_path / "pairs-000001.idx"
+    whole = index.read_bytes()
+    flip(index, whole.index(b"1.png ") + 6)
+    with pytest.raises(DustError, match=r"pairs-000001\.idx: the index does not say where"):
+        list(feed(tmp_path, shuffle=False, last_batch="partial"))
+    index.write_bytes(whole)
     flip(tmp_path / "pairs-000002.tar", 5000)
     with pytest.raises(DustError, match=r"pairs-000002\.tar: its SHA-256"):
         list(feed(tmp_path, shuffle=False, last_batch="partial"))

@@ -18,6 +18,7 @@ from dust_core.files import atomic_path
 from dust_core.stopping import STARTER
 
 _PR_SET_PDEATHSIG = 1
+_WRITER = "_dump_data"
 _WRITERS = ("dvc.utils.serialize._common", "dvc.utils.serialize._yaml")
 
 
@@ -25,7 +26,7 @@ def _end_with_starter() -> None:
     starter = os.environ.get(STARTER, "")
     if not (sys.platform == "linux" and starter.isdigit()):
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT))
     if os.getppid() != int(starter):  # it was gone before the call
         sys.exit(128 + signal.SIGINT)
 
@@ -33,8 +34,8 @@ def _end_with_starter() -> None:
 def _write_atomically() -> None:
     for name in _WRITERS:
         module = import_module(name)
-        if hasattr(module, "_dump_data"):
-            module._dump_data = _dump_data
+        if hasattr(module, _WRITER):
+            setattr(module, _WRITER, _dump_data)
 
 
 def _dump_data(path: Any, data: Any, dumper: Any, fs: Any = None, **arguments: Any) -> None:
@@ -46,8 +47,20 @@ def _dump_data(path: Any, data: Any, dumper: Any, fs: Any = None, **arguments: A
         dumper(data, stream, **arguments)
 
 
+def _load_quietly() -> None:
+    """Import most of DVC. An import that Ctrl-C interrupts can fail in any way: end at once."""
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
+    for name in ("dvc.cli", "dvc.repo", "dvc.commands.repro"):
+        import_module(name)
+    _write_atomically()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 if __name__ == "__main__":
     _end_with_starter()
-    _write_atomically()
+    _load_quietly()
     sys.argv[0] = "dvc"
-    runpy.run_module("dvc", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("dvc", run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

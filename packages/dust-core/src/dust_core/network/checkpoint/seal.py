@@ -66,13 +66,13 @@ def fault_of_archive(path: Path) -> str | None:
     return None
 
 
-def _parts(value: Any) -> Iterator[bytes]:
+def _parts(value: Any) -> Iterator[bytes | memoryview]:
     """A value as bytes that no other value has."""
     if isinstance(value, Tensor):
         plain = value.detach().cpu().contiguous().reshape(-1)
         yield f"tensor {value.dtype} {tuple(value.shape)};".encode()
         if plain.numel():
-            yield plain.view(torch.uint8).numpy().data
+            yield memoryview(plain.view(torch.uint8).numpy())
     elif isinstance(value, Mapping):
         yield f"mapping {len(value)};".encode()
         for name, part in value.items():

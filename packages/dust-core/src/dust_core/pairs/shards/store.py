@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from dust_core.errors import DustError
@@ -71,9 +72,10 @@ class SampleStore:
         return members
 
     def _prove(self, number: int) -> None:
-        state = os.fstat(self._files[number])
-        known = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
-        _prove(self.folder, self.manifest.shards[number], known)
+        shard = self.manifest.shards[number]
+        states = (os.fstat(self._files[number]), (self.folder / shard.index).stat())
+        known = ((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in states)
+        _prove(self.folder, shard, tuple(chain.from_iterable(known)))
         self._proven.add(number)
 
     def close(self) -> None:
@@ -84,10 +86,10 @@ class SampleStore:
 
 @lru_cache(maxsize=65_536)
 def _prove(folder: Path, shard: Shard, state: tuple[int, ...]) -> None:
-    """Compare a shard and its index with the manifest, again only where the file has changed.
+    """Compare a shard and its index with the manifest, again only where a file has changed.
 
     Args:
-        state: what tells that a file was changed: device, number, size, time.
+        state: what tells that one of the two was changed: device, number, size, time of each.
     """
     try:
         verify_shard(folder, shard)
