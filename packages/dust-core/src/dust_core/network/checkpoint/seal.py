@@ -72,7 +72,7 @@ def _parts(value: Any) -> Iterator[bytes | memoryview]:
         plain = value.detach().cpu().contiguous().reshape(-1)
         yield f"tensor {value.dtype} {tuple(value.shape)};".encode()
         if plain.numel():
-            yield memoryview(plain.view(torch.uint8).numpy())
+            yield plain.view(torch.uint8).numpy().data.cast("B")
     elif isinstance(value, Mapping):
         yield f"mapping {len(value)};".encode()
         for name, part in value.items():
