@@ -94,9 +94,7 @@ def build_result(
     Raises:
         pydantic.ValidationError: a figure is NaN, out of its range, or null without a reason.
     """
-    # Not the present time: a clock that was set meanwhile would end it before it began.
-    spent = dt.timedelta(seconds=time.monotonic() - execution.began)
-    ended = finished or execution.started + spent
+    ended = finished or _ended(execution)
     record = None
     if parameters is not None:
         record = _record(parameters, measured, execution.task.workload, ended)
@@ -128,6 +126,11 @@ def build_result(
             draft=execution.environment.draft,
         ),
     )
+
+
+def _ended(execution: Execution) -> dt.datetime:
+    """Not the present time: a clock that was set meanwhile would end it before it began."""
+    return execution.started + dt.timedelta(seconds=time.monotonic() - execution.began)
 
 
 def _record(
