@@ -1,7 +1,8 @@
 """Importing many scenes: going on after an interruption, and several processes."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,71 @@ def test_going_on_reads_no_finished_scene_again(
     finished = sorted(into.glob(".unfinished/pairs-*.tar"))
     assert len(finished) >= 3
     for path in copied.glob("attic/*/*.color.png"):
-        path.write_bytes(b"")  # whoever reads it again leaves it out
+        facts = path.stat()
+        path.write_bytes(bytes(facts.st_size))  # whoever reads it again leaves it out
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     run(copied, into)
     assert content(into) == content(tmp_path / "whole")
+
+
+def elsewhere(source: Path) -> Path:
+    """The same files in another folder of the same name."""
+    (source.parent / "second").mkdir()
+    return source.rename(source.parent / "second" / source.name)
+
+
+def renamed(source: Path) -> Path:
+    (source / "attic").rename(source / "zoo")
+    return source
+
+
+def with_a_scene_more(source: Path) -> Path:
+    shutil.copytree(source / "attic", source / "aaa")
+    return source
+
+
+def with_a_frame_less(source: Path) -> Path:
+    for path in source.glob("attic/*/frame-000001.*"):
+        path.unlink()
+    return source
+
+
+def with_a_pose_changed(source: Path) -> Path:
+    path = next(source.glob("attic/*/frame-000001.pose.txt"))
+    path.write_text(room.numbers(room.camera(1.01)))
+    return source
+
+
+@pytest.mark.parametrize(
+    "changed", [elsewhere, renamed, with_a_scene_more, with_a_frame_less, with_a_pose_changed]
+)
+def test_shards_of_two_sources_are_not_mixed(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: Callable[[Path], Path]
+) -> None:
+    copied, into = tmp_path / source.name, tmp_path / "halted"
+    shutil.copytree(source, copied)
+    interrupted(copied, into, monkeypatch)
+    before = content(into / ".unfinished")
+    now = changed(copied)
+    with pytest.raises(DustError, match="another source, or the source has changed") as caught:
+        run(now, into)
+    assert str(now) in caught.value.what
+    assert content(into / ".unfinished") == before
+    shutil.rmtree(into / ".unfinished")
+    run(now, into)  # as the message says
+    run(now, tmp_path / "fresh")
+    assert content(into) == content(tmp_path / "fresh")
+
+
+def test_shards_inside_the_source_can_be_gone_on_with(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / source.name
+    shutil.copytree(source, copied)
+    interrupted(copied, copied / "shards", monkeypatch)
+    (copied / ".DS_Store").touch()
+    run(copied, copied / "shards")
+    assert (copied / "shards" / "manifest.json").is_file()
 
 
 def test_a_finished_tar_that_was_damaged_is_written_anew(

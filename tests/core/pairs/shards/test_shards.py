@@ -160,6 +160,12 @@ def of_an_earlier_set(folder: Path) -> Path:
     return folder
 
 
+def with_a_pair_twice(folder: Path) -> Path:
+    """As a scene that was renamed between two imports leaves it."""
+    again = encode(pair(1, 2, "renamed"), picture="png")
+    return write(folder, [*members(3), again])
+
+
 def without_index(folder: Path) -> Path:
     (write(folder, members(3)) / "pairs-000000.idx").unlink()
     return folder
@@ -170,6 +176,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "half-fetched tar": (half_fetched, "pairs-000000.tar: the tar cannot be read: it has no end"),
     "foreign index": (of_another_tar, "pairs-000000.idx: the index does not say where"),
     "no index": (without_index, "pairs-000000.idx: the index is absent"),
+    "a pair twice": (with_a_pair_twice, "000001.tar:0000003: the same pair as .*:0000001"),
     "stray tar": (of_an_earlier_set, "pairs-000001.tar: the manifest does not name it"),
     "other bytes": (exchanged, "pairs-000000.tar: its SHA-256 is .*, the manifest says"),
     "missing member": (
@@ -205,6 +212,16 @@ def test_each_damage_has_one_message_that_names_its_place(damage: str, tmp_path:
     report = check_set(make(tmp_path))
     assert len(report.faults) == 1, report.faults
     assert re.search(message, report.faults[0]), report.faults[0]
+
+
+def test_other_pictures_under_the_names_of_a_pair_are_a_warning(tmp_path: Path) -> None:
+    second = replace(pair(3, 4, "room1"), about=pair(1, 2, "room1").about)
+    report = check_set(write(tmp_path, [*members(3), encode(second, picture="png")]))
+    assert not report.faults
+    assert len(report.warnings) == 1
+    assert re.search(
+        ":0000003: it names the scene and the frames of .*:0000001", report.warnings[0]
+    )
 
 
 def test_check_prints_the_medians_and_exits_1_on_a_fault(

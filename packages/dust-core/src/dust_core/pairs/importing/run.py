@@ -14,6 +14,7 @@ from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_core.pairs.importing.adapters import LAYOUTS, Layout
 from dust_core.pairs.importing.importer import Settings, Step, samples
+from dust_core.pairs.importing.source import Trace, keep_trace, require_same, trace
 from dust_core.pairs.importing.tally import Tally
 from dust_core.pairs.shards.sample import Members
 from dust_core.pairs.shards.tars import (
@@ -56,7 +57,10 @@ def run(
         DustError: as `samples` and `write_shards`, or the folder holds shards of something else.
     """
     request = _request(settings, given, pairs_per_shard)
+    traced = trace(source, given, folder)
     skip = _finished(folder, request, pairs_per_shard)
+    if skip:
+        require_same(unfinished_folder(folder), traced)
     tally = Tally()
     console = Console(stderr=True)
     with Progress(
@@ -88,7 +92,7 @@ def run(
             on_step=show,
         )
         manifest = write_shards(
-            _noted(stream, folder, request),
+            _noted(stream, folder, request, traced),
             folder,
             split=settings.split,
             licence=settings.licence,
@@ -133,10 +137,13 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else getattr(value, "tolist", lambda: value)()
 
 
-def _noted(stream: Iterator[Members], folder: Path, request: dict[str, Any]) -> Iterator[Members]:
+def _noted(
+    stream: Iterator[Members], folder: Path, request: dict[str, Any], traced: Trace
+) -> Iterator[Members]:
     """The same samples; before the first, what was asked for is written beside the shards."""
     for position, members in enumerate(stream):
         if position == 0:
+            keep_trace(unfinished_folder(folder), traced)
             atomic_write_text(folder / _REQUEST, json.dumps(request, indent=1) + "\n")
         yield members
 

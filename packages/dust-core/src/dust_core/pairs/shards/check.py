@@ -12,6 +12,7 @@ from dust_core.pairs.shards.depth_faults import faults_of_depth
 from dust_core.pairs.shards.index import verify_index
 from dust_core.pairs.shards.sample import CAMERAS, Members, PairSample, decode, read_cameras
 from dust_core.pairs.shards.tars import Manifest, read_manifest, read_shard, verify_shard
+from dust_core.pairs.shards.twice import Twice
 
 # A pair whose views do not agree is a wrong pose or a wrong intrinsic matrix: at true
 # correspondences neither depth nor colour moves much, whatever the scene.
@@ -43,7 +44,7 @@ class SetReport:
         manifest: the set's manifest.
         pairs: samples that were read whole.
         faults: one message for each fault, in order.
-        warnings: one message for each pair whose camera is unlikely, in order.
+        warnings: one message for each pair whose camera or names are unlikely, in order.
         errors: the geometry of every whole sample.
     """
 
@@ -67,13 +68,19 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
     """
     report = SetReport(read_manifest(folder))
     scenes: set[str] = set()
+    twice = Twice()
     for shard in report.manifest.shards:
         try:
             verify_shard(folder, shard)
             verify_index(folder / shard.index, folder / shard.name)
             pairs = 0
             for key, members in read_shard(folder / shard.name):
-                _check_sample(members, f"{folder / shard.name}:{key}", report, scenes)
+                where = f"{folder / shard.name}:{key}"
+                sample = _check_sample(members, where, report, scenes)
+                if sample is not None:
+                    same = list(twice.same_bytes(members, where))
+                    report.faults.extend(same)
+                    report.warnings.extend(() if same else twice.same_frames(sample.about, where))
                 pairs += 1
                 on_pair()
             if pairs != shard.pairs:
@@ -112,12 +119,15 @@ def pair_errors(sample: PairSample) -> PairErrors:
     )
 
 
-def _check_sample(members: Members, where: str, report: SetReport, scenes: set[str]) -> None:
+def _check_sample(
+    members: Members, where: str, report: SetReport, scenes: set[str]
+) -> PairSample | None:
+    """The sample, if it can be read."""
     try:
         sample = decode(members, where)
     except DustError as error:
         report.faults.append(_one_line(error))
-        return
+        return None
     report.faults.extend(_disagreements(sample, report.manifest, where))
     units = read_cameras(members[CAMERAS], where)[34:]
     for index, (depth, unit) in enumerate(zip(sample.depths, units, strict=True), 1):
@@ -133,6 +143,7 @@ def _check_sample(members: Members, where: str, report: SetReport, scenes: set[s
     report.errors.append(errors)
     scenes.add(sample.about["scene"])
     report.pairs += 1
+    return sample
 
 
 def _faults_of_manifest(folder: Path, manifest: Manifest, scenes: set[str]) -> Iterator[str]:
