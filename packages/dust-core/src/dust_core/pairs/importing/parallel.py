@@ -4,6 +4,7 @@ A process writes a scene's samples into a file, since they may take more than me
 goes on with the next scene. At most twice as many scenes as processes are ahead of the writer.
 """
 
+import os
 import shutil
 import signal
 import tarfile
@@ -12,8 +13,9 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from dust_core.errors import DustError
 from dust_core.pairs.importing.adapters import Scene
@@ -41,7 +43,7 @@ def in_processes(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     # A new interpreter: one that is forked would share the locks of the progress bar's thread.
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_leave_interrupts)
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin_worker)
     waiting: deque[tuple[str, Path, Future[_Outcome]]] = deque()
 
     numbered = enumerate(scenes)
@@ -97,6 +99,17 @@ def _taken(path: Path, error: DustError | None) -> Iterator[Members]:
         raise error
 
 
-def _leave_interrupts() -> None:
-    """An interrupt is the first process's to handle, which then ends the others."""
+def _begin_worker() -> None:
+    """An interrupt is the first process's to handle, which then ends the others.
+
+    Where the first process is killed it ends nobody, and a worker would wait for it for ever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_the_first, daemon=True).start()
+
+
+def _end_with_the_first() -> None:
+    first = parent_process()
+    if first is not None:
+        first.join()
+        os._exit(1)

@@ -1,9 +1,12 @@
 """One call of `dust data import`: shards, a bar, going on after an interruption, a report."""
 
 import json
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import typer
@@ -62,17 +65,7 @@ def run(
     if skip:
         require_same(unfinished_folder(folder), traced)
     tally = Tally()
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[scenes]} scenes, {task.fields[pairs]} pairs"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
+    with _ended_as_interrupted(), _bar() as bar:
         task = bar.add_task("frames", total=None, scenes=0, pairs=0)
 
         def show(step: Step) -> None:
@@ -100,6 +93,37 @@ def run(
         )
     atomic_write_text(folder / _REPORT, tally.as_json())
     return manifest, tally
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[scenes]} scenes, {task.fields[pairs]} pairs"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """A request to end is an interrupt: processes and files in the making are then cleared away."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if current_thread() is not main_thread():  # others may not set what signals do
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def layout_of(name: str, given: dict[str, Any]) -> Layout:
