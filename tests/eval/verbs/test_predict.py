@@ -16,6 +16,7 @@ from dust_eval.scene.files import write_pair
 from dust_eval.scene.graph import Edge
 from dust_eval.scene.pair import cameras, explained_share, pair_scene
 from dust_eval.verbs.predict import summary
+from dust_eval.verbs.predict_folder import remove_earlier
 
 SIDE, FOCAL = 64, (70.0, 55.0)
 
@@ -251,3 +252,48 @@ def test_pairs_that_are_not_sure_end_in_one_message(
     arguments = ("--model", models / "model.onnx", "--out", tmp_path / "out")
     assert dust("predict", folder, *arguments, "--min-confidence", "900") == 1
     assert "no pixel reaches confidence 900; the largest is" in capsys.readouterr().err
+
+
+def paths(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_a_used_folder_holds_the_new_prediction_alone(
+    folder: Path,
+    photographs: tuple[Path, Path],
+    models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(out: str, *sources: object) -> set[str]:
+        arguments = ("--model", models / "model.onnx", "--out", tmp_path / out)
+        assert dust("predict", *sources, *arguments, "--min-confidence", "1.0") == 0
+        return paths(tmp_path / out)
+
+    three = sorted(folder.glob("frame*.png"))[:3]
+    two_alone, three_alone = run("two", *photographs), run("three", *three)
+    assert "earlier" not in capsys.readouterr().out
+    (tmp_path / "two" / "notes.txt").write_text("mine")
+    assert run("two", *three) == three_alone | {"notes.txt"}
+    assert "an earlier prediction is removed, pairs: 1" in capsys.readouterr().out
+    kept = next(path for path in (tmp_path / "two").iterdir() if path.is_dir()) / "mine.txt"
+    kept.write_text("mine")
+    mine = {"notes.txt", kept.parent.name, f"{kept.parent.name}/mine.txt"}
+    assert run("two", *photographs) == two_alone | mine
+
+
+def test_a_list_of_somebody_else_removes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "prediction.json").write_text("{}")
+    for listed in ("[]", "{", '{"pairs": [{"folder": ".."}, {"folder": "../out"}]}'):
+        (tmp_path / "out" / "pairs.json").write_text(listed)
+        assert remove_earlier(tmp_path / "out") == 0
+    assert paths(tmp_path) == {"out", "prediction.json", "out/pairs.json"}
+
+
+def test_a_file_in_the_place_of_the_folder_is_said_before_anything_is_loaded(
+    photographs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for out in (photographs[0], photographs[0] / "below"):
+        assert dust("predict", *photographs, "--model", tmp_path / "none.pth", "--out", out) == 2
+        assert f"{photographs[0]}: it is a file, not a folder" in capsys.readouterr().err

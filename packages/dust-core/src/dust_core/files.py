@@ -108,6 +108,21 @@ def atomic_write_text(path: Path, content: str) -> None:
     atomic_write_bytes(path, content.encode("utf-8"))
 
 
+def require_folder(folder: Path) -> None:
+    """Prove, before long work, that no file stands where a folder is to be.
+
+    Raises:
+        DustError: one does, there or above.
+    """
+    for path in (folder, *folder.parents):
+        if path.is_dir():
+            return
+        if path.exists():
+            raise DustError(
+                "it is a file, not a folder", where=str(path), fix="name another folder"
+            )
+
+
 def sha256_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal.
 

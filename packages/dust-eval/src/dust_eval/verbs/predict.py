@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dust_core.errors import DustError
+from dust_core.files import require_folder
 from dust_eval.verbs.options import (
     AspectOption,
     ConfidenceOption,
@@ -54,11 +55,13 @@ def predict(
     """Turn two photographs into a coloured cloud, depth, confidence, pose and focal lengths.
 
     Of more photographs, each pair has a folder of its own, and pairs.json lists them.
+    What an earlier call wrote into the folder is removed.
     """
     from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
     from dust_eval.verbs.pair_list import are_a_pair, choose_pairs, pair_folders, require_few
     from dust_eval.verbs.shapes import image_shape, of_one_shape, require_one_shape
 
+    require_folder(out)
     two, start = are_a_pair(sources), perf_counter()
     chosen = find_photographs(sources)
     if not two:
@@ -82,7 +85,7 @@ def predict(
         (folder, [photographs[index] for index in pair])
         for folder, pair in zip(folders, listed, strict=True)
     ]
-    _write_pairs(network, model, named, min_confidence, None if two else out)
+    _write_pairs(network, model, named, min_confidence, out, listed=not two)
     typer.echo(spent(perf_counter() - start))
 
 
@@ -91,9 +94,11 @@ def _write_pairs(
     model: Path,
     named: "Sequence[tuple[Path, Sequence[Photograph]]]",
     min_confidence: float | None,
-    listed_in: Path | None,
+    out: Path,
+    *,
+    listed: bool,
 ) -> None:
-    """Predict pairs, write each into its folder, and list them where there are several.
+    """Predict pairs, write each into its folder, and list in `out` those that are written.
 
     Raises:
         DustError: no pair has a pixel that is sure enough.
@@ -102,6 +107,7 @@ def _write_pairs(
 
     from dust_eval.scene.cloud import USUAL
     from dust_eval.scene.files import pair_facts, write_pair, write_pair_list
+    from dust_eval.verbs.predict_folder import LIST, remove_earlier
 
     console, facts, unsure = Console(), [], []
     for number, (folder, photographs) in enumerate(named, 1):
@@ -111,18 +117,21 @@ def _write_pairs(
         if not len(scene.cloud.points):
             unsure.append((folder.name, nothing_sure(scene.min_confidence, scene.confidences)))
             continue
+        if not facts and (earlier := remove_earlier(out)):
+            typer.echo(f"{out}: an earlier prediction is removed, pairs: {earlier}")
         write_pair(folder, scene, model.name)
         facts.append(pair_facts(folder, scene, perf_counter() - began))
+        if listed:  # after each, so that the list of a call that is interrupted is whole, too
+            write_pair_list(out, model.name, facts)
         lines = summary(scene, folder)
         if min_confidence is None and scene.min_confidence < USUAL:
             lines.append(surer_half(USUAL))
-        for line in lines if listed_in is None else [f"{folder.name}:", *lines]:
+        for line in [f"{folder.name}:", *lines] if listed else lines:
             typer.echo(line)
     if not facts:
         raise unsure[0][1]
-    if listed_in is not None:
-        write_pair_list(listed_in, model.name, facts)
-        typer.echo(f"{listed_in / 'pairs.json'}: {len(facts)} pairs")
+    if listed:
+        typer.echo(f"{out / LIST}: {len(facts)} pairs")
     if unsure:
         names = ", ".join(name for name, _ in unsure[:3])
         typer.echo(f"no pixel is sure enough in {len(unsure)} pairs: {names}")
