@@ -114,7 +114,7 @@ FAULTS: list[tuple[Callable[[Path], Miniature], Spoil, str, str]] = [
     (sets.co3d, annotations(lambda frame: frame["viewpoint"].update(intrinsics_format="pixels")),
      "entry 1", "intrinsics_format is pixels"),
     (sets.co3d, annotations(lambda frame: frame["viewpoint"].update(T=[1, 2])),
-     "entry 1", "T has 3 finite numbers"),
+     "entry 1", "T has 3 numbers"),
     (sets.co3d, annotations(lambda frame: frame["depth"].pop("scale_adjustment")),
      "entry 1", "it lacks scale_adjustment"),
     (sets.dtu, remove("00000001_cam.txt"), "00000001_cam.txt", "the camera is missing"),

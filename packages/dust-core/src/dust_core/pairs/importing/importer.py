@@ -11,7 +11,7 @@ from pathlib import Path
 from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode
 from dust_core.pairs.importing.adapters import Layout, Recording, Scene
-from dust_core.pairs.importing.adapters.base import LeftOut
+from dust_core.pairs.importing.adapters.base import Frame, LeftOut
 from dust_core.pairs.importing.choose import Chosen, Selection, select, view1_from_view2
 from dust_core.pairs.importing.journal import Done, Journal
 from dust_core.pairs.importing.parallel import Made, in_processes
@@ -148,7 +148,10 @@ def scene_samples(
         tally.used += len(set(pair.positions) - used)
         used.update(pair.positions)
         yield _sample(scene.name, pair, settings) if tally.pairs > skip else {}
-    (tally.scenes if tally.pairs else tally.without).add(scene.name)
+    if tally.pairs:
+        tally.scenes.add(scene.name)
+    elif recording.frames or recording.left_out:  # else it is left out as a whole
+        tally.without.add(scene.name)
 
 
 def _in_turn(
@@ -182,9 +185,12 @@ def _recording(scene: Scene, settings: Settings, tally: Tally) -> Recording:
     """The frames of a scene; none if the scene as a whole is left out."""
     try:
         recording = scene.read()
+        if not recording.frames and not recording.left_out:
+            raise DustError("it lists no frame", where=scene.name, fix="complete the data set")
     except DustError as error:
         tally.leave_out(scene.name, LeftOut(scene.name, error, "scene"), settings.strict)
         return Recording([])
+    recording = _each_once(recording)
     for without in recording.left_out:
         tally.leave_out(scene.name, without, settings.strict)
     tally.found += len(recording.frames)
@@ -192,6 +198,17 @@ def _recording(scene: Scene, settings: Settings, tally: Tally) -> Recording:
     for remark in recording.remarks:
         tally.remarks[f"{scene.name}: {remark}"] += 0
     return recording
+
+
+def _each_once(recording: Recording) -> Recording:
+    """The recording without frames whose picture an earlier frame has."""
+    frames: dict[Path, Frame] = {}
+    left_out = list(recording.left_out)
+    for frame in recording.frames:
+        if frames.setdefault(frame.image, frame) is not frame:
+            why = DustError("the frame is listed twice", where=str(frame.image), fix="list it once")
+            left_out.append(LeftOut(frame.name, why))
+    return Recording(list(frames.values()), left_out, recording.remarks)
 
 
 def _pairs(

@@ -1,6 +1,7 @@
 """One call of `dust data import`: shards, a bar, going on after an interruption, a report."""
 
 import json
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dust_core.errors import DustError
-from dust_core.files import atomic_write_text
+from dust_core.files import atomic_write_text, require_folder
 from dust_core.pairs.importing.adapters import LAYOUTS, Layout
 from dust_core.pairs.importing.importer import Settings, Step, samples
-from dust_core.pairs.importing.source import Trace, keep_trace, require_same, trace
+from dust_core.pairs.importing.source import Trace, differing, keep_trace, trace
 from dust_core.pairs.importing.tally import Tally
 from dust_core.pairs.shards.sample import Members
 from dust_core.pairs.shards.tars import (
@@ -29,6 +30,7 @@ from dust_core.pairs.shards.tars import (
 
 _REQUEST = "import.json"
 _REPORT = "report.json"
+_PATHS = 3
 
 
 def say(manifest: Manifest, tally: Tally, folder: Path) -> None:
@@ -59,13 +61,19 @@ def run(
     Raises:
         DustError: as `samples` and `write_shards`, or the folder holds shards of something else.
     """
+    require_folder(folder)
     request = _request(settings, given, pairs_per_shard)
     traced = trace(source, given, folder)
-    skip = _finished(folder, request, pairs_per_shard)
-    if skip:
-        require_same(unfinished_folder(folder), traced)
+    finished = _finished(folder, request, pairs_per_shard)
+    changed = differing(unfinished_folder(folder), traced) if finished else []
+    if changed:
+        typer.echo(
+            "the source is another, or has changed since the call that was interrupted: all of it "
+            f"is read again and compared with the finished shards (differing: {_some(changed)})",
+            err=True,
+        )
     tally = Tally()
-    with _ended_as_interrupted(), _bar() as bar:
+    with _nothing_left(folder), _ended_as_interrupted(), _bar() as bar:
         task = bar.add_task("frames", total=None, scenes=0, pairs=0)
 
         def show(step: Step) -> None:
@@ -79,13 +87,13 @@ def run(
             source,
             settings,
             tally,
-            skip=skip,
+            skip=0 if changed else finished,
             jobs=jobs,
             folder=unfinished_folder(folder),
             on_step=show,
         )
         manifest = write_shards(
-            _noted(stream, folder, request, traced),
+            _noted(stream, folder, request, traced, finished),
             folder,
             split=settings.split,
             licence=settings.licence,
@@ -93,6 +101,21 @@ def run(
         )
     atomic_write_text(folder / _REPORT, tally.as_json())
     return manifest, tally
+
+
+@contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """An import that ends without a tar leaves nothing that the next could go on with."""
+    was_there = folder.exists()
+    try:
+        yield
+    except BaseException:
+        unfinished = unfinished_folder(folder)
+        if not any(unfinished.glob("pairs-*.tar")):
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if not was_there and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
 
 
 def _bar() -> Progress:
@@ -156,18 +179,27 @@ def _request(settings: Settings, given: dict[str, Any], pairs_per_shard: int) ->
     }
 
 
+def _some(paths: list[str]) -> str:
+    more = [f"and {len(paths) - _PATHS} more"] if len(paths) > _PATHS else []
+    return ", ".join([*paths[:_PATHS], *more])
+
+
 def _plain(value: Any) -> Any:
     """An option as JSON holds it."""
     return str(value) if isinstance(value, Path) else getattr(value, "tolist", lambda: value)()
 
 
 def _noted(
-    stream: Iterator[Members], folder: Path, request: dict[str, Any], traced: Trace
+    stream: Iterator[Members], folder: Path, request: dict[str, Any], traced: Trace, finished: int
 ) -> Iterator[Members]:
-    """The same samples; before the first, what was asked for is written beside the shards."""
+    """The same samples; before the first, what was asked for is written beside the shards.
+
+    What identifies the source follows once the finished shards have been compared with it.
+    """
     for position, members in enumerate(stream):
-        if position == 0:
+        if position == finished:
             keep_trace(unfinished_folder(folder), traced)
+        if position == 0:
             atomic_write_text(folder / _REQUEST, json.dumps(request, indent=1) + "\n")
         yield members
 
@@ -185,6 +217,12 @@ def _finished(folder: Path, request: dict[str, Any], pairs_per_shard: int) -> in
         before = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = {}
+    if not before:
+        raise DustError(
+            f"it holds shards, and no {_REQUEST} that says what they are",
+            where=str(folder),
+            fix="name an empty folder",
+        )
     differing = sorted(key for key in request if before.get(key) != request[key])
     if differing:
         raise DustError(

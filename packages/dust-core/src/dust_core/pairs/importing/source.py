@@ -1,7 +1,7 @@
 """Whether the source of an import is still the one that an interrupted call read.
 
-Finished tars are kept by the position of their pairs alone, so the source must be the same file for
-file. For each folder one sum is kept, of the names, sizes and times of the files in it.
+Finished tars are taken unseen, by the position of their pairs, only if the source is the same file
+for file. For each folder one sum is kept, of the names, sizes and times of the files in it.
 """
 
 import hashlib
@@ -11,11 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 
 _FILE = "source.json"
-_NAMES = 3
 
 Trace = dict[str, str]
 """The sum of each folder, by its path; of a file, by its own."""
@@ -54,28 +52,17 @@ def keep_trace(unfinished: Path, made: Trace) -> None:
     atomic_write_text(unfinished / _FILE, json.dumps(made, indent=1) + "\n")
 
 
-def require_same(unfinished: Path, made: Trace) -> None:
-    """Prove that unfinished shards were made from a source of this trace.
+def differing(unfinished: Path, made: Trace) -> list[str]:
+    """The paths in which the source of unfinished shards differs from this one, the latter's first.
 
-    Raises:
-        DustError: they were not, or do not say from which.
+    All of them do where the shards do not say from which source they were made.
     """
     try:
         before = dict(json.loads((unfinished / _FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         before = {}
-    if before == made:
-        return
     changed = (path for path in before | made if before.get(path) != made.get(path))
-    differing = sorted(changed, key=lambda path: (path not in made, path))
-    more = f" and {len(differing) - _NAMES} more" if len(differing) > _NAMES else ""
-    raise DustError(
-        "an interrupted call left shards of another source, or the source has changed since "
-        f"(differing: {', '.join(differing[:_NAMES])}{more})",
-        where=str(unfinished),
-        fix="give the source as it was to go on, name an empty folder, "
-        f"or delete {unfinished} to begin anew",
-    )
+    return sorted(changed, key=lambda path: (path not in made, path))
 
 
 def _sum(paths: Iterable[Path]) -> str:

@@ -133,6 +133,12 @@ def folders_with(source: Path, pattern: str, what: str) -> Iterator[Path]:
     Raises:
         DustError: there is none.
     """
+    if source.is_file():
+        raise DustError(
+            f"it is a file; {what} is named by its folder",
+            where=str(source),
+            fix=f"give {source.parent}",
+        )
     if not source.is_dir():
         raise DustError("there is no such folder", where=str(source), fix="check the path")
     folders = sorted({path.parent for path in source.rglob(pattern)}, key=natural_key)

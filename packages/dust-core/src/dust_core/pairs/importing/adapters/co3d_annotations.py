@@ -9,22 +9,30 @@ from typing import Any, TextIO
 
 from dust_core.pairs.importing.adapters.conventions import DAMAGED_TEXT, not_readable
 
+_GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 _LONGEST_FRAME = 1 << 22
 _BETWEEN = re.compile(r"[\s,]*")
 
 
 def entries_of(path: Path) -> Iterator[Any]:
-    """The objects of a compressed JSON list, one at a time: a category's take gigabytes.
+    """The objects of a JSON list, compressed or not, one at a time: a category's take gigabytes.
 
     Raises:
         DustError: it is damaged, or no list of objects.
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as stream:
+        with path.open("rb") as start:
+            packed = start.read(len(_GZIP)) == _GZIP
+        with (gzip.open if packed else open)(path, "rt", encoding="utf-8") as stream:
             if stream.read(1) != "[":
                 raise ValueError("it is no list of frames")
-            yield from _objects(stream)
+            objects = _objects(stream)
+            first = next(objects, None)
+            if first is None:
+                raise ValueError("it lists no frame")
+            yield first
+            yield from objects
     except DAMAGED_TEXT as error:
         raise not_readable(path, "the annotations", error) from error
 

@@ -13,6 +13,7 @@ from dust_core.pairs.geometry import Floats
 from dust_core.pairs.importing.adapters.base import require_file, rigid
 from dust_core.pairs.importing.adapters.files import known_depth, read_map, text_encoding
 
+_SHOWN = 80  # characters of a value that is something else
 # OpenGL, Blender and Nerfstudio: x right, y up, z backward.
 _OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -105,6 +106,12 @@ def stretched(intrinsics: Floats, size: tuple[int, int], new_size: tuple[int, in
     return np.asarray(moved @ intrinsics)
 
 
+def beside(folder: Path, name: Any) -> Path:
+    """The file that a list in a folder names; lists of Windows have backslashes between folders."""
+    path = folder / str(name)
+    return path if path.exists() else folder / str(name).replace("\\", "/")
+
+
 def read_json(path: Path, what: str) -> Any:
     """The content of a JSON file.
 
@@ -149,11 +156,16 @@ def numbers_of(value: Any, count: int, what: str, where: str) -> Floats:
         numbers = np.asarray(value, np.float64).ravel()
     except (TypeError, ValueError, OverflowError):
         numbers = np.zeros(0)
-    if numbers.size != count or not np.isfinite(numbers).all():
+    if numbers.size != count:
+        text = str(value)
         raise DustError(
-            f"{what} has {count} finite numbers, not {str(value)[:80]}",
+            f"{what} has {count} numbers, not {text[:_SHOWN]}{' ...' if text[_SHOWN:] else ''}",
             where=where,
             fix="mend the file",
+        )
+    if not np.isfinite(numbers).all():
+        raise DustError(
+            f"{what} holds NaN or infinity", where=where, fix="leave it out, or mend the file"
         )
     return numbers
 

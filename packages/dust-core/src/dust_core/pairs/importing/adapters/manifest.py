@@ -30,7 +30,7 @@ from dust_core.pairs.importing.adapters.base import (
     require_file,
     rigid,
 )
-from dust_core.pairs.importing.adapters.conventions import masked
+from dust_core.pairs.importing.adapters.conventions import beside, masked
 from dust_core.pairs.importing.adapters.files import (
     parse_numbers,
     read_depth,
@@ -78,9 +78,9 @@ class ManifestFile:
 
     def _frame(self, folder: Path, where: str, row: dict[str | None, Any]) -> Frame:
         _require_columns(where, row)
-        image = require_file(folder / str(row["image"]), "the image")
-        depth = require_file(folder / str(row["depth"]), "the depth")
-        mask = require_file(folder / str(row["mask"]), "the mask") if row.get("mask") else None
+        image = require_file(beside(folder, row["image"]), "the image")
+        depth = require_file(beside(folder, row["depth"]), "the depth")
+        mask = require_file(beside(folder, row["mask"]), "the mask") if row.get("mask") else None
         pose = _numbers(row["cam_to_world"], folder, f"{where}: cam_to_world", (16,))
         return Frame(
             name=_name((where, row)),

@@ -30,6 +30,7 @@ from dust_core.pairs.importing.adapters.base import (
     require_file,
 )
 from dust_core.pairs.importing.adapters.conventions import (
+    beside,
     from_opengl,
     in_metres,
     masked,
@@ -104,11 +105,11 @@ class Nerfstudio:
         if factor <= 0:
             raise DustError(f"applied_scale is {factor:g}", where=where, fix="mend the file")
         mask = entry.get("mask_path")
-        depth = require_file(folder / str(stated(entry, "depth_file_path", where)), "the depth")
-        mask_file = require_file(folder / str(mask), "the mask") if mask else None
+        depth = require_file(beside(folder, stated(entry, "depth_file_path", where)), "the depth")
+        mask_file = require_file(beside(folder, mask), "the mask") if mask else None
         return Frame(
             name=str(entry["file_path"]),
-            image=require_file(folder / str(entry["file_path"]), "the image"),
+            image=require_file(beside(folder, entry["file_path"]), "the image"),
             read_depth=partial(self._read_depth, depth, mask_file),
             camera=_camera(shared, entry, where),
             cam_to_world=scaled(from_opengl(pose, where), self.metres_per_unit / factor),
