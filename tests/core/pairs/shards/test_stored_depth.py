@@ -90,6 +90,31 @@ def test_long_steps_and_eight_bits_are_coarse() -> None:
     assert fault == "is coarse: its depths are 2.6 % apart in the median"
 
 
+def box(side: int) -> np.ndarray:
+    """The depth of a room that is seen straight on: a picture's row or column is one depth."""
+    from_centre = np.abs(np.arange(side) - (side - 1) / 2) / (0.9 * side)
+    across, down = np.meshgrid(1 / np.maximum(from_centre, 1e-9), 0.8 / from_centre)
+    return np.minimum(np.minimum(across, down), 6.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("side", [16, 32, 48, 64, 224])
+def test_walls_of_a_small_picture_are_no_steps(side: int) -> None:
+    kept = stored(box(side))
+    assert list(faults_of_depth(kept.metres(), kept.unit_m)) == []
+
+
+@pytest.mark.parametrize(
+    ("side", "by"),
+    [(32, "depth"), (48, "depth"), (224, "depth"), (48, "inverse"), (224, "inverse")],
+)
+def test_steps_of_a_room_that_is_seen_straight_on_are_coarse(side: int, by: str) -> None:
+    depth = box(side)
+    steps = np.rint(depth * 10) / 10 if by == "depth" else 23 / np.rint(23 / depth)
+    kept = stored(steps)
+    (fault,) = faults_of_depth(kept.metres(), kept.unit_m)
+    assert fault.startswith("is coarse: its depths are ")
+
+
 def test_depth_that_was_cut_off_is_a_fault() -> None:
     lost = stored(30 * ramp(), 0.001)
     (fault,) = faults_of_depth(lost.metres(), 0.001)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -109,7 +109,8 @@ def _write_pairs(
     from dust_eval.scene.files import pair_facts, write_pair, write_pair_list
     from dust_eval.verbs.predict_folder import LIST, remove_earlier
 
-    console, facts, unsure = Console(), [], []
+    console, facts = Console(), list[dict[str, Any]]()
+    unsure: list[tuple[str, DustError]] = []
     for number, (folder, photographs) in enumerate(named, 1):
         began = perf_counter()
         with console.status(f"predicting pair {number} of {len(named)}"):

@@ -13,12 +13,16 @@ _NEAR_MOST_STEPS = 0.98 * MOST_STEPS
 _CUT_SHARE = 0.001
 # A few walls that face the camera have as few depths, and no steps between them.
 _FEWEST_DEPTHS = 8
+# In a small picture neighbouring pixels of a slanted wall are as far apart as coarse steps are, but
+# lie on a plane; rounded depths are off it by about half a step. Only a wall that changes by just
+# a step a pixel cannot be told from steps.
+_BY_SURFACES = 1 / 16
 
 
 def faults_of_depth(depth: Floats, unit_m: float) -> Iterator[str]:
     """What is wrong with a depth map (H, W) in metres, stored in steps of `unit_m`, in words.
 
-    It is a fault if no depth is known, if depths are further apart than a fiftieth of themselves,
+    It is a fault if no depth is known, if steps lie further apart than a fiftieth of the depths,
     or if they end at the farthest that the steps reach.
     """
     known = depth > 0
@@ -27,7 +31,7 @@ def faults_of_depth(depth: Floats, unit_m: float) -> Iterator[str]:
         return
     steps = np.rint(depth / unit_m)
     apart = _apart(steps[known])
-    if apart > 1 / COARSEST_STEPS:
+    if apart > 1 / COARSEST_STEPS and _off_planes(depth) > _BY_SURFACES * apart:
         yield f"is coarse: its depths are {100 * apart:.2g} % apart in the median"
     cut = (steps >= _NEAR_MOST_STEPS) & _beside(~known)
     share = max(cut.mean(), (steps >= MOST_STEPS).mean())
@@ -49,6 +53,27 @@ def _apart(steps: Floats) -> float:
     order = np.argsort(nearest)
     middle = np.searchsorted(np.cumsum(counts[order]), counts.sum() / 2)
     return max(fewest, float(nearest[order][middle]))
+
+
+def _off_planes(depth: Floats) -> float:
+    """How far depths (H, W) are from the plane through the pixels on both sides, a fraction, in the
+    median of those where something changes; infinite where nothing does.
+
+    Along a line of the picture, one over the depth of a plane changes evenly.
+    """
+    off = []
+    for lines in (depth, depth.T):
+        before, middle, after = (
+            lines[:-2].astype(np.float64),
+            lines[1:-1].astype(np.float64),
+            lines[2:].astype(np.float64),
+        )
+        known = (before > 0) & (middle > 0) & (after > 0)
+        changing = known & ((before != middle) | (after != middle))
+        even = (1 / before[changing] + 1 / after[changing]) / 2
+        off.append(np.abs(middle[changing] * even - 1))
+    together = np.concatenate(off)
+    return float(np.median(together)) if together.size else float("inf")
 
 
 def _beside(unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
