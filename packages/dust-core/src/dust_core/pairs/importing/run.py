@@ -2,12 +2,10 @@
 
 import json
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import Any
 
 import typer
@@ -73,7 +71,7 @@ def run(
             err=True,
         )
     tally = Tally()
-    with _nothing_left(folder), _ended_as_interrupted(), _bar() as bar:
+    with _nothing_left(folder), _bar() as bar:
         task = bar.add_task("frames", total=None, scenes=0, pairs=0)
 
         def show(step: Step) -> None:
@@ -130,23 +128,6 @@ def _bar() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-@contextmanager
-def _ended_as_interrupted() -> Iterator[None]:
-    """A request to end is an interrupt: processes and files in the making are then cleared away."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if current_thread() is not main_thread():  # others may not set what signals do
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def layout_of(name: str, given: dict[str, Any]) -> Layout:
