@@ -59,8 +59,8 @@ def test_a_native_image_has_the_size_of_the_published_loader(
     assert left + part_width <= width and top + part_height <= height
     assert abs(width - part_width - 2 * left) <= 1 and abs(height - part_height - 2 * top) <= 1
     stretched = np.diag(placement.intrinsics(np.eye(3)))[:2] * longest / 512
-    # Each side is off by half a pixel of the part, which is whole pixels, and by half a pixel of the
-    # image, where the loader rounds up to more than the picture has.
+    # Each side is off by half a pixel of the part, which is whole pixels, and by half a pixel of
+    # the image, where the loader rounds up to more than the picture has.
     rounded = 0.51 / min(part_width, part_height) + 0.51 / min(placement.size)
     assert np.abs(stretched - 1).max() <= rounded
 

@@ -136,7 +136,8 @@ def _is_whole(content: bytes, kept: bytes | None) -> bool:
     """
     if content == kept:
         return True
-    if not content.endswith(b"\n") or b"\0" in content:
+    # DVC ends its file with a line. Another spelling of YAML that ends may be JSON.
+    if not content.endswith((b"\n", b"}")) or b"\0" in content:
         return False
     inside = kept is not None and not re.match(rb"  \S", kept.removeprefix(content))
     if kept is not None and kept.startswith(content) and inside:
