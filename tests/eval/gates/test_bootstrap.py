@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dust_core.declared.records import Interval
@@ -134,6 +134,7 @@ values = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=30)
 
 @settings(deadline=None, max_examples=30)
 @given(values, st.floats(0.5, 1.5), st.sampled_from(["delta1", "absrel"]))
+@example([0.8528378996516072, 0.01, 0.654618052787973], 1.3017498509539824, "delta1")
 def test_a_constant_factor_leaves_no_doubt(
     baseline: list[float], factor: float, metric: str
 ) -> None:

@@ -184,7 +184,8 @@ def _paired_interval(
             drawn = bootstrap(
                 sides, statistic, n_resamples=0, bootstrap_result=drawn, method=method, **shared
             )
-    low, high = drawn.confidence_interval
+    # Percentiles are interpolated: rounding can put ends that are equal the wrong way round.
+    low, high = sorted(drawn.confidence_interval)
     return Interval(
         low=float(low),
         high=float(high),
