@@ -1,17 +1,19 @@
 """Distillation: the time of a step by part, and the effect of initialisations and loss terms.
 
-    python benchmarks/distill.py steps [--profile small] [--steps 6]
+    python benchmarks/distill.py steps [--profile small] [--steps 6] [--trim]
     python benchmarks/distill.py precision
     python benchmarks/distill.py trials [--pairs 256] [--only starts|terms] [--write FILE]
 
 Run from the repository's root, with the profile's teacher in artifacts/PROFILE/ or at --teacher.
 
-`steps` times whole training steps of K-1 by part, then the end of an epoch. `trials` trains several
-students in turn, with the same number and order of pairs, augmentation and seed. It evaluates them
-on the validation set at the end and does not use the workload. Such short runs rank the students;
-they do not predict the end of a full training. --write puts the table into a document, between the
-two marks that name this script, as in docs/distill.md. `precision` compares products in FP32 and
-bf16 on this processor; trainings use bf16 only where the processor has instructions for it.
+`steps` times whole training steps of K-1 by part, then the end of an epoch. With --trim, freed
+memory goes back to the system, as it does where a training does not ask to keep it. `trials` trains
+several students in turn, with the same number and order of pairs, augmentation and seed. It
+evaluates them on the validation set at the end and does not use the workload. Such short runs rank
+the students; they do not predict the end of a full training. --write puts the table into a
+document, between the two marks that name this script, as in docs/distill.md. `precision` compares
+products in FP32 and bf16 on this processor; trainings use bf16 only where the processor has
+instructions for it.
 """
 
 import argparse
@@ -34,6 +36,7 @@ from torch.optim.swa_utils import AveragedModel
 from dust_compress.distill.objective import DistillObjective, Seen, Weights
 from dust_compress.distill.students import at_training_patches, start_student
 from dust_compress.train import Validation
+from dust_compress.train.memory import keep_freed_memory
 from dust_compress.train.precision import computes_in_bf16
 from dust_compress.train.state import TrainState, save_state
 from dust_compress.train.task_training import open_feed, plan_for, train_by
@@ -132,6 +135,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, metavar="FILE")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--trim", action="store_true", help="give freed memory back")
     parser.add_argument("--pairs", type=int, default=256, help="that each student sees")
     parser.add_argument("--only", choices=("starts", "terms"))
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -140,6 +144,8 @@ def main() -> None:
     if arguments.what == "precision":
         time_products()
         return
+    if not arguments.trim:
+        keep_freed_memory()
     try:
         task = resolve(load_specs(SPECS), TASK, arguments.profile)
         path = arguments.teacher or ARTIFACTS / arguments.profile / "teacher_fp32.pth"
@@ -177,10 +183,10 @@ def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:
     network = objective.network
     optimiser = torch.optim.AdamW(network.parameters(), recipe.lr, fused=True)
     average = AveragedModel(network)
-    feed, whole = open_feed(task, recipe), 0.0
+    feed, whole, processor = open_feed(task, recipe), 0.0, 0.0
     for step in range(steps + 1):
         if step == 1:  # the first step warms up
-            whole = time.perf_counter()
+            whole, processor = time.perf_counter(), time.process_time()
         if step < 2:
             clock = objective.clock = Clock()
         with clock.part("feed"):
@@ -198,6 +204,7 @@ def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:
             optimiser.zero_grad()
             average.update_parameters(network)
     whole = (time.perf_counter() - whole) / steps
+    processor = (time.process_time() - processor) / steps
     feed.close()
     seconds_of = clock.seconds
     inside = sum(seconds_of[name] for name in ("teacher, forward", "student, forward", "KL"))
@@ -209,6 +216,7 @@ def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:
     for name, seconds in sorted(seconds_of.items(), key=lambda row: -row[1]):
         table.add_row(name, f"{seconds / steps:.3f}", f"{seconds / steps / whole:.0%}")
     table.add_row("whole", f"{whole:.3f}", f"{recipe.batch / whole:.2f} pairs/s", style="bold")
+    table.add_row("processor time", f"{processor:.3f}", f"{processor / recipe.batch:.3f} s a pair")
     for name, seconds in epoch_end(task, objective, optimiser, average).items():
         table.add_row(f"an epoch's end: {name}", f"{seconds:.3f}", "")
     Console().print(table)

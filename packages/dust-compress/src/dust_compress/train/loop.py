@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from dust_compress.train.averaging import moving_average
 from dust_compress.train.distributed import World, data_parallel
+from dust_compress.train.memory import keep_freed_memory
 from dust_compress.train.monitor import Monitor
 from dust_compress.train.optimiser import Optimisers
 from dust_compress.train.origin import Origin, origin_of
@@ -110,6 +111,8 @@ def train(
             validation that is not finite.
     """
     world = World.join("cpu" if device is None else device.type)
+    if world.device.type == "cpu":
+        keep_freed_memory()
     objective.to(world.device)
     torch.manual_seed(plan.seed)
     run = _Run(objective, feed, plan, folder, world)
