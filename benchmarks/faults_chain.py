@@ -1,0 +1,182 @@
+"""Signals at random moments of `dust repro P3 --profile ci`, and what its files are afterwards.
+
+    python benchmarks/faults_chain.py [--kills 100] [--stage P3] [--seed 22] [--longest 60]
+
+Works on clones of HEAD, in the environment that runs this script. The stage runs once undisturbed.
+Then it runs until so many signals (SIGKILL, SIGINT and SIGTERM in turn) have reached it, each after
+at most --longest seconds. Where a run reaches its end, its files are compared and a new clone
+starts. A fault is: a finished file that is made anew, a stage that no longer runs, a process that
+stays, an exit code other than 130 and 143, a traceback, or at the end a network, graph or engine
+that is not that of the undisturbed run, byte by byte. Exits 1 if there is one. A run is minutes of
+work, and each signal interrupts it.
+"""
+
+import argparse
+import hashlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROFILE = "ci"
+ARTIFACTS = Path("artifacts") / PROFILE
+COMPARED = (".pth", ".onnx", ".trt")
+SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
+CODES = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
+LINGERS_S = 10.0  # what a stopped run may need to end its children
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the stage.
+
+    Attributes:
+        ended: whether it reached its end; otherwise a signal stopped it.
+        seconds: from the signal until no process of it was left.
+        faults: what was not as it should be.
+    """
+
+    ended: bool
+    seconds: float
+    faults: list[str]
+
+
+def clone(folder: Path) -> Path:
+    """A clone of HEAD, on a branch `main` of its own, with the sets of pairs."""
+    target = folder / "clone"
+    shutil.rmtree(target, ignore_errors=True)
+    for command in (
+        ("git", "clone", "--quiet", "--shared", str(ROOT), str(target)),
+        ("git", "-C", str(target), "checkout", "--quiet", "-B", "main", head()),
+        ("git", "-C", str(target), "remote", "remove", "origin"),
+        (sys.executable, "-m", "dvc", "--cd", str(target), "pull", "--quiet", "data"),
+    ):
+        subprocess.run(command, check=True)
+    return target
+
+
+def head() -> str:
+    """The commit whose files are tried."""
+    command = ("git", "-C", str(ROOT), "rev-parse", "HEAD")
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def start(project: Path, stage: str) -> subprocess.Popen[str]:
+    """The stage in a process group of its own, as a shell would start it."""
+    log = (project / "run.log").open("w")
+    command = [sys.executable, "-m", "dust_core", "repro", stage, "--profile", PROFILE]
+    return subprocess.Popen(
+        command, cwd=project, stdout=log, stderr=log, text=True, start_new_session=True
+    )
+
+
+def digests(project: Path) -> dict[str, str]:
+    """SHA-256 of each network, graph and engine that tasks wrote."""
+    folder = project / ARTIFACTS
+    files = sorted(path for path in folder.glob("*") if path.suffix in COMPARED)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def finished(project: Path) -> dict[Path, int]:
+    """When each output was written whose stage the lock names."""
+    lock = project / "pipelines" / PROFILE / "dvc.lock"
+    known = lock.read_text() if lock.is_file() else ""
+    files = (project / ARTIFACTS).glob("*")
+    return {path: path.stat().st_mtime_ns for path in files if f"/{path.name}\n" in known}
+
+
+def processes(project: Path) -> list[str]:
+    """Processes that still work in a clone."""
+    left = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "cwd").resolve().is_relative_to(project):
+                left.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:  # it ended, or belongs to somebody else
+            continue
+    return left
+
+
+def run(project: Path, stage: str, sent: signal.Signals, after: float | None) -> Run:
+    """Run the stage, and send it a signal after so many seconds; None leaves it alone."""
+    before = finished(project)
+    process = start(project, stage)
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        process.send_signal(sent)
+    stopped = time.monotonic()
+    code = process.wait()
+    while (left := processes(project)) and time.monotonic() - stopped < LINGERS_S:
+        time.sleep(0.1)
+    seconds = time.monotonic() - stopped
+    faults = [f"still running: {command}" for command in left]
+    faults += [f"made anew: {path.name}" for path, made in before.items() if made_at(path) != made]
+    said = (project / "run.log").read_text()
+    ended = code in (0, 1)
+    if "Traceback" in said or (ended and "error:" in said) or not (ended or code == CODES[sent]):
+        faults.append(f"code {code} after {sent.name}: {said}")
+    return Run(ended, seconds, faults)
+
+
+def made_at(path: Path) -> int:
+    """When a file was written; 0 if it is gone."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def main() -> None:
+    """Send the signals and print what became of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--stage", default="P3")
+    parser.add_argument("--seed", type=int, default=22)
+    parser.add_argument("--longest", type=float, default=60.0)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    counts: Counter[str] = Counter()
+    faults, longest = 0, 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        project = clone(Path(folder))
+        run(project, options.stage, SIGNALS[0], None)
+        expected = digests(project)
+        print(f"undisturbed: {len(expected)} files", flush=True)
+        ended = True
+        while counts.total() < options.kills or not ended:
+            if ended:
+                project = clone(Path(folder))
+            sent = SIGNALS[counts.total() % len(SIGNALS)]
+            left = options.kills > counts.total()
+            after = rng.uniform(0.5, options.longest) if left else None
+            outcome = run(project, options.stage, sent, after)
+            ended = outcome.ended
+            found = outcome.faults
+            if ended and digests(project) != expected:
+                found = [*found, f"silently other: {differing(project, expected)}"]
+            if not ended:
+                counts[sent.name] += 1
+                longest = max(longest, outcome.seconds)
+            for fault in found:
+                print(f"after {counts.total()} signals: {fault}", file=sys.stderr, flush=True)
+            faults += len(found)
+    sums = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print(f"{sums}: {faults} faults; the longest took {longest:.1f} s to end")
+    sys.exit(1 if faults else 0)
+
+
+def differing(project: Path, expected: dict[str, str]) -> str:
+    """The names of the files that are not those of the undisturbed run."""
+    have = digests(project)
+    return ", ".join(
+        name for name in sorted(have | expected) if have.get(name) != expected.get(name)
+    )
+
+
+if __name__ == "__main__":
+    main()
