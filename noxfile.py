@@ -104,6 +104,12 @@ def tests(session: nox.Session) -> None:
     _run(session, "python", "-m", "pytest", *parallel, *session.posargs, **ONE_THREAD)
 
 
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def faults(session: nox.Session) -> None:
+    """Kills, signals, full disks, damaged and hostile files. Options after --: --seconds 60."""
+    _run(session, "python", "benchmarks/faults.py", *session.posargs)
+
+
 @nox.session(requires=["runtime"], venv_backend="none")
 def lint(session: nox.Session) -> None:
     """Style, formatting, types, and the pins of the containers."""

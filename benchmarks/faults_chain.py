@@ -49,14 +49,13 @@ class Run:
 
 
 def clone(folder: Path) -> Path:
-    """A clone of HEAD, on a branch `main` of its own, with the sets of pairs."""
+    """A clone of HEAD, on a branch `main` of its own; the stage pulls what it needs."""
     target = folder / "clone"
     shutil.rmtree(target, ignore_errors=True)
     for command in (
         ("git", "clone", "--quiet", "--shared", str(ROOT), str(target)),
         ("git", "-C", str(target), "checkout", "--quiet", "-B", "main", head()),
         ("git", "-C", str(target), "remote", "remove", "origin"),
-        (sys.executable, "-m", "dvc", "--cd", str(target), "pull", "--quiet", "data"),
     ):
         subprocess.run(command, check=True)
     return target
