@@ -6,7 +6,10 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _ZIP_END_BYTES = 66_000  # with the longest comment, and what archives beyond 4 GB add
 
@@ -90,3 +93,15 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"it names {name[:80]!r} twice in an object")
         members[name] = value
     return members
+
+
+def tuples_of(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields as JSON gives them, its lists as tuples, which is what frozen models hold."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+
+
+def fault_of_fields(error: "ValidationError") -> str:
+    """The first of the values that a model of pydantic refuses, and why."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part)[:80] for part in fault["loc"])
+    return f"{place}: {fault['msg'][:200]}" if place else fault["msg"][:200]
