@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+MANIFEST_BYTES = 100_000
+"""What the manifest of an engine may have."""
+
 _ZIP_END_BYTES = 66_000  # with the longest comment, and what archives beyond 4 GB add
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from dust_core.bounded import open_regular
 from dust_core.errors import DustError
-from dust_core.pairs.shards.index import Member, read_index, verify_index
+from dust_core.pairs.shards.index import Member, read_index, reading, verify_index
 from dust_core.pairs.shards.manifest import Shard, read_manifest
 from dust_core.pairs.shards.sample import Members
 from dust_core.pairs.shards.tars import verify_shard
@@ -40,6 +40,8 @@ class SampleStore:
         self._proven: set[int] = set()
         for number, shard in enumerate(self.manifest.shards):
             self._files.append(_open(folder / shard.name))
+            with reading(folder / shard.name):
+                pass  # a tar without an end is better called truncated than its index wrong
             size = os.fstat(self._files[-1].fileno()).st_size
             samples = read_index(folder / shard.index, shard.pairs, size)
             self._places += [_Place(number, members) for members in samples]
