@@ -16,6 +16,7 @@ from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.pairs.commands import info
 from dust_core.pairs.shards.check import check_set
+from dust_core.pairs.shards.index import make_index
 from dust_core.pairs.shards.manifest import MANIFEST
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import encode
@@ -289,8 +290,6 @@ def test_a_shard_is_named_once(folder: Path) -> None:
 
 
 def test_a_tar_of_thousands_more_samples_is_one_fault(folder: Path) -> None:
-    from dust_core.pairs.shards.index import make_index
-
     def change(parts: Parts) -> None:
         parts.extend((tarfile.TarInfo(f"{number:07}.json"), b"") for number in range(2, 5000))
 

@@ -56,7 +56,9 @@ def load_plain(path: Path, *, zipped: bool = True, pickle_bytes: int = PICKLE_BY
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)  # noqa: TID251
     except Exception as error:  # torch raises half a dozen unrelated types
         raise _refusal(error, path, zipped=zipped) from error
-    fault = _fault_of_values(content, path) or (zipped and _fault_of_storages(content, path))
+    fault = _fault_of_values(content, path)
+    if not fault and zipped:
+        fault = _fault_of_storages(content, path)
     if not fault and isinstance(content, dict):
         fault = fault_of_content(content)
     if not fault and zipped and not (isinstance(content, dict) and SEAL in content):

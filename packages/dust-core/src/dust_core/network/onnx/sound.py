@@ -120,7 +120,7 @@ def _bytes_of(tensor: Any) -> int | None:
     if tensor.data_type == TensorProto.STRING:
         return None
     name = TensorProto.DataType.Name(tensor.data_type)
-    elements = prod(tensor.dims)
+    elements: int = prod(tensor.dims)
     for ending, bits in _SMALL.items():
         if name.startswith(ending):
             return -(-elements * bits // 8)
