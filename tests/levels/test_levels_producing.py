@@ -16,8 +16,8 @@ from miniature_level import Box, Room, write_game
 from PIL import Image
 
 from dust_core.errors import DustError
+from dust_core.pairs.shards.manifest import read_manifest
 from dust_core.pairs.shards.sample import Members
-from dust_core.pairs.shards.tars import read_manifest
 from levels.assets import GAMES
 from levels.camera import Camera
 from levels.cliques import Cliques, draw_cliques

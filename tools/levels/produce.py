@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from dust_core.errors import DustError
+from dust_core.pairs.shards.manifest import MANIFEST
 from dust_core.pairs.shards.sample import Members
-from dust_core.pairs.shards.tars import MANIFEST, write_shards
+from dust_core.pairs.shards.tars import write_shards
 from levels.apart import PoseOrder, Progress, claim, work_apart
 from levels.library import Library
 from levels.parts import Part, is_whole, write_part

@@ -1,5 +1,6 @@
 """Every rule on Q/DQ graphs, by a graph that breaks it alone."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -122,7 +123,8 @@ def quantized_bias(model: onnx.ModelProto) -> None:
 
 def quantized_norm(model: onnx.ModelProto) -> None:
     node = first(model, "DequantizeLinear", of_weight=False)
-    first(model, "LayerNormalization").input[0] = node.output[0]
+    later = [norm for norm in model.graph.node if norm.op_type == "LayerNormalization"][-1]
+    later.input[0] = node.output[0]
 
 
 @pytest.mark.parametrize(
@@ -155,10 +157,62 @@ def test_a_file_that_is_no_graph_or_a_float_one_under_an_int8_name(
     path = tmp_path / "student_int8.onnx"
     path.write_bytes(good.read_bytes()[:999])
     assert [finding.rule for finding in readable.check(Graph(path.name, path))] == ["QDQ001"]
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "float", [], [])
+    ports = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    graph = helper.make_graph([relu], "float", ports[:1], ports[1:])
     onnx.save(helper.make_model(graph), path)
     assert [finding.found for finding in readable.check(Graph(path.name, path))] == [
         "no DequantizeLinear"
     ]
     shutil.copy(path, tmp_path / "exported.onnx")
     assert broken_rules(tmp_path / "exported.onnx") == set()
+
+
+def test_a_graph_that_changed_under_its_name_is_read_again(good: Path, tmp_path: Path) -> None:
+    """Also where its size and its time are the same."""
+    path = tmp_path / good.name
+    shutil.copy(good, path)
+    assert broken_rules(path) == set()
+    model = onnx.load(good)
+    zero = next(n.input[2] for n in model.graph.node if n.op_type == "QuantizeLinear")
+    replace_constant(model, zero, np.array(1, np.int8))
+    before = path.stat()
+    onnx.save(model, path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert broken_rules(path) == {"QDQ004"}
+
+
+@pytest.mark.parametrize(
+    "exp_id", ["", "[/x]", "\x1b[31m", "K_T3B05_run3", f"KQ_INT8_run{'9' * 5000}", "KQ_INT8"]
+)
+def test_odd_metadata_keep_everything_in_float(good: Path, tmp_path: Path, exp_id: str) -> None:
+    model = onnx.load(good)
+    for entry in model.metadata_props:
+        entry.value = exp_id
+    onnx.save(model, tmp_path / good.name)
+    assert broken_rules(tmp_path / good.name) == set()
+
+
+@pytest.mark.parametrize(
+    "scale", [np.array([b"a"], object), np.zeros((), np.float32), np.zeros((0,), np.float32)]
+)
+def test_an_odd_scale_is_a_finding(good: Path, tmp_path: Path, scale: np.ndarray) -> None:
+    model = onnx.load(good)
+    name = first(model, "DequantizeLinear", of_weight=True).input[1]
+    replace_constant(model, name, scale)
+    onnx.save(model, tmp_path / good.name)
+    assert broken_rules(tmp_path / good.name)
+
+
+def test_a_graph_with_weights_outside_its_folder_is_a_finding(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / good.name
+    onnx.save(onnx.load(good), path, save_as_external_data=True, location="a.data")
+    assert broken_rules(path) == set()
+    (path.parent / "a.data").rename(tmp_path / "a.data")
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = "../a.data" if entry.key == "location" else entry.value
+    path.write_bytes(model.SerializeToString())
+    assert broken_rules(path) >= {"QDQ001"}

@@ -112,14 +112,14 @@ def test_weights_that_are_no_plain_floats_are_refused(
 ) -> None:
     weights = {**network.state_dict(), "enc_norm.bias": value}
     torch.save({"args": Namespace(model=CALL), "model": weights}, tmp_path / "a.pth")
-    with pytest.raises(DustError, match=r"enc_norm\.bias holds .*, not plain floats"):
+    with pytest.raises(DustError, match=r"enc_norm\.bias holds .*, not plain (floats|numbers)"):
         load_checkpoint(tmp_path / "a.pth")
 
 
 def test_a_depth_that_the_weights_disprove_is_never_built(tmp_path: Path, network: Dust3r) -> None:
-    call = CALL.replace("enc_depth=1", "enc_depth=60000")
+    call = CALL.replace("enc_depth=1", "enc_depth=200")
     torch.save({"args": Namespace(model=call), "model": network.state_dict()}, tmp_path / "a.pth")
-    with pytest.raises(DustError, match="describes 60002 blocks and holds"):
+    with pytest.raises(DustError, match="describes 202 blocks and holds"):
         load_checkpoint(tmp_path / "a.pth")
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+_MOST_LETTERS = 400
+
 
 class DustError(Exception):
     """What went wrong, where, and what to do about it, in a message that needs no traceback.
@@ -36,9 +38,14 @@ def _again(kind: type[DustError], what: str, where: str, fix: str, exit_code: in
 
 def first_line(error: Exception) -> str:
     """What an error of a library says, in a line; its type where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return _bounded((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def last_line(error: Exception) -> str:
     """As `first_line`, for libraries that begin with the place in their source."""
-    return (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return _bounded((str(error).strip() or type(error).__name__).splitlines()[-1])
+
+
+def _bounded(line: str) -> str:
+    """A library may quote a whole file in its error."""
+    return line if len(line) <= _MOST_LETTERS else f"{line[:_MOST_LETTERS]}..."

@@ -1,6 +1,7 @@
 """The feed from decoded pixels gives what DALI's feed gives."""
 
 import json
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dust_core.pairs.decoded import (
     finish_decoded,
     is_decoded,
     open_decoded,
+    read_decoded_manifest,
 )
 from dust_core.pairs.feed.decoded import DecodedFeed, decoded_shards
 from dust_core.pairs.feed.feed import FeedOptions, PairFeed
@@ -110,15 +112,74 @@ def test_depth_beyond_32_metres_keeps_its_value(decoded):
     depth = np.load(decoded / "depth.npy", mmap_mode="r+")
     depth[0, 0], depth[0, 1] = 65_000, 0
     depth.flush()
+    finish_decoded(decoded, read_decoded_manifest(decoded))
     options = FeedOptions(batch=1, side=64, shuffle=False)
     batch = next(DecodedFeed(open_decoded(decoded), options))
     assert batch.depth1.unique().tolist() == [pytest.approx(65.0)]
     assert batch.depth2.unique().tolist() == [0]
 
 
+def as_a_pipe(name):
+    def spoil(folder):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return spoil
+
+
+def with_header(text):
+    """Another header of the poses, as long as it was."""
+
+    def spoil(folder):
+        content = (folder / "poses.npy").read_bytes()
+        (folder / "poses.npy").write_bytes(content[:10] + text.ljust(117) + b"\n" + content[128:])
+
+    return spoil
+
+
+def with_value(**values):
+    def spoil(folder):
+        content = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(content | values))
+
+    return spoil
+
+
+def flipped(name):
+    def spoil(folder):
+        content = bytearray((folder / name).read_bytes())
+        content[-1] ^= 1
+        (folder / name).write_bytes(content)
+
+    return spoil
+
+
+HEADER = b"{'descr': '%s', 'fortran_order': False, 'shape': (%s, 4, 4), }"
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (flipped("images.npy"), "images.npy: .* has other bytes than sums.json says"),
+        (flipped("poses.npy"), "poses.npy: .* has other bytes than sums.json says"),
+        (lambda folder: (folder / "sums.json").write_text("[" * 200_000), "no readable sum"),
+        (as_a_pipe("sums.json"), "no readable sum: .*no regular file"),
+        (as_a_pipe("depth.npy"), "depth.npy.*no regular file"),
+        (as_a_pipe("manifest.json"), "manifest.json.*no regular file"),
+        (with_header(HEADER % (b"<f4", b"10" * 9)), "poses.npy.*cannot be read"),
+        (with_header(HEADER % (b"<f4", b"-3")), "poses.npy.*cannot be read"),
+        (with_header(HEADER % (b"|O", b"5")), "poses.npy.*Python objects"),
+        (with_header(b"(" * 100), "poses.npy.*cannot be read"),
+        (with_header(b"__import__('os').abort()"), "poses.npy.*cannot be read"),
+        (
+            lambda folder: np.save(folder / "poses.npy", np.array([{}] * 80), allow_pickle=True),
+            "poses.npy.*cannot be read",
+        ),
+        (lambda folder: os.truncate(folder / "images.npy", 5000), "it has 5,000 bytes"),
+        (with_value(pairs=10**18), "not the manifest of a decoded set: pairs: "),
+        (with_value(side=10**9), "not the manifest of a decoded set: side: "),
+        (with_value(depth_unit_m=float("nan")), "not the manifest .*: depth_unit_m: "),
+        (with_value(scenes="abc"), "not the manifest of a decoded set: scenes: "),
         (lambda folder: (folder / "depth.npy").unlink(), "depth.npy.*cannot be read"),
         (lambda folder: np.save(folder / "poses.npy", np.zeros((2, 4, 4), "<f4")), "manifest says"),
         (lambda folder: (folder / "images.npy").write_bytes(b"\x93NUMPY"), "cannot be read"),
@@ -135,3 +196,8 @@ def test_a_damaged_set_is_one_message(decoded, spoil, message):
     with pytest.raises(DustError, match=message) as caught:
         open_decoded(decoded)
     assert "levels draw" in str(caught.value.fix)
+
+
+def test_a_set_of_an_earlier_version_has_no_sums(decoded):
+    (decoded / "sums.json").unlink()
+    assert len(open_decoded(decoded)) == PAIRS

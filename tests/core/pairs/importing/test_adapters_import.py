@@ -14,8 +14,8 @@ from adapter_room import Miniature
 from dust_core.cli import main
 from dust_core.errors import DustError
 from dust_core.pairs.importing.commands import import_
+from dust_core.pairs.shards.manifest import read_manifest
 from dust_core.pairs.shards.reader import read_samples
-from dust_core.pairs.shards.tars import read_manifest
 
 Spoil = Callable[[Path], None]
 

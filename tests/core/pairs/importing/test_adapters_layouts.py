@@ -13,8 +13,8 @@ from data_set_rooms import DATA_SETS
 
 from dust_core.pairs.importing.commands import import_
 from dust_core.pairs.shards.check import check_set, pair_errors
+from dust_core.pairs.shards.manifest import read_manifest
 from dust_core.pairs.shards.reader import read_samples
-from dust_core.pairs.shards.tars import read_manifest
 
 SIDE = 64
 REAL = Path(os.environ.get("DUST_REAL_DIR", "nowhere"))

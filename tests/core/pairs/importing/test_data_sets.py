@@ -20,8 +20,8 @@ from dust_core.pairs.importing.adapters.exr import read_exr
 from dust_core.pairs.importing.adapters.nerfstudio import Nerfstudio
 from dust_core.pairs.importing.commands import import_
 from dust_core.pairs.importing.lens import Lens
+from dust_core.pairs.shards.manifest import read_manifest
 from dust_core.pairs.shards.reader import read_samples
-from dust_core.pairs.shards.tars import read_manifest
 
 Said = pytest.CaptureFixture[str]
 Spoil = Callable[[Path], None]

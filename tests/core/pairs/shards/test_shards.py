@@ -18,9 +18,10 @@ from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.pairs.geometry import covisibility
 from dust_core.pairs.shards.check import check_set, pair_errors
+from dust_core.pairs.shards.manifest import MANIFEST, read_manifest
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import Members, decode, encode
-from dust_core.pairs.shards.tars import MANIFEST, read_manifest, write_shards
+from dust_core.pairs.shards.tars import write_shards
 
 
 def members(count: int) -> list[Members]:

@@ -13,7 +13,7 @@ from dust_compress.quantize.network import Run, quantizers, quantizers_off
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
 from dust_core.pairs.feed.feed import FeedOptions, PairFeed
-from dust_core.pairs.shards.tars import read_manifest
+from dust_core.pairs.shards.manifest import read_manifest
 
 _TOGETHER = 4
 _SENSITIVITY_PAIRS = 2

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from dust_core.declared.records import record_parameters
 from dust_core.declared.specs.names import KEEP_FAMILIES, parse_exp_id
+from dust_core.errors import DustError
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -37,6 +38,6 @@ class Origin:
         try:
             names = [parse_exp_id(name) for name in (self.exp_id, *self.built_on)]
             keep_list = record_parameters(*names)["keep_list"]
-        except ValueError:
+        except (ValueError, DustError):
             keep_list = None
         return KEEP_FAMILIES if keep_list is None else keep_list

@@ -5,8 +5,8 @@ of Q/DQ at each input of a product and none at a bias.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakKeyDictionary
 
 from dust_compress.quantize.origin import Origin
 from dust_core.declared.checks.finding import Finding
@@ -14,7 +14,7 @@ from dust_core.declared.checks.rule import Rule
 from dust_core.declared.checks.subjects import Graph
 from dust_core.declared.reading.place import Place
 from dust_core.declared.specs.names import KEEP_FAMILIES
-from dust_core.errors import DustError
+from dust_core.errors import DustError, first_line
 from dust_core.network.onnx.graph import (
     DEQUANTIZE,
     OPSET,
@@ -34,19 +34,27 @@ _NAMED_QUANTIZED = ("int8", "quantized")
 
 
 class GraphRule(Rule[Graph]):
-    """A rule on one exported graph, read once for all of them."""
+    """A rule on one exported graph, read once in a run for all of them."""
 
     subject = Graph
     requires: ClassVar[tuple[str, ...]] = ("QDQ001",)
-    _read: ClassVar[dict[Path, "ir.Model"]] = {}
+    # By the subject, which is one of a run: the file at a path may be another in the next run.
+    _read: ClassVar[WeakKeyDictionary[Graph, "ir.Model"]] = WeakKeyDictionary()
 
     def check(self, subject: Graph) -> Iterator[Finding]:
-        model = self._read.get(subject.file) or read_graph(subject.file)
-        self._read.clear()
-        self._read[subject.file] = model
-        if _is_quantized(model):
-            place = Place(subject.path)
-            yield from (self.finding(place, *fault) for fault in self.faults(model))
+        place = Place(subject.path)
+        model = self._read.get(subject)
+        try:
+            if model is None:
+                self._read.clear()
+                model = self._read[subject] = read_graph(subject.file)
+            if _is_quantized(model):
+                yield from (self.finding(place, *fault) for fault in self.faults(model))
+        except DustError as error:
+            yield self.finding(place, error.what, "an ONNX graph")
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            yield self.finding(place, reason, "nodes and tensors as ONNX defines them")
 
     def faults(self, model: "ir.Model") -> Iterator[tuple[str, str]]:
         """Each wrong node, and the expected value."""
@@ -112,7 +120,7 @@ class ZeroPoints(GraphRule):
     def faults(self, model: "ir.Model") -> Iterator[tuple[str, str]]:
         for node in _quantizers(model):
             zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-            if zero is None:
+            if zero is None or not zero.size:
                 yield f"{label(node)}: no constant zero point", "an int8 zero point of 0"
             elif str(zero.dtype) != "int8" or zero.any():
                 yield f"{label(node)}: {zero.dtype} {zero.ravel()[0]}", "int8 0"
@@ -130,7 +138,7 @@ class Scales(GraphRule):
 
         for node in _quantizers(model):
             scale = constant(node.inputs[1])
-            if scale is None:
+            if scale is None or not scale.size:
                 yield f"{label(node)}: no constant scale", "a constant scale"
             elif not (np.isfinite(scale).all() and (scale > 0).all()):
                 yield f"{label(node)}: {float(scale.min())}", "a positive number"

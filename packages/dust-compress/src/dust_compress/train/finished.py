@@ -14,9 +14,11 @@ import torch
 from dust_compress.train.loop import Outcome
 from dust_compress.train.origin import Origin
 from dust_compress.train.plan import TrainingPlan
+from dust_compress.train.state import STATE_PICKLE_BYTES
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
-from dust_core.network.checkpoint.seal import fault_of_content, sealed
+from dust_core.network.checkpoint.plain import load_plain
+from dust_core.network.checkpoint.seal import sealed
 
 FINISHED = "finished.pt"
 _ANEW = f"delete {FINISHED} to train anew"
@@ -86,12 +88,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Outcome]:
         DustError: the file is damaged.
     """
     try:
-        # weights_only executes no code from the file.
-        content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
-        if fault := fault_of_content(content):
-            raise ValueError(fault)
+        content = load_plain(path, pickle_bytes=STATE_PICKLE_BYTES)
         return content, Outcome(**content["outcome"], origin=Origin(**content["origin"]))
-    except Exception as error:  # torch.load raises many unrelated types
+    except (DustError, OSError, ValueError, TypeError, KeyError) as error:
         raise DustError(
             f"not a finished training: {error}", where=str(path), fix=_ANEW, exit_code=1
         ) from error

@@ -10,9 +10,13 @@ from torch import Tensor
 from dust_compress.train.plan import TrainingPlan
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
-from dust_core.network.checkpoint.seal import fault_of_content, sealed
+from dust_core.network.checkpoint.plain import load_plain
+from dust_core.network.checkpoint.seal import sealed
 
 Weights = dict[str, Tensor]
+
+STATE_PICKLE_BYTES = 16_000_000
+"""What a training may note beside its tensors: its history, the samples that it skipped."""
 
 
 @dataclass
@@ -61,13 +65,10 @@ def load_state(path: Path, plan: TrainingPlan) -> tuple[TrainState, dict[str, An
         return None
     fix = f"delete {path.name} to train anew, or restore the recipe to resume"
     try:
-        # weights_only executes no code from the file; other programs do not read a state.
-        content = torch.load(path, weights_only=True, map_location="cpu")  # noqa: TID251
-        if fault := fault_of_content(content):
-            raise ValueError(fault)
+        content = load_plain(path, pickle_bytes=STATE_PICKLE_BYTES)
         saved_plan, state = content["recipe"], TrainState(**content["state"])
         parts, rng = content["parts"], content["torch_rng"]
-    except Exception as error:  # torch.load raises many unrelated types
+    except (DustError, OSError, ValueError, TypeError, KeyError) as error:
         raise DustError(f"cannot resume: {error}", where=str(path), fix=fix) from error
     current = plan.to_dict()
     changed = [key for key in current if saved_plan.get(key) != current[key]]

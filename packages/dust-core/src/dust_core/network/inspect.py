@@ -49,17 +49,18 @@ def engine_facts(engine: Path) -> dict[str, Any]:
     Raises:
         DustError: the manifest cannot be read.
     """
+    from dust_core.bounded import MANIFEST_BYTES, read_json_bounded
     from dust_core.errors import DustError, first_line
     from dust_core.files import sha256_file
 
     sha256, size = sha256_file(engine), engine.stat().st_size / 1e6
     manifest = engine.with_name(engine.name + ".json")
-    if not manifest.is_file():
+    if not manifest.exists():
         return {"size_MB": size, "sha256": sha256, "manifest": "none, so it will not be loaded"}
     try:
-        stated = json.loads(manifest.read_text(encoding="utf-8-sig"))
+        stated = read_json_bounded(manifest, MANIFEST_BYTES)
         agrees = stated["sha256"] == sha256
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise DustError(
             f"not an engine manifest: {first_line(error)}",
             where=str(manifest),

@@ -5,6 +5,7 @@ import zipfile
 from enum import Enum
 from pathlib import Path
 
+from dust_core.bounded import open_regular, zip_directory_bytes
 from dust_core.errors import DustError
 from dust_core.stand_ins import DVC, GIT_LFS, WEB_PAGE
 
@@ -24,6 +25,9 @@ class ModelKind(Enum):
         """Whether torch reads it."""
         return self not in (ModelKind.GRAPH, ModelKind.ENGINE)
 
+
+MOST_DIRECTORY_BYTES = 2_000_000
+"""Of the directory of an archive: some ten thousand parts, and a second to read."""
 
 _HEAD = 512
 # What torch.save wrote before 1.6: a pickle of this number (torch.serialization.MAGIC_NUMBER).
@@ -92,7 +96,7 @@ def kind_of_model(path: Path) -> ModelKind:
     if path.is_dir():
         return ModelKind.HUB
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             head = stream.read(_HEAD)
     except FileNotFoundError as error:
         raise DustError("no such file", where=str(path), fix="pull it: `dvc pull`") from error
@@ -119,6 +123,12 @@ def kind_of_model(path: Path) -> ModelKind:
 def _checked_archive(path: Path) -> ModelKind:
     """A zip archive is torch's if it has a pickle; a truncated one is for the reader to refuse."""
     try:
+        if zip_directory_bytes(path) > MOST_DIRECTORY_BYTES:
+            raise DustError(
+                "the archive has more parts than a checkpoint",
+                where=str(path),
+                fix="it is damaged or no checkpoint: copy or pull it again",
+            )
         with zipfile.ZipFile(path) as archive:
             names = [name.rpartition("/")[2] for name in archive.namelist()]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):

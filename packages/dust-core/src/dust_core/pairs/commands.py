@@ -18,7 +18,7 @@ Folder = Annotated[Path, typer.Argument(help="A folder of shards with its manife
 def info(folder: Folder) -> None:
     """Print what a set contains."""
     from dust_core.files import sha256_file
-    from dust_core.pairs.shards.tars import MANIFEST, read_manifest
+    from dust_core.pairs.shards.manifest import MANIFEST, read_manifest
 
     manifest = read_manifest(folder)
     tars = [folder / shard.name for shard in manifest.shards]
@@ -45,7 +45,7 @@ def check(folder: Folder) -> None:
     from rich.progress import Progress
 
     from dust_core.pairs.shards.check import check_set
-    from dust_core.pairs.shards.tars import read_manifest
+    from dust_core.pairs.shards.manifest import read_manifest
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("pairs", total=read_manifest(folder).pairs)

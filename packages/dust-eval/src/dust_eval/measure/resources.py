@@ -36,7 +36,10 @@ def _graph_weights(path: Path) -> Iterator[Floats]:
     import onnx
     from onnx import TensorProto, numpy_helper
 
+    from dust_core.network.onnx.sound import sound_proto
+
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+    sound_proto(path)
     graph = onnx.load(path).graph
     constants = (
         attribute.t

@@ -1,13 +1,13 @@
 """The manifest of an engine, checked before the engine is loaded: an engine is code."""
 
 import hashlib
-import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dust_core.bounded import MANIFEST_BYTES, fault_of_fields, open_regular, read_json_bounded
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, sha256_file
 
@@ -81,15 +81,16 @@ def read_engine(engine: Path) -> tuple[EngineManifest, bytes]:
     """
     path = manifest_path(engine)
     fix = "build the engine again; never load one from a source you do not trust"
-    if not path.is_file():
+    if not path.exists():
         raise DustError("the engine has no manifest", where=str(path), fix=fix)
     try:
-        manifest = EngineManifest.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
-    except (ValidationError, ValueError, OSError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
+        manifest = EngineManifest.model_validate(read_json_bounded(path, MANIFEST_BYTES))
+    except (ValueError, OSError) as error:
+        reason = fault_of_fields(error) if isinstance(error, ValidationError) else error
         raise DustError(f"not an engine manifest: {reason}", where=str(path), fix=fix) from error
     try:
-        content = engine.read_bytes()
+        with open_regular(engine) as stream:
+            content = stream.read()
     except OSError as error:
         raise DustError(
             f"cannot read the engine: {error.strerror}", where=str(engine), fix=fix

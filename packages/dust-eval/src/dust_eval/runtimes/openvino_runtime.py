@@ -7,7 +7,6 @@ from typing import Any
 import openvino
 
 from dust_core.errors import DustError, last_line
-from dust_core.network.onnx.facts import read_proto
 from dust_eval.arrays import Floats
 from dust_eval.runtimes.base import Precision, RuntimeOptions, Shape
 from dust_eval.runtimes.clock import Clock, HostClock
@@ -36,9 +35,6 @@ class OpenVinoGraph:
         self.version = openvino.__version__
         self.options = options
         self.clock = HostClock()
-        read_proto(
-            path
-        )  # OpenVINO takes what is no ONNX for TensorFlow's, and prints what it tries
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[options.precision],
             "INFERENCE_NUM_THREADS": options.threads,

@@ -59,6 +59,11 @@ def _load(runtime: str, function: str, path: Path, options: RuntimeOptions) -> o
         )
     try:
         loader = getattr(import_module(module), function)
+        if kind is ModelKind.GRAPH:
+            # OpenVINO takes what is no ONNX for TensorFlow's, and prints what it tries.
+            from dust_core.network.onnx.sound import sound_proto
+
+            sound_proto(path)
         return loader(path, options)
     except ModuleNotFoundError as error:
         raise DustError(

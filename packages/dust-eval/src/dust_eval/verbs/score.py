@@ -34,7 +34,7 @@ def score(
     from rich.progress import track
 
     from dust_core.files import atomic_path, atomic_write_text
-    from dust_core.pairs.shards.tars import read_manifest
+    from dust_core.pairs.shards.manifest import read_manifest
     from dust_eval.measure.samples import set_samples
     from dust_eval.quality import measure_quality
     from dust_eval.quality.pictures import compare

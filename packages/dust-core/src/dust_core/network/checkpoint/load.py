@@ -1,25 +1,27 @@
 """Reading a checkpoint of any of the three kinds."""
 
-import argparse
-import json
 import re
-import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from reprlib import repr as repr_bounded
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dust_core.bounded import open_regular, read_json_bounded
 from dust_core.errors import DustError
 from dust_core.network.checkpoint.checkpoint import Checkpoint
+from dust_core.network.checkpoint.plain import load_plain
 from dust_core.network.checkpoint.published import config_from_call, config_from_values
 from dust_core.network.checkpoint.save import FORMAT
-from dust_core.network.checkpoint.seal import SEAL, fault_of_archive, fault_of_content
+from dust_core.network.checkpoint.seal import SEAL
 from dust_core.network.checkpoint.weights import build_network, damaged, list_some
 from dust_core.network.kinds import ModelKind, kind_of_model
 from dust_core.network.model import Dust3r, Dust3rConfig
+
+_DESCRIPTION_BYTES = 1_000_000
+_NAME = re.compile(r"[A-Za-z0-9_.+-]{1,128}")
 
 
 def load_checkpoint(path: Path, *, finite: bool = True) -> Checkpoint:
@@ -52,7 +54,7 @@ def _read(path: Path) -> Checkpoint:
         return _own_checkpoint(content, path)
     if isinstance(written_as, str):
         raise DustError(
-            f"the checkpoint's format is {written_as!r}, not {FORMAT!r}",
+            f"the checkpoint's format is {repr_bounded(written_as)}, not {FORMAT!r}",
             where=str(path),
             fix="name one of a float network, or install the DUST that reads it",
         )
@@ -79,7 +81,8 @@ def _from_hub(folder: Path, stored: Path) -> Checkpoint:
 
     described = folder / "config.json"
     try:
-        values = json.loads(described.read_text(encoding="utf-8-sig"))
+        values = read_json_bounded(described, _DESCRIPTION_BYTES)
+        open_regular(stored).close()
         weights = load_file(stored)
     except FileNotFoundError as error:
         raise DustError(
@@ -87,7 +90,7 @@ def _from_hub(folder: Path, stored: Path) -> Checkpoint:
             where=str(error.filename or stored),
             fix="download both files into one folder",
         ) from error
-    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         kind_of_model(stored)  # a pointer or a web page in its place has a message of its own
         raise damaged(folder, error) from error
     if not isinstance(values, dict):
@@ -111,29 +114,12 @@ def read_archive(path: Path) -> dict[str, Any]:
             where=str(path),
             fix="give the checkpoint that it was made from",
         )
-    zipped = kind is ModelKind.ARCHIVE
-    if zipped and not zipfile.is_zipfile(path):
-        raise damaged(path, ValueError("it is not a zip archive, as torch writes them"))
     try:
-        # The restricted unpickler: published checkpoints hold their arguments in this class.
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of types of storage that torch no longer has
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)  # noqa: TID251
-    except Exception as error:  # torch raises half a dozen unrelated types
-        if "Unsupported global" in str(error) or "weights_only" in str(error).lower():
-            raise DustError(
-                f"the file asks to run code: {_refused_global(error)}",
-                where=str(path),
-                fix="do not load it; get the checkpoint from its authors",
-            ) from error
+        content = load_plain(path, zipped=kind is ModelKind.ARCHIVE)
+    except (OSError, ValueError) as error:
         raise damaged(path, error) from error
     if not isinstance(content, dict):
         raise damaged(path, ValueError(f"it holds a {type(content).__name__}, not a dict"))
-    fault = fault_of_content(content)
-    if SEAL not in content and zipped:
-        fault = fault_of_archive(path)
-    if fault is not None:
-        raise damaged(path, ValueError(fault))
     return content
 
 
@@ -151,8 +137,9 @@ def own_checkpoint(content: dict[str, Any], path: Path) -> Checkpoint:
 def _own_checkpoint(content: dict[str, Any], path: Path) -> Checkpoint:
     config = _own_config(content, path)
     exp_id, digest = content.get("exp_id"), content.get("spec_digest")
-    if not all(value is None or isinstance(value, str) for value in (exp_id, digest)):
-        raise damaged(path, ValueError("its exp_id or spec_digest is no text"))
+    for name, value in (("exp_id", exp_id), ("spec_digest", digest)):
+        if value is not None and not (isinstance(value, str) and _NAME.fullmatch(value)):
+            raise damaged(path, ValueError(f"its {name} is {repr_bounded(value)}, not a name"))
     network = build_network(config, content.get("model"), path)
     return Checkpoint(network, "dust", exp_id, digest, content.get(SEAL))
 
@@ -184,8 +171,3 @@ def _require_finite(network: Dust3r, path: Path) -> None:
             where=str(path),
             fix="the training that wrote it diverged: take an earlier checkpoint",
         )
-
-
-def _refused_global(error: Exception) -> str:
-    named = re.search(r"GLOBAL ([\w.]+)", str(error))
-    return named.group(1) if named else "it names a type that is not allowed"

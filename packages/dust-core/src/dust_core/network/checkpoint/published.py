@@ -2,12 +2,14 @@
 
 import ast
 import re
+from reprlib import repr as repr_bounded
 from typing import Any
 
 from torch import Tensor
 
 from dust_core.network.model import Dust3rConfig
 
+_MOST_LETTERS = 10_000
 _CLASSES = ("AsymmetricCroCo3DStereo", "AsymmetricMASt3R")
 _LAYER_ALIAS = re.compile(r"\.scratch\.layer_rn\.\d\.weight$")
 
@@ -18,6 +20,8 @@ def config_from_call(text: str) -> Dust3rConfig:
     Raises:
         ValueError: the text is no such call, or describes another network than DUSt3R.
     """
+    if len(text) > _MOST_LETTERS:
+        raise ValueError(f"the model's description has {len(text):,} letters")
     try:
         call = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -25,7 +29,7 @@ def config_from_call(text: str) -> Dust3rConfig:
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
         raise ValueError(f"the model's description is not a call of keywords: {text[:80]!r}")
     if call.func.id != _CLASSES[0]:
-        raise ValueError(f"the model is a {call.func.id}, only {_CLASSES[0]} is supported")
+        raise ValueError(f"the model is a {call.func.id[:80]}, only {_CLASSES[0]} is supported")
     values = {word.arg: _literal(word.value) for word in call.keywords if word.arg is not None}
     return config_from_values(values)
 
@@ -39,10 +43,10 @@ def config_from_values(values: dict[str, Any]) -> Dust3rConfig:
     for name, expected in _FIXED.items():
         value = values.get(name, expected)
         if value != expected and not (isinstance(value, list) and tuple(value) == expected):
-            raise ValueError(f"{name} is {value!r}, only {expected!r} is supported")
+            raise ValueError(f"{name} is {repr_bounded(value)}, only {expected!r} is supported")
     head = values.get("head_type", "linear")
     if head not in ("linear", "dpt"):
-        raise ValueError(f"head_type is {head!r}, must be 'linear' or 'dpt'")
+        raise ValueError(f"head_type is {repr_bounded(head)}, must be 'linear' or 'dpt'")
     try:
         sizes = {ours: _positive(theirs, values[theirs]) for ours, theirs in _SIZES.items()}
     except KeyError as error:
@@ -87,7 +91,7 @@ _FIXED: dict[str, Any] = {
 
 def _positive(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 65_536:
-        raise ValueError(f"{name} is {value!r}, must be a whole number from 1 to 65536")
+        raise ValueError(f"{name} is {repr_bounded(value)}, must be a whole number from 1 to 65536")
     return value
 
 

@@ -1,11 +1,13 @@
 """Shapes of DUSt3R networks: the published ones, the embedded `small`, students and pruned ones."""
 
 from dataclasses import asdict, dataclass
+from reprlib import repr as repr_bounded
 from typing import Any, Literal, Self, get_args
 
 HeadType = Literal["linear", "dpt"]
 _NUMBERS_PER_PIXEL = 4  # x, y, z and confidence
 _LARGEST = 65_536
+_MOST_BLOCKS = 256
 _DPT_LEVELS = 4
 DPT_PATCH = 16
 """Pixels that a DPT head predicts along a token's side; larger patches are scaled up from these."""
@@ -96,8 +98,16 @@ class Dust3rConfig:
     def __post_init__(self) -> None:
         if self.head not in get_args(HeadType):
             raise ValueError(
-                f"head is {self.head!r}, must be one of {', '.join(get_args(HeadType))}"
+                f"head is {repr_bounded(self.head)}, must be one of {', '.join(get_args(HeadType))}"
             )
+        for name in ("enc_heads", "enc_ffn", "dec_heads", "dec_ffn"):
+            blocks = getattr(self, name)
+            if not isinstance(blocks, tuple | list):
+                raise ValueError(f"{name} is {repr_bounded(blocks)}, must list a number a block")
+            if len(blocks) > _MOST_BLOCKS:
+                raise ValueError(
+                    f"{name} lists {len(blocks)} blocks, must be {_MOST_BLOCKS} or less"
+                )
         for name, value in asdict(self).items():
             if name != "head":
                 _check_numbers(name, value, (int, float) if name == "rope_base" else (int,))
@@ -154,7 +164,9 @@ def _check_numbers(name: str, value: Any, kinds: tuple[type[int] | type[float], 
     for leaf in _leaves(value):
         if not isinstance(leaf, kinds) or not 1 <= leaf <= _LARGEST:
             what = "a number" if float in kinds else "a whole number"
-            raise ValueError(f"{name} holds {leaf!r}, must be {what} from 1 to {_LARGEST}")
+            raise ValueError(
+                f"{name} holds {repr_bounded(leaf)}, must be {what} from 1 to {_LARGEST}"
+            )
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -5,25 +5,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from dust_core.errors import DustError, first_line
-
-
-def read_proto(path: Path) -> Any:
-    """The ModelProto of a graph, its external weights not read.
-
-    Raises:
-        DustError: it is no graph.
-    """
-    import onnx
-
-    try:
-        return onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's errors and onnx's share no base but Exception
-        raise DustError(
-            f"the graph cannot be read: {first_line(error)}",
-            where=str(path),
-            fix="it is truncated or no graph: copy or pull it again, or export it anew",
-        ) from error
+from dust_core.network.onnx.sound import external_parts, sound_proto
 
 
 def graph_facts(path: Path) -> dict[str, Any]:
@@ -32,10 +14,10 @@ def graph_facts(path: Path) -> dict[str, Any]:
     Raises:
         DustError: it is no graph.
     """
-    model = read_proto(path)
+    model = sound_proto(path, weights=False)
     graph, weights = model.graph, {tensor.name for tensor in model.graph.initializer}
     operators = Counter(node.op_type for node in graph.node)
-    parts = _external_parts(model, path)
+    parts = external_parts(model.graph.initializer, path)
     return {
         "producer": f"{model.producer_name} {model.producer_version}".strip(),
         "opset": {part.domain or "onnx": part.version for part in model.opset_import},
@@ -60,14 +42,3 @@ def _type(port: Any) -> str:
         element = f"type {tensor.elem_type}"
     sides = [str(side.dim_value or side.dim_param or "?") for side in tensor.shape.dim]
     return f"{element} {'x'.join(sides)}".strip()
-
-
-def _external_parts(model: Any, path: Path) -> list[Path]:
-    """The files beside a graph that hold its weights; only names, as ONNX wants them."""
-    named = {
-        entry.value
-        for tensor in model.graph.initializer
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-    return [path.with_name(Path(name).name) for name in sorted(named) if Path(name).name]

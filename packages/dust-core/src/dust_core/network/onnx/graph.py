@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
+from dust_core.network.onnx.sound import sound_proto
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -29,11 +30,12 @@ def read_graph(path: Path) -> "ir.Model":
     """Read a graph; weights that are beside it are read when they are used.
 
     Raises:
-        DustError: the file is absent, or is no ONNX graph.
+        DustError: the file is absent, is no ONNX graph, or claims weights that it has not.
     """
     import onnx_ir as ir
     from google.protobuf.message import DecodeError
 
+    sound_proto(path)
     try:
         model = ir.load(path)
     except OSError as error:
@@ -52,8 +54,6 @@ def read_graph(path: Path) -> "ir.Model":
         NotImplementedError,
     ) as error:
         raise _no_graph(path, str(error)) from error
-    if not len(model.graph):
-        raise _no_graph(path, "it has no node")
     return model
 
 

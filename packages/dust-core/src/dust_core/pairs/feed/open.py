@@ -11,7 +11,7 @@ import torch
 from dust_core.pairs.decoded import DecodedPairs, is_decoded, open_decoded, read_decoded_manifest
 from dust_core.pairs.feed.decoded import DecodedFeed, decoded_shards
 from dust_core.pairs.feed.feed import FeedOptions, PairBatch, PairFeed
-from dust_core.pairs.shards.tars import read_manifest
+from dust_core.pairs.shards.manifest import read_manifest
 
 
 class Feed(Protocol):

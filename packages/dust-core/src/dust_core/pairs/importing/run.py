@@ -18,9 +18,9 @@ from dust_core.pairs.importing.adapters import LAYOUTS, Layout
 from dust_core.pairs.importing.importer import Settings, Step, samples
 from dust_core.pairs.importing.source import Trace, differing, keep_trace, trace
 from dust_core.pairs.importing.tally import Tally
+from dust_core.pairs.shards.manifest import Manifest
 from dust_core.pairs.shards.sample import Members
 from dust_core.pairs.shards.tars import (
-    Manifest,
     unfinished_folder,
     unfinished_pairs,
     write_shards,

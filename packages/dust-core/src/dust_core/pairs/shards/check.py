@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from dust_core.errors import DustError
 from dust_core.pairs.geometry import off_centre, seen, warp
 from dust_core.pairs.shards.depth_faults import faults_of_depth
 from dust_core.pairs.shards.index import verify_index
+from dust_core.pairs.shards.manifest import Manifest, read_manifest
 from dust_core.pairs.shards.sample import CAMERAS, Members, PairSample, decode, read_cameras
-from dust_core.pairs.shards.tars import Manifest, read_manifest, read_shard, verify_shard
+from dust_core.pairs.shards.tars import read_shard, verify_shard
 from dust_core.pairs.shards.twice import Twice
 
 # A pair whose views do not agree is a wrong pose or a wrong intrinsic matrix: at true
@@ -74,7 +76,7 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
             verify_shard(folder, shard)
             verify_index(folder / shard.index, folder / shard.name)
             pairs = 0
-            for key, members in read_shard(folder / shard.name):
+            for key, members in islice(read_shard(folder / shard.name), shard.pairs + 1):
                 where = f"{folder / shard.name}:{key}"
                 sample = _check_sample(members, where, report, scenes)
                 if sample is not None:
@@ -85,7 +87,8 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
                 on_pair()
             if pairs != shard.pairs:
                 raise DustError(
-                    f"holds {pairs} pairs, the manifest says {shard.pairs}",
+                    f"holds {'more' if pairs > shard.pairs else pairs} pairs, the manifest says "
+                    f"{shard.pairs}",
                     where=str(folder / shard.name),
                 )
         except DustError as error:

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from typing import Literal
 
 from dust_core.pairs.shards.sample import Members, read_about
 
@@ -11,7 +12,7 @@ class Facts:
     """What the manifest says of all samples, gathered while they pass."""
 
     size: tuple[int, int] | None = None
-    picture: str = ""
+    picture: Literal["jpg", "png"] = "jpg"
 
     def __post_init__(self) -> None:
         self.scenes: set[str] = set()

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from dust_core.pairs.shards.manifest import read_manifest
 from dust_core.pairs.shards.sample import PairSample, decode
-from dust_core.pairs.shards.tars import read_manifest, read_shard, verify_shard
+from dust_core.pairs.shards.tars import read_shard, verify_shard
 
 
 def read_samples(folder: Path, *, verify: bool = False) -> Iterator[PairSample]:

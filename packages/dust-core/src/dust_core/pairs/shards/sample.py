@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dust_core.bounded import parse_json_bounded
 from dust_core.errors import DustError
 from dust_core.pairs.geometry import Floats, is_rigid
 from dust_core.pairs.shards.depth import DEPTH_UNIT_M, stored
@@ -21,6 +22,7 @@ DEPTHS = ("1.depth.png", "2.depth.png")
 CAMERAS, ABOUT = "cam.bin", "json"
 _CAMERA_NUMBERS = 36
 _MAX_SIDE = 8192
+_FORMATS = ("PNG", "JPEG")
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,9 @@ def read_about(members: Members, where: str) -> dict[str, Any]:
         DustError: it is absent, unreadable, or names no scene.
     """
     try:
-        about = json.loads(members[ABOUT])
+        about = parse_json_bounded(members[ABOUT])
         if not isinstance(about["scene"], str):
-            raise ValueError(f"the scene is {about['scene']!r}, not a text")
+            raise ValueError("the scene is no text")
     except (ValueError, TypeError, KeyError) as error:
         raise _damaged(f"json names no scene: {error}", where) from error
     return dict(about)
@@ -192,7 +194,7 @@ def read_cameras(content: bytes, where: str) -> NDArray[np.float32]:
 @contextmanager
 def _opened(members: Members, name: str, where: str) -> Iterator[Image.Image]:
     try:
-        with Image.open(io.BytesIO(members[name])) as image:
+        with Image.open(io.BytesIO(members[name]), formats=_FORMATS) as image:
             yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _damaged(f"{name} cannot be decoded: {error}", where) from error

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
+from dust_core.bounded import open_regular
 from dust_core.errors import DustError
-from dust_core.pairs.shards.index import Member, read_index, verify_index
+from dust_core.pairs.shards.index import Member, read_index, reading, verify_index
+from dust_core.pairs.shards.manifest import Shard, read_manifest
 from dust_core.pairs.shards.sample import Members
-from dust_core.pairs.shards.tars import Shard, read_manifest, verify_shard
+from dust_core.pairs.shards.tars import verify_shard
 
 
 class DamagedShard(DustError):
@@ -33,12 +36,15 @@ class SampleStore:
         self.folder = folder
         self.manifest = read_manifest(folder)
         self._places: list[_Place] = []
-        self._files: list[int] = []
+        self._files: list[BinaryIO] = []
         self._proven: set[int] = set()
         for number, shard in enumerate(self.manifest.shards):
-            samples = read_index(folder / shard.index, shard.pairs)
-            self._places += [_Place(number, members) for members in samples]
             self._files.append(_open(folder / shard.name))
+            with reading(folder / shard.name):
+                pass  # a tar without an end is better called truncated than its index wrong
+            size = os.fstat(self._files[-1].fileno()).st_size
+            samples = read_index(folder / shard.index, shard.pairs, size)
+            self._places += [_Place(number, members) for members in samples]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -60,7 +66,7 @@ class SampleStore:
             self._prove(place.shard)
         members: Members = {}
         for suffix, offset, size in place.members:
-            content = os.pread(self._files[place.shard], size, offset)
+            content = os.pread(self._files[place.shard].fileno(), size, offset)
             if len(content) < size:
                 raise DustError(
                     f"the tar ends inside {suffix}",
@@ -73,7 +79,7 @@ class SampleStore:
 
     def _prove(self, number: int) -> None:
         shard = self.manifest.shards[number]
-        states = (os.fstat(self._files[number]), (self.folder / shard.index).stat())
+        states = (os.fstat(self._files[number].fileno()), (self.folder / shard.index).stat())
         known = ((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in states)
         _prove(self.folder, shard, tuple(chain.from_iterable(known)))
         self._proven.add(number)
@@ -81,7 +87,7 @@ class SampleStore:
     def close(self) -> None:
         """Close the tars."""
         while self._files:
-            os.close(self._files.pop())
+            self._files.pop().close()
 
 
 @lru_cache(maxsize=65_536)
@@ -100,9 +106,9 @@ def _prove(folder: Path, shard: Shard, state: tuple[int, ...]) -> None:
         ) from error
 
 
-def _open(path: Path) -> int:
+def _open(path: Path) -> BinaryIO:
     try:
-        return os.open(path, os.O_RDONLY)
+        return open_regular(path)
     except OSError as error:
         raise DustError(
             f"cannot open the shard: {error.strerror}", where=str(path), fix="`dvc pull`"

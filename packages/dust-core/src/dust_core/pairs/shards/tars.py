@@ -5,66 +5,34 @@ is what DALI's webdataset reader takes (its format v1.2); the manifest freezes t
 """
 
 import io
-import json
 import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
 from itertools import chain, count, islice, takewhile, zip_longest
 from pathlib import Path
 
+from dust_core.bounded import open_regular
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, atomic_write_text, sha256_file
 from dust_core.pairs.shards.facts import Facts
-from dust_core.pairs.shards.index import make_index, reading
+from dust_core.pairs.shards.index import make_index, reading, tar_members
+from dust_core.pairs.shards.manifest import (
+    FINISHED,
+    MANIFEST,
+    Manifest,
+    Shard,
+    moved,
+    read_manifest,
+    write_manifest,
+)
 from dust_core.pairs.shards.sample import Members
 
-MANIFEST = "manifest.json"
-_FORMAT = "dust/pairs/v1"
 # New shards lie in the first folder until all are written, and in the second while they take the
 # place of an earlier set, so that the manifest names whole tars at every moment.
-_UNFINISHED, _FINISHED = ".unfinished", ".finished"
+_UNFINISHED = ".unfinished"
 _SUM = ".sha256"  # of a finished tar, beside it until all are
 _WRITTEN_HERE = ("pairs-*.tar", "pairs-*.idx", ".pairs-*.part", f".{MANIFEST}.*.part")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One tar of a set: its name, its pairs, its bytes."""
-
-    name: str
-    pairs: int
-    sha256: str
-
-    @property
-    def index(self) -> str:
-        """The name of the index beside the tar."""
-        return str(Path(self.name).with_suffix(".idx"))
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a set is: it is frozen by this file's SHA-256.
-
-    Attributes:
-        split: what the set is for.
-        licence: the licence of its data.
-        pairs: how many pairs.
-        scenes: their scenes, sorted.
-        height, width: of every image, pixels.
-        picture: `jpg` or `png`.
-        shards: the tars, in order.
-    """
-
-    split: str
-    licence: str
-    pairs: int
-    scenes: tuple[str, ...]
-    height: int
-    width: int
-    picture: str
-    shards: tuple[Shard, ...]
 
 
 def write_shards(
@@ -111,8 +79,8 @@ def write_shards(
         picture=facts.picture,
         shards=tuple(shards),
     )
-    unfinished.replace(folder / _FINISHED)
-    _write_manifest(folder, _moved(manifest, f"{_FINISHED}/"))
+    unfinished.replace(folder / FINISHED)
+    write_manifest(folder, moved(manifest, f"{FINISHED}/"))
     _settle(folder)
     return manifest
 
@@ -130,31 +98,6 @@ def unfinished_pairs(folder: Path, pairs_per_shard: int) -> int:
     paths = (folder / _UNFINISHED / f"pairs-{number:06d}.tar" for number in count())
     full = takewhile(lambda path: _is_full(path, pairs_per_shard), paths)
     return pairs_per_shard * sum(1 for _ in full)
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder of shards.
-
-    Raises:
-        DustError: it is absent or no manifest.
-    """
-    path = folder / MANIFEST
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format") != _FORMAT:
-            raise ValueError(f"it is not of the format {_FORMAT}")
-        shards = tuple(Shard(**shard) for shard in content.pop("shards"))
-        return Manifest(**content | {"shards": shards, "scenes": tuple(content["scenes"])})
-    except FileNotFoundError as error:
-        raise DustError(
-            "there is no manifest", where=str(path), fix="pull the data: `dvc pull`"
-        ) from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DustError(
-            f"not a manifest of pair shards: {error}",
-            where=str(path),
-            fix="pull the data again: `dvc pull`",
-        ) from error
 
 
 def verify_shard(folder: Path, shard: Shard) -> None:
@@ -179,20 +122,18 @@ def read_shard(path: Path) -> Iterator[tuple[str, Members]]:
     """Key and members of every sample of a tar, in order.
 
     Raises:
-        DustError: the tar is truncated or is none.
+        DustError: the tar is truncated, is none, or holds anything but plain members.
     """
     key, members = "", Members()
-    with reading(path), tarfile.open(path, "r:") as tar:
-        for entry in tar:
-            stream = tar.extractfile(entry)
-            if stream is None:
-                continue
-            base, _, suffix = Path(entry.name).name.partition(".")
+    with reading(path), open_regular(path) as stream:
+        for name, offset, size in tar_members(path):
+            base, _, suffix = name.partition(".")
             if base != key and members:
                 yield key, members
                 members = {}
             key = base
-            members[suffix] = stream.read()
+            stream.seek(offset)
+            members[suffix] = stream.read(size)
     if members:
         yield key, members
 
@@ -242,11 +183,11 @@ def _written(path: Path, part: Iterator[Members], facts: Facts, start: int) -> S
 
 
 def _settle(folder: Path) -> None:
-    """Bring a new set from `_FINISHED` to its place, also after an interruption at any step."""
+    """Bring a new set from `FINISHED` to its place, also after an interruption at any step."""
     try:
-        if (folder / _FINISHED).is_dir():
+        if (folder / FINISHED).is_dir():
             _bring_into_place(folder)
-            shutil.rmtree(folder / _FINISHED)
+            shutil.rmtree(folder / FINISHED)
     except OSError as error:
         raise DustError(
             f"the new shards cannot take their place: {error.strerror or error}",
@@ -257,7 +198,7 @@ def _settle(folder: Path) -> None:
 
 def _bring_into_place(folder: Path) -> None:
     manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
-    prefix = f"{_FINISHED}/"
+    prefix = f"{FINISHED}/"
     if manifest is None or not manifest.shards[0].name.startswith(prefix):
         return  # interrupted before the manifest named the new set, or after it was in place
     for pattern in _WRITTEN_HERE:
@@ -266,7 +207,7 @@ def _bring_into_place(folder: Path) -> None:
     for shard in manifest.shards:
         for path in (folder / shard.name, folder / shard.index):
             _also_at(path, folder / path.name)
-    _write_manifest(folder, _moved(manifest, ""))
+    write_manifest(folder, moved(manifest, ""))
 
 
 def _also_at(path: Path, second: Path) -> None:
@@ -275,17 +216,6 @@ def _also_at(path: Path, second: Path) -> None:
     except OSError:  # a file system without hard links
         with atomic_path(second) as temporary:
             shutil.copyfile(path, temporary)
-
-
-def _moved(manifest: Manifest, prefix: str) -> Manifest:
-    """The same set, its tars in another folder."""
-    shards = (replace(shard, name=f"{prefix}{Path(shard.name).name}") for shard in manifest.shards)
-    return replace(manifest, shards=tuple(shards))
-
-
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    content = {"format": _FORMAT, **asdict(manifest)}
-    atomic_write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
 
 
 def append_sample(tar: tarfile.TarFile, key: str, members: Members) -> None:
