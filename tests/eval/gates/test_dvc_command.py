@@ -1,5 +1,8 @@
 """DVC as `dust repro` starts it writes its lock whole or not at all."""
 
+import signal
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -30,3 +33,18 @@ def test_a_lock_is_written_whole_or_not_at_all(
     with pytest.raises(Exception, match="represent"), modify_yaml(lock) as data:
         data["stages"]["P0-2"] = Unwritable()
     assert lock.read_text() == "schema: '2.0'\nstages:\n  P0-1:\n    cmd: dust run P0-1\n"
+
+
+def test_ctrl_c_while_it_loads_ends_it_without_a_traceback() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dust_eval.gates.dvc_command", "--version"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert (process.returncode, errors) == (130, "")

@@ -47,20 +47,20 @@ def _dump_data(path: Any, data: Any, dumper: Any, fs: Any = None, **arguments: A
         dumper(data, stream, **arguments)
 
 
-def _load_quietly() -> None:
-    """Import most of DVC. An import that Ctrl-C interrupts can fail in any way: end at once."""
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
+def _load() -> None:
+    """Import most of DVC, and change how it writes."""
     for name in ("dvc.cli", "dvc.repo", "dvc.commands.repro"):
         import_module(name)
     _write_atomically()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 if __name__ == "__main__":
     _end_with_starter()
-    _load_quietly()
+    _load()
     sys.argv[0] = "dvc"
     try:
+        # The starter blocked it: an import that Ctrl-C interrupts can fail in any way.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         runpy.run_module("dvc", run_name="__main__", alter_sys=True)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

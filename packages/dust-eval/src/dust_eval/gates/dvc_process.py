@@ -31,6 +31,8 @@ def run_dvc(profile: str, *arguments: str) -> None:
         )
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     variables = {**os.environ, "PATH": path, STARTER: str(os.getpid())}
+    # The child unblocks it when it has loaded.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     # A group of its own: the terminal's Ctrl-C comes here alone, and is passed on once.
     process = subprocess.Popen(
         [sys.executable, "-m", "dust_eval.gates.dvc_command", *arguments],
@@ -38,6 +40,7 @@ def run_dvc(profile: str, *arguments: str) -> None:
         process_group=0,
     )
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         code = process.wait()
     except KeyboardInterrupt:
         _interrupt(process)
