@@ -13,6 +13,7 @@ work, and each signal interrupts it.
 
 import argparse
 import hashlib
+import os
 import random
 import shutil
 import signal
@@ -23,6 +24,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+
+from dust_core.stopping import STARTER
 
 ROOT = Path(__file__).parents[1]
 PROFILE = "ci"
@@ -71,9 +74,11 @@ def start(project: Path, stage: str) -> subprocess.Popen[str]:
     """The stage in a process group of its own, as a shell would start it."""
     log = (project / "run.log").open("w")
     command = [sys.executable, "-m", "dust_core", "repro", stage, "--profile", PROFILE]
+    ends_with_us = {**os.environ, STARTER: str(os.getpid())}
     return subprocess.Popen(
-        command, cwd=project, stdout=log, stderr=log, text=True, start_new_session=True
-    )
+        command, cwd=project, env=ends_with_us, stdout=log, stderr=log, text=True,
+        start_new_session=True,
+    )  # fmt: skip
 
 
 def digests(project: Path) -> dict[str, str]:
