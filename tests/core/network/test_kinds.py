@@ -153,3 +153,14 @@ def test_an_engine_is_inspected(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "student.trt.json").write_text("[]")
     assert dust("inspect", path) == 2
     assert "not an engine manifest" in capsys.readouterr().err
+
+
+def test_a_path_that_is_not_utf8_is_refused_with_a_remedy(
+    tmp_path: Path, network: Dust3r, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / b"m\xff.pth".decode(errors="surrogateescape")
+    save_checkpoint(network, path)
+    assert dust("inspect", path) == 2
+    assert "m\\xff.pth: the path is not UTF-8" in capsys.readouterr().err
+    (tmp_path / "link.pth").symlink_to(path)
+    assert dust("inspect", tmp_path / "link.pth") == 0

@@ -1,6 +1,7 @@
 """Pictures in their own shape, and masks, in `dust predict` and `dust reconstruct`."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +163,31 @@ def test_masks_that_cannot_be_used_are_named(
     assert dust("predict", pictures, *options) == 0
     assert "left out, the mask is black" in " ".join(capsys.readouterr().out.split())
     assert dust("predict", pictures, *options, "--strict") == 2
+
+
+NAMES = [b"\xff\xfea.png", b"b\x1b[31m\n.png", "c\u202e{name}%s$x.png".encode()]
+
+
+@pytest.mark.parametrize("verb", ["predict", "reconstruct"])
+def test_pictures_may_have_any_names(
+    pictures: Path, models: Path, tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, name in zip(sorted(pictures.iterdir()), NAMES, strict=True):
+        path.rename(pictures / os.fsdecode(name))
+    (pictures / "d\x1b[2J.txt").write_text("no picture")
+    model = tmp_path / "m[bold]{name}%s$x[.pth"
+    model.symlink_to(models / "model.pth")
+    options = ("--model", model, "--out", tmp_path / "o\udcff", "--min-confidence", "1.0")
+    more = ("--export", "colmap") if verb == "reconstruct" else ()
+    assert dust(verb, pictures, *options, "--side", SIDE, *more) == 0
+    printed = capsys.readouterr()
+    assert "d\\x1b[2J.txt" in printed.out and "o\\xff" in printed.out
+    assert "\x1b" not in printed.out + printed.err
+    page = next((tmp_path / "o\udcff").rglob("index.html")).read_text()
+    assert "\\xff\\xfea.png" in page and "m[bold]{name}%s$x[.pth" in page
+    facts = next((tmp_path / "o\udcff").rglob("*.json")).read_text()
+    assert json.dumps(os.fsdecode(NAMES[0])) in facts, "other programs find the picture"
+    if verb == "reconstruct":
+        model = pycolmap.Reconstruction(str(tmp_path / "o\udcff" / "colmap" / "sparse" / "0"))
+        names = {image.name for image in model.images.values()}
+        assert names == {f.name for f in (tmp_path / "o\udcff" / "colmap" / "images").iterdir()}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dust_core.errors import DustError
 from dust_core.stand_ins import DVC, GIT_LFS, WEB_PAGE
+from dust_core.visible import is_utf8
 
 
 class ModelKind(Enum):
@@ -89,6 +90,12 @@ def kind_of_model(path: Path) -> ModelKind:
     Raises:
         DustError: it is absent, or is something else; the error names what, and what to do.
     """
+    if not is_utf8(path):
+        raise DustError(
+            "the path is not UTF-8, and the libraries that read models take no such path",
+            where=str(path),
+            fix="rename it, or make a link to it with another name",
+        )
     if path.is_dir():
         return ModelKind.HUB
     try:

@@ -103,13 +103,12 @@ def _write_pairs(
     Raises:
         DustError: no pair has a pixel that is sure enough.
     """
-    from rich.console import Console
-
+    from dust_core.console import Terminal
     from dust_eval.scene.cloud import USUAL
     from dust_eval.scene.files import pair_facts, write_pair, write_pair_list
     from dust_eval.verbs.predict_folder import LIST, remove_earlier
 
-    console, facts = Console(), list[dict[str, Any]]()
+    console, facts = Terminal(), list[dict[str, Any]]()
     unsure: list[tuple[str, DustError]] = []
     for number, (folder, photographs) in enumerate(named, 1):
         began = perf_counter()

@@ -95,11 +95,12 @@ def _aligned(
     """The scene of photographs, with a bar of progress."""
     from rich.progress import Progress
 
+    from dust_core.console import Terminal
     from dust_eval.runtimes import EncodesOnce
     from dust_eval.scene.align import align
     from dust_eval.scene.graph import hide_bars, predict_edges, require_finite
 
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, console=Terminal()) as progress:
         task = progress.add_task("pairs", total=len(pairs))
         try:
             edges = predict_edges(

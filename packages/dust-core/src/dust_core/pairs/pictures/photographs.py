@@ -17,6 +17,7 @@ from dust_core.pairs.pictures.masks import Masks, read_mask
 from dust_core.pairs.pictures.read import Picture, read_picture
 from dust_core.pairs.pictures.video import is_video, read_video
 from dust_core.pairs.shards.sample import network_input
+from dust_core.visible import in_one_line
 
 _SMALLEST = 32  # pixels: a smaller picture shows nothing that could be matched
 
@@ -152,7 +153,7 @@ def remark_lines(photographs: Sequence[Photograph]) -> list[str]:
 
 def _some(items: Sequence[str]) -> str:
     more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-    return ", ".join(items[:3]) + more
+    return ", ".join(map(in_one_line, items[:3])) + more
 
 
 @dataclass(frozen=True)
