@@ -169,6 +169,29 @@ def test_files_patterns_and_videos_are_sources(tmp_path: Path) -> None:
         find_photographs([tmp_path / "nothing*.jpg"])
 
 
+@pytest.mark.parametrize(("name", "code"), [("a.avi", "MJPG"), ("a.mp4", "mp4v")])
+def test_a_video_that_is_cut_off_is_one_message(
+    tmp_path: Path, name: str, code: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 10, (64, 48))
+    for frame in np.random.default_rng(0).integers(0, 255, (20, 48, 64, 3), np.uint8):
+        video.write(frame)
+    video.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    chosen = find_photographs([path])
+    if code == "mp4v":  # its table of frames is at the end
+        with pytest.raises(DustError, match="no frame of the video can be read"):
+            read_photographs(chosen, Shape(SIDE))
+    else:
+        photographs, left_out = read_photographs(chosen, Shape(SIDE))
+        assert 2 < len(photographs) < 15, "those before the damage are kept"
+        assert f"cut off or damaged: {len(photographs)} of 20 frames" in left_out[name]
+        with pytest.raises(DustError, match="cut off or damaged"):
+            read_photographs(chosen, Shape(SIDE), strict=True)
+    assert capfd.readouterr() == ("", ""), "libraries say nothing of their own"
+
+
 def test_a_model_for_colmap_has_the_cameras_and_points_of_the_scene(folder: Path) -> None:
     photographs = [read_photograph(p, SIDE) for p in find_photographs([folder]).paths]
     scene = flat_scene(2)

@@ -142,7 +142,7 @@ def _facts(
         ("Photographs", str(images)),
         ("Pairs", str(pairs)),
         ("Points", f"{len(cloud.points):,} of {scene.depths.size:,} pixels"),
-        ("Least confidence", f"{least:.7g}"),
+        ("Least confidence", f"{least:.4g}"),
         ("Focal lengths, pixels of the image", ", ".join(f"{f:.0f}" for f in scene.focals)),
         ("Mean weighted residual", f"{scene.objective:.3g}, in the scene's own unit"),
         ("Network", model.name),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dust_core.errors import DustError
+from dust_eval.verbs.options import LEAST_SIDE
 
 if TYPE_CHECKING:
     from dust_core.pairs.pictures.photographs import Photograph, Shape
@@ -37,7 +38,7 @@ def image_shape(
 
     patch = None if aspect == "square" else _patch_of(network, model, mode)
     return Shape(
-        side=side_of(network, model, side),
+        side=_whole_patches(network, side_of(network, model, side)),
         mode=Mode(mode),
         patch=patch,
         masks=None if masks is None else find_masks(masks),
@@ -61,6 +62,24 @@ def _patch_of(network: "PairModel", model: Path, mode: str) -> int:
             fix="omit --aspect native, or give the checkpoint (.pth), which takes any shape",
         )
     return network.network.config.patch_size
+
+
+def _whole_patches(network: "PairModel", side: int) -> int:
+    """The side, if a network's patches divide it."""
+    from dust_eval.runtimes.torch_runtime import TorchModel
+
+    if not isinstance(network, TorchModel):
+        return side
+    patch = network.network.config.patch_size
+    if side % patch:
+        below = side // patch * patch
+        near = [near for near in (below, below + patch) if near >= LEAST_SIDE]
+        raise DustError(
+            f"images of {side} pixels are not whole patches of the network, which are of {patch}",
+            where="--side",
+            fix=f"choose a multiple of {patch}, such as {' or '.join(map(str, near))}",
+        )
+    return side
 
 
 def of_one_shape(photographs: "Sequence[Photograph]", pair: Sequence[int]) -> bool:

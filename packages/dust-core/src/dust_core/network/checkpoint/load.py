@@ -20,6 +20,7 @@ from dust_core.network.checkpoint.seal import SEAL, fault_of_archive, fault_of_c
 from dust_core.network.checkpoint.weights import build_network, damaged, list_some
 from dust_core.network.kinds import ModelKind, kind_of_model
 from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.tracked import remedy
 
 
 def load_checkpoint(path: Path, *, finite: bool = True) -> Checkpoint:
@@ -40,7 +41,7 @@ def load_checkpoint(path: Path, *, finite: bool = True) -> Checkpoint:
 
 def _read(path: Path) -> Checkpoint:
     if not path.exists():
-        raise DustError("no such checkpoint", where=str(path), fix="pull it: `dvc pull`")
+        raise DustError("no such checkpoint", where=str(path), fix=remedy(path))
     kind = kind_of_model(path)
     if kind is ModelKind.HUB:
         return _from_hub(path, path / "model.safetensors")

@@ -91,10 +91,21 @@ def find_photographs(sources: Sequence[Path]) -> Chosen:
                     fix="name a folder of photographs, pictures, a pattern, or a video",
                 )
             files += matched
+    _require_several(files)
     chosen = choose_pictures(dict.fromkeys(files))
     if len(chosen.paths) < 2 and not any(map(is_video, chosen.paths)):
         raise too_few(len(chosen.paths), sources, chosen.left_out)
     return chosen
+
+
+def _require_several(files: Sequence[Path]) -> None:
+    """Refuse one picture that is named several times, which is a slip of the keyboard."""
+    if len(files) > 1 and len({path.resolve() for path in files}) == 1:
+        raise DustError(
+            f"the same picture, {len(files)} times; a scene needs two views of one place",
+            where=str(files[0]),
+            fix="name another picture beside it",
+        )
 
 
 def _matching(pattern: Path) -> list[Path]:
@@ -249,18 +260,22 @@ def read_photographs(
             none has the name of a photograph.
     """
     photographs, left_out = [], dict(chosen.left_out)
+    fault: DustError | None = None
     for path in chosen.paths:
         try:
             if is_video(path):
                 frames = read_video(path, every)
-                photographs += [_photograph(p, name, name, shape) for name, p in frames]
+                # One by one: those before the damage of a video are kept.
+                photographs.extend(_photograph(p, name, name, shape) for name, p in frames)
             else:
                 photographs.append(_photograph(read_picture(path), path.name, str(path), shape))
         except DustError as error:
             if strict:
                 raise
-            left_out[path.name] = error.what
+            left_out[path.name], fault = error.what, error
     if len(photographs) < 2:
+        if fault is not None and len(chosen.paths) == 1:
+            raise fault
         raise too_few(len(photographs), chosen.paths, left_out)
     masks = shape.masks
     all_names = [*(photograph.name for photograph in photographs), *left_out]

@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from dust_core.errors import DustError
+from dust_core.tracked import ANEW, remedy
 
 _PARTS = 4
 
@@ -53,7 +54,9 @@ def read_index(path: Path, pairs: int) -> list[tuple[Member, ...]]:
         return [_members(line) for line in lines]
     except (OSError, ValueError) as error:
         raise DustError(
-            f"not the index of its shard: {error}", where=str(path), fix="`dvc pull`"
+            f"not the index of its shard: {error}",
+            where=str(path),
+            fix=remedy(path, ANEW),
         ) from error
 
 
@@ -70,7 +73,7 @@ def verify_index(path: Path, tar: Path) -> None:
         raise DustError(
             f"the index {what}",
             where=str(path),
-            fix="fetch the set again: `dvc pull`",
+            fix=remedy(path, ANEW),
             exit_code=1,
         )
 
@@ -89,7 +92,7 @@ def reading(tar: Path) -> Iterator[None]:
         raise DustError(
             f"the tar cannot be read: {error}",
             where=str(tar),
-            fix="it is truncated: fetch it again with `dvc pull`, or write it anew",
+            fix=remedy(tar, ANEW),
             exit_code=1,
         ) from error
 

@@ -10,6 +10,7 @@ from dust_core.errors import DustError
 from dust_core.pairs.shards.index import Member, read_index, verify_index
 from dust_core.pairs.shards.sample import Members
 from dust_core.pairs.shards.tars import Shard, read_manifest, verify_shard
+from dust_core.tracked import ANEW, remedy
 
 
 class DamagedShard(DustError):
@@ -65,7 +66,7 @@ class SampleStore:
                 raise DustError(
                     f"the tar ends inside {suffix}",
                     where=self.where(number),
-                    fix="it is truncated: fetch it again with `dvc pull`",
+                    fix=remedy(self.folder, ANEW),
                     exit_code=1,
                 )
             members[suffix] = content
@@ -105,5 +106,7 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DustError(
-            f"cannot open the shard: {error.strerror}", where=str(path), fix="`dvc pull`"
+            f"cannot open the shard: {error.strerror}",
+            where=str(path),
+            fix=remedy(path, ANEW),
         ) from error

@@ -19,6 +19,7 @@ from dust_core.files import atomic_path, atomic_write_text, sha256_file
 from dust_core.pairs.shards.facts import Facts
 from dust_core.pairs.shards.index import make_index, reading
 from dust_core.pairs.shards.sample import Members
+from dust_core.tracked import ANEW, remedy
 
 MANIFEST = "manifest.json"
 _FORMAT = "dust/pairs/v1"
@@ -147,13 +148,15 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(**content | {"shards": shards, "scenes": tuple(content["scenes"])})
     except FileNotFoundError as error:
         raise DustError(
-            "there is no manifest", where=str(path), fix="pull the data: `dvc pull`"
+            "there is no manifest",
+            where=str(path),
+            fix=remedy(path, "name a folder of pair shards"),
         ) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DustError(
             f"not a manifest of pair shards: {error}",
             where=str(path),
-            fix="pull the data again: `dvc pull`",
+            fix=remedy(path, ANEW),
         ) from error
 
 
@@ -170,7 +173,7 @@ def verify_shard(folder: Path, shard: Shard) -> None:
         raise DustError(
             f"its SHA-256 is {sha256}, the manifest says {shard.sha256}",
             where=str(folder / shard.name),
-            fix="pull the data again: `dvc pull`",
+            fix=remedy(folder, ANEW),
             exit_code=1,
         )
 
