@@ -21,6 +21,7 @@ from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent, sure
 
 if TYPE_CHECKING:
     from dust_core.pairs.pictures.photographs import Photograph
+    from dust_eval.arrays import Floats
     from dust_eval.runtimes import PairModel
     from dust_eval.scene.align import Scene
     from dust_eval.scene.cloud import Cloud
@@ -49,6 +50,7 @@ def reconstruct(
     threads: ThreadsOption = 2,
 ) -> None:
     """Turn photographs into a coloured cloud, cameras and a page to look at."""
+    from dust_core.pairs.pictures.canvas import on_one_canvas
     from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
 
     chosen = find_photographs(sources)
@@ -58,16 +60,17 @@ def reconstruct(
     from dust_eval.scene.colmap import write_model
     from dust_eval.scene.files import write_scene
     from dust_eval.scene.graph import swin_pairs
-    from dust_eval.verbs.shapes import image_shape, require_one_shape
+    from dust_eval.verbs.shapes import image_shape
 
     start = perf_counter()
     network = load_any(model, RuntimeOptions(threads=threads))
     shape = image_shape(network, model, side=side, mode=mode, aspect=aspect, masks=masks)
     photographs, left_out = read_photographs(chosen, shape, every=every, strict=strict)
     say_what_was_read(photographs, left_out)
-    require_one_shape(photographs)
     pairs = swin_pairs(len(photographs), neighbours)
-    scene = _aligned(network, photographs, pairs, model)
+    tensors = [photograph.tensor() for photograph in photographs]
+    photographs = on_one_canvas(photographs)
+    scene = _aligned(network, tensors, photographs, pairs, model)
     least = usual_confidence(scene.confidences) if min_confidence is None else min_confidence
     cloud = fuse(scene, photographs, least)
     if not len(cloud.points):
@@ -88,6 +91,7 @@ def reconstruct(
 
 def _aligned(
     network: "PairModel",
+    tensors: "Sequence[Floats]",
     photographs: "Sequence[Photograph]",
     pairs: "Sequence[tuple[int, int]]",
     model: Path,
@@ -105,7 +109,7 @@ def _aligned(
         try:
             edges = predict_edges(
                 network,
-                [photograph.tensor() for photograph in photographs],
+                tensors,
                 pairs,
                 encode_once=isinstance(network, EncodesOnce),
                 on_pair=lambda: progress.advance(task),

@@ -1,6 +1,5 @@
-"""What shape the network's images have, and which pictures fit together."""
+"""What shape the network's images have."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -8,7 +7,7 @@ from dust_core.errors import DustError
 from dust_eval.verbs.options import LEAST_SIDE
 
 if TYPE_CHECKING:
-    from dust_core.pairs.pictures.photographs import Photograph, Shape
+    from dust_core.pairs.pictures.photographs import Shape
     from dust_eval.runtimes import PairModel
 
 Aspect = Literal["square", "native"]
@@ -80,29 +79,3 @@ def _whole_patches(network: "PairModel", side: int) -> int:
             fix=f"choose a multiple of {patch}, such as {' or '.join(map(str, near))}",
         )
     return side
-
-
-def of_one_shape(photographs: "Sequence[Photograph]", pair: Sequence[int]) -> bool:
-    """Whether the two images of a pair have one shape, which the network needs."""
-    first, second = (photographs[index].placement.size for index in pair)
-    return first == second
-
-
-def require_one_shape(photographs: "Sequence[Photograph]") -> None:
-    """Prove that images can be paired.
-
-    Raises:
-        DustError: they have several shapes.
-    """
-    names: dict[tuple[int, int], list[str]] = {}
-    for photograph in photographs:
-        names.setdefault(photograph.placement.size, []).append(photograph.name)
-    if len(names) > 1:
-        listed = "; ".join(
-            f"{width}x{height}: {', '.join(named[:3])}{' ...' if len(named) > 3 else ''}"
-            for (width, height), named in names.items()
-        )
-        raise DustError(
-            f"the pictures become images of {len(names)} shapes, and a pair needs one ({listed})",
-            fix="omit --aspect native, or give pictures of one shape",
-        )

@@ -259,8 +259,8 @@ def read_photographs(
         DustError: fewer than two can be read, or, if strict, one cannot; or there are masks, and
             none has the name of a photograph.
     """
-    photographs, left_out = [], dict(chosen.left_out)
-    fault: DustError | None = None
+    photographs: list[Photograph] = []
+    left_out, fault = dict(chosen.left_out), None
     for path in chosen.paths:
         try:
             if is_video(path):
