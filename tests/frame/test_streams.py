@@ -89,9 +89,10 @@ def test_what_is_written_to_a_closed_output_is_in_no_file(tmp_path: Path) -> Non
     code = (
         "import os; from dust_core.streams import visible_streams\n"
         "with visible_streams():\n"
-        "    file = open('kept', 'wb'); os.write(1, b'from a library'); print('x')\n"
+        "    file = open('kept', 'wb'); print('x')\n"
+        "    os.write(1, b'from a library'); os.write(2, b'from a library')\n"
     )
-    run(["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code], tmp_path)
+    run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code], tmp_path)
     assert (tmp_path / "kept").read_bytes() == b""
 
 

@@ -55,9 +55,7 @@ class Terminal(Console):
         """The segments of anything that can be shown."""
         if isinstance(renderable, Text) and visible(renderable.plain) != renderable.plain:
             renderable = self._visible(renderable)  # before it is wrapped, which counts characters
-        for segment in super().render(renderable, options):
-            text, style, control = segment
-            yield segment if control else Segment(visible(text), style)
+        return super().render(renderable, options)
 
     def _visible(self, text: Text) -> Text:
         shown = text.blank_copy()

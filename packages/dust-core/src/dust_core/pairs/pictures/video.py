@@ -13,6 +13,7 @@ from dust_core.pairs.pictures.formats import HEAD, VIDEO, kind_of
 from dust_core.pairs.pictures.read import Picture
 from dust_core.visible import is_utf8
 
+_SILENT = "-8"
 _WHOLE = 0.9  # some containers state a number that is estimated
 
 
@@ -34,6 +35,7 @@ def read_video(path: Path, every: int) -> Iterator[tuple[str, Picture]]:
             where=str(path),
             fix="rename it, or make a link to it with another name",
         )
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _SILENT)  # for FFmpeg's own threads
     import cv2
 
     with _quiet():
