@@ -28,7 +28,7 @@ from typing import TypeVar
 
 import torch
 from documents import write_between
-from rich.console import Console
+from rich.console import Console  # noqa: TID251
 from rich.table import Table
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel

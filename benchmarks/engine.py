@@ -22,7 +22,7 @@ import onnx
 import openvino
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from rich.console import Console
+from rich.console import Console  # noqa: TID251
 from rich.table import Table
 
 from dust_compress.engine.build import build_engine

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
+from rich.console import Console  # noqa: TID251
 from rich.table import Table
 from torch import Tensor, nn
 

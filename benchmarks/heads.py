@@ -18,7 +18,7 @@ import gpu
 import numpy as np
 import torch
 import typer
-from rich.console import Console
+from rich.console import Console  # noqa: TID251
 from rich.table import Table
 
 from dust_compress.initial_teacher import config_of, initialise, with_new_heads

@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 import openvino
 import torch
-from rich.console import Console
+from rich.console import Console  # noqa: TID251
 from rich.table import Table
 
 from dust_compress.quantize.bias import correct_biases

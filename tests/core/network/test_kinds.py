@@ -153,3 +153,35 @@ def test_an_engine_is_inspected(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "student.trt.json").write_text("[]")
     assert dust("inspect", path) == 2
     assert "not an engine manifest" in capsys.readouterr().err
+
+
+def test_a_path_that_is_not_utf8_is_refused_with_a_remedy(
+    tmp_path: Path, network: Dust3r, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / b"m\xff.pth".decode(errors="surrogateescape")
+    save_checkpoint(network, path)
+    assert dust("inspect", path) == 2
+    assert "m\\xff.pth: the path is not UTF-8" in capsys.readouterr().err
+    (tmp_path / "link.pth").symlink_to(path)
+    assert dust("inspect", tmp_path / "link.pth") == 0
+
+
+@pytest.mark.parametrize(
+    ("inside", "advice"),
+    [
+        ((), "name a checkpoint of torch"),
+        (("a.png",), "name a checkpoint of torch"),
+        (("notes.txt", "teacher.pth", "z.onnx"), "name the file in it, such as teacher.pth"),
+    ],
+)
+def test_a_folder_that_is_no_model_says_so(
+    tmp_path: Path, inside: tuple[str, ...], advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in inside:
+        (tmp_path / name).write_bytes(b"x")
+    assert dust("inspect", tmp_path) == 2
+    message = capsys.readouterr().err
+    assert "this folder is no model: it has neither config.json nor model.safetensors" in message
+    assert advice in message
+    assert dust("inspect", tmp_path / "absent.pth") == 2
+    assert "no such file\n  fix: check the path" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import io
 
 import pytest
 import sample_results as sample
-from rich.console import Console
+from rich.console import Console  # noqa: TID251
 
 from dust_core.declared.records import Result
 from dust_core.declared.specs.models import Gate

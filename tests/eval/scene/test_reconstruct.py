@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +169,52 @@ def test_files_patterns_and_videos_are_sources(tmp_path: Path) -> None:
     assert reds == pytest.approx([0, 90, 180], abs=4)
     with pytest.raises(DustError, match="no such folder, picture or video"):
         find_photographs([tmp_path / "nothing*.jpg"])
+
+
+@pytest.mark.parametrize(("name", "code"), [("a.avi", "MJPG"), ("a.mp4", "mp4v")])
+def test_a_video_that_is_cut_off_is_one_message(
+    tmp_path: Path, name: str, code: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 10, (64, 48))
+    for frame in np.random.default_rng(0).integers(0, 255, (20, 48, 64, 3), np.uint8):
+        video.write(frame)
+    video.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    chosen = find_photographs([path])
+    if code == "mp4v":  # its table of frames is at the end
+        with pytest.raises(DustError, match="no frame of the video can be read"):
+            read_photographs(chosen, Shape(SIDE))
+    else:
+        photographs, left_out = read_photographs(chosen, Shape(SIDE))
+        assert 2 < len(photographs) < 15, "those before the damage are kept"
+        assert f"cut off or damaged: {len(photographs)} of 20 frames" in left_out[name]
+        with pytest.raises(DustError, match="cut off or damaged"):
+            read_photographs(chosen, Shape(SIDE), strict=True)
+    assert capfd.readouterr() == ("", ""), "libraries say nothing of their own"
+
+
+def test_libraries_say_nothing_of_damage_within_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    rng = np.random.default_rng(0)
+    for frame in rng.integers(0, 255, (20, 48, 64, 3), np.uint8):
+        video.write(frame)
+    video.release()
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4000] = rng.bytes(4000)
+    path.write_bytes(content)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from dust_core.pairs.pictures.video import read_video\n"
+        "for name, _ in read_video(Path(sys.argv[1]), 1): print(name, flush=True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=False
+    )
+    assert "a-000000" in done.stdout
+    assert "mpeg4 @" not in done.stderr, "FFmpeg's own lines"
 
 
 def test_a_model_for_colmap_has_the_cameras_and_points_of_the_scene(folder: Path) -> None:

@@ -141,6 +141,40 @@ def test_what_cannot_be_used_is_one_message(
     assert not (tmp_path / "out").exists()
 
 
+def test_one_picture_named_twice_is_a_slip_and_a_copy_is_said(
+    photographs: tuple[Path, Path], models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, options = photographs[0], ("--model", models / "model.onnx", "--min-confidence", "1.0")
+    again = first.parent / ".." / first.parent.name / first.name
+    for second in (first, again):
+        assert dust("predict", first, second, *options, "--out", tmp_path / "out") == 2
+        assert "the same picture, 2 times" in capsys.readouterr().err
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(first.read_bytes())
+    assert dust("predict", first, copy, *options, "--out", tmp_path / "out") == 0
+    assert "a.png, copy.png: the same picture, which shows" in capsys.readouterr().out
+    assert dust("predict", *photographs, *options, "--out", tmp_path / "out") == 0
+    assert "the same picture" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("aspect", ["square", "native"])
+@pytest.mark.parametrize("verb", ["predict", "reconstruct"])
+def test_a_side_that_is_not_whole_patches_names_the_next(
+    photographs: tuple[Path, Path],
+    models: Path,
+    verb: str,
+    aspect: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--model", models / "model.pth", "--aspect", aspect)
+    assert dust(verb, *photographs, *options, "--side", 100) == 2
+    message = capsys.readouterr().err
+    assert "--side: images of 100 pixels are not whole patches" in message
+    assert "choose a multiple of 16, such as 96 or 112" in message
+    assert dust(verb, *photographs, *options, "--side", 65) == 2
+    assert "such as 64 or 80" in capsys.readouterr().err
+
+
 def test_nothing_sure_enough_says_what_to_lower(
     photographs: tuple[Path, Path], models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

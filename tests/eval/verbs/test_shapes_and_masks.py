@@ -1,14 +1,18 @@
 """Pictures in their own shape, and masks, in `dust predict` and `dust reconstruct`."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pycolmap
 import pytest
+import torch
 from PIL import Image
 
 from dust_core.cli import main
+from dust_core.network.checkpoint import load_checkpoint
+from dust_core.pairs.pictures.photographs import Chosen, Photograph, Shape, read_photographs
 
 SIDE = 64
 
@@ -84,20 +88,55 @@ def test_a_scene_keeps_its_shape_in_every_file(
     np.testing.assert_allclose([c["K"][1][2] for c in cameras], 37, atol=1e-9)
 
 
-def test_what_has_no_common_shape_is_named(
+def test_a_landscape_and_a_portrait_are_a_pair(
     pictures: Path, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save(pictures / "d.png", np.full((100, 75, 3), 90, np.uint8))
+    save(pictures / "d.png", np.random.default_rng(1).integers(1, 255, (100, 75, 3), np.uint8))
     options = common(models, tmp_path / "out", "--aspect", "native")
-    assert dust("reconstruct", pictures, *options) == 2
-    message = " ".join(capsys.readouterr().err.split())
-    assert "2 shapes" in message and "64x48: a.png, b.png, c.png; 48x64: d.png" in message
-    assert dust("predict", pictures / "a.png", pictures / "d.png", *options) == 2
-    assert "omit --aspect native" in capsys.readouterr().err
+    assert dust("predict", pictures / "a.png", pictures / "d.png", *options) == 0
+    assert "pixels of the 64x48 and 48x64 images" in capsys.readouterr().out
+    facts = json.loads((tmp_path / "out" / "prediction.json").read_text())
+    assert facts["points"] == pytest.approx(2 * 64 * 48, rel=0.01), "bars are no points"
+    raw = np.load(tmp_path / "out" / "prediction.npz")
+    assert raw["points"].shape == (2, 64, 64, 3)
+    first, second = raw["confidences"]
+    assert (first[:8] == 1).all() and (first[8:56] > 1).all() and (first[56:] == 1).all()
+    assert (second[:, :8] == 1).all() and (second[:, 8:56] > 1).all()
+    network = load_checkpoint(models / "model.pth").network
+    images = [
+        torch.from_numpy(_photograph_of(pictures / f"{name}.png").tensor()) for name in ("a", "d")
+    ]
+    with torch.inference_mode():
+        expected = network(*images)
+    np.testing.assert_allclose(raw["points"][0, 8:56], expected.pts3d_1[0], atol=1e-5)
+    np.testing.assert_allclose(raw["points"][1, :, 8:56], expected.pts3d_2[0], atol=1e-5)
+    centres = np.array([camera["K"] for camera in facts["cameras"]])[:, :2, 2]
+    np.testing.assert_allclose(centres, [[49.5, 37], [37, 49.5]], atol=1e-9)
     assert dust("predict", pictures, *options) == 0
-    assert "left out, images of two shapes: 1 pairs" in capsys.readouterr().out
     pairs = json.loads((tmp_path / "out" / "pairs.json").read_text())["pairs"]
-    assert [pair["images"] for pair in pairs] == [["a.png", "b.png"], ["b.png", "c.png"]]
+    assert len(pairs) == 3
+
+
+def _photograph_of(path: Path) -> Photograph:
+    shape = Shape(SIDE, patch=16)
+    photographs, _ = read_photographs(Chosen([path, path]), shape)
+    return photographs[0]
+
+
+def test_a_scene_of_two_shapes_has_bars_that_are_no_points(
+    pictures: Path, models: Path, tmp_path: Path
+) -> None:
+    save(pictures / "d.png", np.random.default_rng(1).integers(1, 255, (100, 75, 3), np.uint8))
+    more = ("--aspect", "native", "--export", "colmap")
+    assert dust("reconstruct", pictures, *common(models, tmp_path / "out", *more)) == 0
+    header = (tmp_path / "out" / "cloud.ply").read_bytes()[:200].decode(errors="ignore")
+    assert f"element vertex {4 * 64 * 48}" in header
+    model = pycolmap.Reconstruction(str(tmp_path / "out" / "colmap" / "sparse" / "0"))
+    assert {(c.width, c.height) for c in model.cameras.values()} == {(64, 64)}
+    masks = sorted((tmp_path / "out" / "colmap" / "masks").iterdir())
+    assert len(masks) == 4
+    with Image.open(masks[3]) as mask:
+        assert (np.asarray(mask) > 0).sum() == 64 * 48
 
 
 def test_a_graph_and_a_letterbox_refuse_the_native_shape(
@@ -162,3 +201,31 @@ def test_masks_that_cannot_be_used_are_named(
     assert dust("predict", pictures, *options) == 0
     assert "left out, the mask is black" in " ".join(capsys.readouterr().out.split())
     assert dust("predict", pictures, *options, "--strict") == 2
+
+
+NAMES = [b"\xff\xfea.png", b"b\x1b[31m\n.png", "c\u202e{name}%s$x.png".encode()]
+
+
+@pytest.mark.parametrize("verb", ["predict", "reconstruct"])
+def test_pictures_may_have_any_names(
+    pictures: Path, models: Path, tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, name in zip(sorted(pictures.iterdir()), NAMES, strict=True):
+        path.rename(pictures / os.fsdecode(name))
+    (pictures / "d\x1b[2J.txt").write_text("no picture")
+    model = tmp_path / "m[bold]{name}%s$x[.pth"
+    model.symlink_to(models / "model.pth")
+    options = ("--model", model, "--out", tmp_path / "o\udcff", "--min-confidence", "1.0")
+    more = ("--export", "colmap") if verb == "reconstruct" else ()
+    assert dust(verb, pictures, *options, "--side", SIDE, *more) == 0
+    printed = capsys.readouterr()
+    assert "d\\x1b[2J.txt" in printed.out and "o\\xff" in printed.out
+    assert "\x1b" not in printed.out + printed.err
+    page = next((tmp_path / "o\udcff").rglob("index.html")).read_text()
+    assert "\\xff\\xfea.png" in page and "m[bold]{name}%s$x[.pth" in page
+    facts = next((tmp_path / "o\udcff").rglob("*.json")).read_text()
+    assert json.dumps(os.fsdecode(NAMES[0])) in facts, "other programs find the picture"
+    if verb == "reconstruct":
+        model = pycolmap.Reconstruction(str(tmp_path / "o\udcff" / "colmap" / "sparse" / "0"))
+        names = {image.name for image in model.images.values()}
+        assert names == {f.name for f in (tmp_path / "o\udcff" / "colmap" / "images").iterdir()}

@@ -7,7 +7,7 @@ one-line summaries of the other verbs are read from their source.
 
 Exit codes: 0 done; 1 it ran and the answer is no; 2 the input or the
 environment cannot be used; 3 a fault in DUST; the message names the log file with the traceback;
-130 and 143 SIGINT (Ctrl-C) and SIGTERM ended it.
+130 and 143 SIGINT (Ctrl-C) and SIGTERM ended it; 141 the reader of its output is gone.
 """
 
 import ast
@@ -26,6 +26,7 @@ import typer
 from dust_core import __version__
 from dust_core.errors import DustError
 from dust_core.stopping import StopSignals, stop_signals
+from dust_core.streams import visible_streams
 
 COMMAND_GROUP = "dust.commands"
 
@@ -36,13 +37,18 @@ _EXIT_INTERRUPTED_IN_TYPER = 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `dust` with `arguments` (default: the process's) and exit with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with stop_signals() as stop:
+    with visible_streams(), stop_signals() as stop:
         _run(words, stop)
 
 
 def _run(words: list[str], stop: StopSignals) -> None:
     try:
-        typer.main.get_command(build_app(words)).main(args=words, prog_name="dust")
+        try:
+            # `color`: what would steer the terminal stays in the text, and is made visible.
+            command = typer.main.get_command(build_app(words))
+            command.main(args=words, prog_name="dust", color=True)
+        finally:
+            sys.stdout.flush()
     except SystemExit as ending:
         if ending.code != _EXIT_INTERRUPTED_IN_TYPER:
             raise
@@ -212,10 +218,11 @@ def _leave_interrupted(stop: StopSignals) -> NoReturn:
 
 
 def _print_line(label: str, message: str) -> None:
-    from rich.console import Console  # a third of the start-up time, and most runs print no error
-    from rich.text import Text
+    from rich.text import Text  # a third of the start-up time, and most runs print no error
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    from dust_core.console import Terminal
+
+    console = Terminal(stderr=True, soft_wrap=True)
     console.print(Text.assemble((f"{label}: ", "bold red"), message))
 
 
@@ -231,7 +238,7 @@ def _write_traceback(words: Sequence[str]) -> Path:
         log = folder / f"dust-{now:%Y%m%dT%H%M%S}-{os.getpid()}.log"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            log.write_text(text, encoding="utf-8")
+            log.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError:
             continue
         return log

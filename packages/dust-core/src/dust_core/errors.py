@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from dust_core.visible import in_one_line
+
 _MOST_LETTERS = 400
 
 
@@ -27,7 +29,7 @@ class DustError(Exception):
         return _again, (type(self), self.what, self.where, self.fix, self.exit_code)
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
+        place = f"{in_one_line(self.where)}: " if self.where else ""
         advice = f"\n  fix: {self.fix}" if self.fix else ""
         return f"{place}{self.what}{advice}"
 

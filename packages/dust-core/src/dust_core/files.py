@@ -104,8 +104,11 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
 
 
 def atomic_write_text(path: Path, content: str) -> None:
-    """Write `content` to `path` as UTF-8, atomically; see `atomic_path`."""
-    atomic_write_bytes(path, content.encode("utf-8"))
+    """Write `content` to `path` as UTF-8, atomically; see `atomic_path`.
+
+    A byte of a name that is not UTF-8 becomes `\\udcff`, which JSON reads as Python's name.
+    """
+    atomic_write_bytes(path, content.encode("utf-8", "backslashreplace"))
 
 
 def require_folder(folder: Path) -> None:

@@ -85,3 +85,11 @@ def test_a_project_may_lie_below_the_top_of_its_repository(project):
     answer = project.dust("diff", "main", "--specs", "inner/specs")
     assert answer.code == 1
     assert "the line quality_kept is loosened" in answer.out
+
+
+def test_a_range_and_an_empty_name_are_no_revision(project):
+    for words in (("^main",), ("main", "^main"), ("main", ""), ("main..HEAD",), ("", "HEAD")):
+        answer = project.dust("diff", *words)
+        assert answer.code == 2
+        assert "git knows no commit" in answer.err
+    assert "git knows no commit 'a\\x1b[2J\\u202e'" in project.dust("diff", "a\x1b[2J\u202e").err

@@ -105,7 +105,7 @@ def test_ids_titles_and_fixes_are_fit_to_print() -> None:
 
 
 def test_words_are_quoted_on_one_line() -> None:
-    assert quote("a\nb\x00") == "a\\x0ab\\x00"
+    assert quote("a\nb\x00") == "a\\nb\\x00"
     assert quote([True, None, 1.5, {"key": 1}]) == "[true, null, 1.5, {key}]"
     assert len(quote("x" * 500)) == 80
     assert quote(list(range(10**5))).endswith("...")

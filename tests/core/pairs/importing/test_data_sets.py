@@ -244,6 +244,22 @@ def test_lenses_of_nerfstudio_are_in_the_order_of_opencv(tmp_path: Path) -> None
         assert recording.frames[0].camera.lens == expected
 
 
+def test_pictures_of_nerfstudio_may_be_named_without_their_suffix(tmp_path: Path) -> None:
+    made = sets.nerfstudio(tmp_path / "set")
+
+    def without_suffix(all_: dict[str, Any]) -> None:
+        for frame in all_["frames"]:
+            frame["file_path"] = f"./{frame['file_path'].removesuffix('.png')}"
+
+    cameras(without_suffix)(made.source)
+    pictures = sorted((made.source / "room" / "images").iterdir())
+    pictures[0].rename(pictures[0].with_suffix(".JPG"))
+    recording = next(Nerfstudio().scenes(made.source)).read()
+    assert not recording.left_out
+    assert sorted(frame.image.suffix for frame in recording.frames)[:2] == [".JPG", ".png"]
+    assert len(recording.frames) == len(pictures)
+
+
 def test_videos_of_one_visit_are_one_scene(tmp_path: Path) -> None:
     made = sets.arkitscenes(tmp_path / "set")
     shutil.copytree(made.source / "Training" / "41254", made.source / "Training" / "40")

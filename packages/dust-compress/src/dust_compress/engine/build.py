@@ -8,10 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from dust_compress.engine.half import write_half
 from dust_compress.engine.toolchain import Compiler, Toolchain, find_toolchain
+from dust_core.console import Terminal
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, sha256_file
 from dust_eval.runtimes.engine_manifest import (
@@ -123,7 +122,7 @@ def _compile(
     crash = Path(request["report"]).with_name("stderr.txt")
     with (
         crash.open("w") as stderr,
-        Console(stderr=True).status(f"compiling {name}") as status,
+        Terminal(stderr=True).status(f"compiling {name}") as status,
         subprocess.Popen(
             command,
             env=toolchain.environment(),

@@ -9,6 +9,7 @@ from rich.progress import track
 from torch import Tensor
 
 from dust_compress.train.validation import validate_pairs
+from dust_core.console import Terminal
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.training import Recipe
 from dust_core.errors import DustError
@@ -74,7 +75,7 @@ def sensitivity(
     for axis in axes:
         layers[("dpt", None) if axis.kind == "convolutions" else axis.size].append(axis)
     rows = []
-    cuts = track(layers.items(), description="sensitivity", transient=True)
+    cuts = track(layers.items(), description="sensitivity", transient=True, console=Terminal())
     for (_, block), members in cuts:
         kept = choose_units(
             network.config, members, importance, rho, counts="width", multiple=multiple

@@ -10,6 +10,7 @@ from rich.progress import Progress, track
 from torch import Tensor, nn
 
 from dust_compress.quantize.network import Run, quantizers, quantizers_off
+from dust_core.console import Terminal
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
 from dust_core.pairs.feed.feed import FeedOptions, PairFeed
@@ -39,7 +40,7 @@ def calibration_run(task: ResolvedTask, images: int) -> Run:
         device = next(network.parameters()).device
         network.eval()
         feed = _feed(task, folder, _TOGETHER)
-        with Progress(transient=True) as progress, torch.no_grad():
+        with Progress(transient=True, console=Terminal()) as progress, torch.no_grad():
             bar = progress.add_task("calibrating", total=pairs)
             for batch in islice(feed, -(-pairs // _TOGETHER)):
                 left = pairs - int(progress.tasks[bar].completed)
@@ -68,7 +69,7 @@ def sensitivity(task: ResolvedTask, network: nn.Module) -> dict[str, float]:
     with torch.no_grad(), quantizers_off(network):
         prediction: Any = network(*images)
         reference = [(points, lengths(points)) for points in (prediction[0], prediction[2])]
-        for layer in track(layers, "sensitivity", transient=True):
+        for layer in track(layers, "sensitivity", transient=True, console=Terminal()):
             own = [
                 quantizer for name, quantizer in every.items() if name.rpartition(".")[0] == layer
             ]

@@ -14,6 +14,7 @@ from dust_core.files import atomic_path
 from dust_core.network.checkpoint.load import own_checkpoint, read_archive
 from dust_core.network.checkpoint.seal import sealed
 from dust_core.network.model import Dust3r
+from dust_core.tracked import remedy
 
 FORMAT = "dust/quantized/v1"
 
@@ -57,7 +58,7 @@ def load_quantized(path: Path) -> QuantizedCheckpoint:
         DustError: the file is absent, truncated, hostile, or of another kind.
     """
     if not path.is_file():
-        raise DustError("no such checkpoint", where=str(path), fix="pull it: `dvc pull`")
+        raise DustError("no such checkpoint", where=str(path), fix=remedy(path))
     content = read_archive(path)
     if content.get("format") != FORMAT:
         raise DustError(
@@ -75,6 +76,6 @@ def load_quantized(path: Path) -> QuantizedCheckpoint:
         raise DustError(
             f"the quantized checkpoint is damaged: {str(error).splitlines()[0]}",
             where=str(path),
-            fix="run Q-2 again, or `dvc pull`",
+            fix=remedy(path, "run Q-2 again"),
         ) from error
     return QuantizedCheckpoint(checkpoint.network, policy, checkpoint.exp_id)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.state import TrainState
+from dust_core.console import Terminal
 from dust_core.errors import DustError
 from dust_core.files import atomic_path, writing_in_place
 
@@ -32,11 +33,12 @@ class Monitor:
         self.folder, self.visible = folder, visible
         self.history = list(state.history)
         self.progress = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
+            console=Terminal(),
             disable=not visible,
         )
         self.task = self.progress.add_task(
@@ -89,7 +91,7 @@ class Monitor:
         if time.monotonic() - self.drawn_at > _SECONDS_BETWEEN_DRAWINGS:
             self._draw()
         metrics = "  ".join(f"{k[4:]} {v:.4f}" for k, v in entry.items() if k.startswith("val/"))
-        self.progress.console.print(f"epoch {entry['epoch']:.0f}  {metrics}", highlight=False)
+        self.progress.console.print(f"epoch {entry['epoch']:.0f}  {metrics}")
 
     def _draw(self) -> None:
         if self.visible and self.history:

@@ -76,8 +76,9 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(facts, indent=2))
         return
 
-    from rich.console import Console
     from rich.table import Table
+
+    from dust_core.console import Terminal
 
     table = Table.grid(padding=(0, 3))
     table.add_column(style="bold")
@@ -87,12 +88,13 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         elif isinstance(value, float):
             value = f"{value:.2f}"
         table.add_row(name.replace("_", " "), str(value))
-    Console(highlight=False, soft_wrap=True, markup=False).print(table)
+    Terminal(soft_wrap=True).print(table)
 
 
 def _print_checkpoint(facts: dict[str, Any], side: int) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from dust_core.console import Terminal
 
     shape = facts["shape"]
     table = Table.grid(padding=(0, 3))
@@ -119,7 +121,7 @@ def _print_checkpoint(facts: dict[str, Any], side: int) -> None:
     for part, millions in facts["parts_M"].items():
         share = millions / facts["parameters_M"]
         table.add_row("", f"{millions:9.3f} million  {share:4.0%}  {part}")
-    Console(highlight=False, soft_wrap=True).print(table)
+    Terminal(soft_wrap=True).print(table)
 
 
 def describe(checkpoint: "Checkpoint", path: Path, side: int) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from dust_core.bounded import open_regular, zip_directory_bytes
 from dust_core.errors import DustError
 from dust_core.stand_ins import DVC, GIT_LFS, WEB_PAGE
+from dust_core.tracked import remedy
+from dust_core.visible import is_utf8
 
 
 class ModelKind(Enum):
@@ -28,6 +30,9 @@ class ModelKind(Enum):
 
 MOST_DIRECTORY_BYTES = 2_000_000
 """Of the directory of an archive: some ten thousand parts, and a second to read."""
+
+HUB_FILES = ("config.json", "model.safetensors")
+"""What a hub's folder of a model holds."""
 
 _HEAD = 512
 # What torch.save wrote before 1.6: a pickle of this number (torch.serialization.MAGIC_NUMBER).
@@ -93,13 +98,20 @@ def kind_of_model(path: Path) -> ModelKind:
     Raises:
         DustError: it is absent, or is something else; the error names what, and what to do.
     """
+    if not is_utf8(path):
+        raise DustError(
+            "the path is not UTF-8, and the libraries that read models take no such path",
+            where=str(path),
+            fix="rename it, or make a link to it with another name",
+        )
     if path.is_dir():
+        _require_hub(path)
         return ModelKind.HUB
     try:
         with open_regular(path) as stream:
             head = stream.read(_HEAD)
     except FileNotFoundError as error:
-        raise DustError("no such file", where=str(path), fix="pull it: `dvc pull`") from error
+        raise DustError("no such file", where=str(path), fix=remedy(path)) from error
     except OSError as error:
         raise DustError(
             f"cannot be read: {error.strerror}", where=str(path), fix="check the path"
@@ -118,6 +130,19 @@ def kind_of_model(path: Path) -> ModelKind:
             fix="name a checkpoint of torch, a hub's folder, an ONNX graph or a TensorRT engine",
         )
     return kind_by_name
+
+
+def _require_hub(folder: Path) -> None:
+    if any((folder / name).exists() for name in HUB_FILES):
+        return
+    inside = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    raise DustError(
+        f"this folder is no model: it has neither {' nor '.join(HUB_FILES)}",
+        where=str(folder),
+        fix=f"name the file in it, such as {inside[0]}"
+        if inside
+        else "name a checkpoint of torch, a hub's folder, an ONNX graph or a TensorRT engine",
+    )
 
 
 def _checked_archive(path: Path) -> ModelKind:

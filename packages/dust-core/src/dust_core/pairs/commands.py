@@ -41,13 +41,13 @@ def check(folder: Folder) -> None:
 
     A warning is no fault: a camera may be as unlikely as it says.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
+    from dust_core.console import Terminal
     from dust_core.pairs.shards.check import check_set
     from dust_core.pairs.shards.manifest import read_manifest
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Terminal(stderr=True), transient=True) as progress:
         bar = progress.add_task("pairs", total=read_manifest(folder).pairs)
         report = check_set(folder, on_pair=lambda: progress.advance(bar))
     for warning in report.warnings:

@@ -91,11 +91,10 @@ def report_text(report: "StageReport") -> str:
 
 def show(report: "StageReport") -> None:
     """Print the table of verdicts, and the explanations below it."""
-    from rich.console import Console
-
+    from dust_core.console import Terminal
     from dust_eval.gates.render import explanations, report_table
 
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH_IN_FILES, highlight=False)
+    console = Terminal(width=None if sys.stdout.isatty() else _WIDTH_IN_FILES)
     console.print(report_table(report))
     for line in (*explanations(report.tasks), *report.hypotheses, *report.waivers):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)

@@ -5,9 +5,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dust_core.console import Terminal
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
 from dust_core.network.checkpoint import load_checkpoint
@@ -175,7 +175,10 @@ def _time_scene(task: ResolvedTask, loaded: Loaded) -> None:
 def progress_bars() -> Iterator[Progress]:
     """Bars for what is measured, on the terminal."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Terminal(stderr=True)) as progress:
         yield progress

@@ -42,7 +42,7 @@ def verdicts(
     if form is VerdictsFormat.MARKDOWN:
         typer.echo(render(comparison), nl=False)
     else:
-        typer.echo(json.dumps(as_values(comparison), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(as_values(comparison), indent=2))
     if comparison.refused:
         raise typer.Exit(1)
 

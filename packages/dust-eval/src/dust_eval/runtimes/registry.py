@@ -6,6 +6,7 @@ from typing import cast
 
 from dust_core.errors import DustError
 from dust_core.network.kinds import ModelKind, kind_of_model
+from dust_core.tracked import remedy
 from dust_eval.runtimes.base import Graph, PairModel, RuntimeOptions
 
 # name: (module with `load(path, options)` -> PairModel, suffixes of the files that it reads)
@@ -49,7 +50,7 @@ def _load(runtime: str, function: str, path: Path, options: RuntimeOptions) -> o
         raise DustError(f"no runtime is called {runtime!r}", fix=f"one of {', '.join(RUNTIMES)}")
     module, suffixes = RUNTIMES[runtime]
     if not path.exists():
-        raise DustError("no such file", where=str(path), fix="pull it: `dvc pull`, or build it")
+        raise DustError("no such file", where=str(path), fix=remedy(path))
     kind = kind_of_model(path)
     if not _reads(runtime, kind):
         raise DustError(

@@ -46,7 +46,9 @@ class TorchModel:
         return _output(self._prediction)
 
     def encode(self, images: Sequence[Floats]) -> list[Features]:
-        """Features of each image (1, 3, H, W), encoded in one batch."""
+        """Features of each image (1, 3, H, W), encoded in one batch if they have one shape."""
+        if len({image.shape for image in images}) > 1:
+            return [features for image in images for features in self.encode([image])]
         with torch.inference_mode(), self.autocast():
             stack = torch.from_numpy(np.concatenate(images)).to(self.options.device)
             tokens, grid = self.network.encode(stack)

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from dust_core.files import atomic_path, atomic_write_text
 from dust_core.pairs.pictures.photographs import Photograph
+from dust_core.visible import plain_stem
 from dust_eval.scene.align import Scene
 from dust_eval.scene.cloud import Cloud
 
@@ -41,7 +42,7 @@ def write_model(
         camera_from_world = np.linalg.inv(pose)
         x, y, z, w = Rotation.from_matrix(camera_from_world[:3, :3]).as_quat()
         moved = " ".join(str(float(value)) for value in camera_from_world[:3, 3])
-        name = f"{number:06d}_{Path(photograph.name).stem}.png".replace(" ", "_")
+        name = f"{number:06d}_{plain_stem(photograph.name)}.png"
         images += [f"{number} {w} {x} {y} {z} {moved} {number} {name}", ""]
         with atomic_path(folder / "images" / name) as temporary:
             Image.fromarray(photograph.square).save(temporary, "PNG")

@@ -63,7 +63,7 @@ def _pair_table(scene: PairScene, model: str) -> list[tuple[str, str]]:
         explained = f"{scene.explained:.0%} of B's points to {PNP_PIXELS:g} pixels"
     return [
         ("Points of the files", f"{len(scene.cloud.points):,}"),
-        ("Least confidence of the files", f"{scene.min_confidence:.7g}"),
+        ("Least confidence of the files", f"{scene.min_confidence:.4g}"),
         ("Focal lengths, pixels", ", ".join(f"{focal:.0f}" for focal in scene.focals)),
         ("B's camera explains", explained),
         ("Unit", "the network's own, not metres"),

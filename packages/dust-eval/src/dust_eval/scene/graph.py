@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dust_core.errors import DustError
+from dust_core.pairs.pictures.canvas import margins
 from dust_eval.arrays import Floats
 from dust_eval.runtimes import EncodesOnce, PairOutput
 
@@ -65,6 +66,9 @@ def predict_edges(
 ) -> list[Edge]:
     """The model's prediction of every pair.
 
+    Predictions of several shapes are on one canvas, see `on_one_canvas`. A pixel beside its image
+    has a confidence of 1.
+
     Args:
         images: (1, 3, H, W) float32 in [-1, 1].
         encode_once: True encodes an image once for all its pairs. False encodes both images of
@@ -90,9 +94,10 @@ def predict_edges(
             "the model has a separate encoder and decoder, and cannot run whole pairs",
             fix="load the graph of whole pairs, or encode each image once",
         )
+    canvas = (max(image.shape[2] for image in images), max(image.shape[3] for image in images))
     edges = []
     for (first, second), output in zip(pairs, outputs, strict=True):
-        edges.append(_edge(first, second, output))
+        edges.append(_edge(first, second, output, canvas))
         on_pair()
     return edges
 
@@ -130,6 +135,17 @@ def hide_bars(edges: Sequence[Edge], shown: Sequence[NDArray[np.bool_]]) -> list
     ]
 
 
-def _edge(first: int, second: int, output: PairOutput) -> Edge:
-    points_1, conf_1, points_2, conf_2 = (part[0] for part in output)
+def _edge(first: int, second: int, output: PairOutput, canvas: tuple[int, int]) -> Edge:
+    points_1, conf_1, points_2, conf_2 = (_on_canvas(part[0], canvas) for part in output)
     return Edge(first, second, np.stack([points_1, points_2]), np.stack([conf_1, conf_2]))
+
+
+def _on_canvas(values: Floats, canvas: tuple[int, int]) -> Floats:
+    """Points (H, W, 3) or confidences (H, W), with the nearest points and confidences of 1 beside
+    them."""
+    if values.shape[:2] == canvas:
+        return values
+    beside = margins(values.shape[:2], canvas)
+    if values.ndim == 3:
+        return np.pad(values, (*beside, (0, 0)), mode="edge")
+    return np.pad(values, beside, constant_values=1.0)

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from dust_core.pairs.pictures.photographs import Photograph
+from dust_core.visible import in_one_line
 from dust_eval.arrays import Floats
 from dust_eval.scene.align import Scene
 from dust_eval.scene.pair import PairScene
@@ -97,9 +98,9 @@ def render(
     script = _file("page.js")
     parts = {
         "SCRIPT_SUM": "sha256-" + _base64(hashlib.sha256(script.encode()).digest()),
-        "TITLE": escape(title),
+        "TITLE": _escaped(title),
         "VIEWS": "\n".join(_view_row(number, view) for number, view in enumerate(views)),
-        "FACTS": "".join(f"<tr><th>{escape(n)}<td>{escape(v)}" for n, v in facts),
+        "FACTS": "".join(f"<tr><th>{_escaped(n)}<td>{_escaped(v)}" for n, v in facts),
         "CONTENT": _embedded(_content(views, min_confidence)),
         "SCRIPT": script,
     }
@@ -170,7 +171,7 @@ def _view_row(number: int, view: View) -> str:
         f'<div class="view"><input id="view-{number}" type="checkbox" checked>'
         f'<img alt="" src="{_picture(view.photograph)}">'
         f'<label for="view-{number}"><span><b>{escape(view.label)}</b>'
-        f"{escape(view.photograph.name)}</span></label>"
+        f"{_escaped(view.photograph.name)}</span></label>"
         f"{look if view.pose is not None else ''}</div>"
     )
 
@@ -181,6 +182,11 @@ def _picture(photograph: Photograph) -> str:
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{_base64(stream.getvalue())}"
+
+
+def _escaped(text: str) -> str:
+    """Text of a user, whose names need not be UTF-8, for an element."""
+    return escape(in_one_line(text))
 
 
 def _embedded(content: Mapping[str, Any]) -> str:

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+LEAST_SIDE = 64
+"""Pixels: smaller images show nothing."""
+
 ModelOption = Annotated[
     Path,
     typer.Option(
@@ -13,7 +16,9 @@ ModelOption = Annotated[
 ]
 SideOption = Annotated[
     int | None,
-    typer.Option(min=64, max=1024, help="Side of the images, pixels; default: 512, or a graph's."),
+    typer.Option(
+        min=LEAST_SIDE, max=1024, help="Side of the images, pixels; default: 512, or a graph's."
+    ),
 ]
 ModeOption = Annotated[
     Literal["crop", "letterbox"], typer.Option(help="How photographs become squares.")

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dust_core.errors import DustError
+from dust_core.visible import plain_stem
 
 if TYPE_CHECKING:
     from dust_core.pairs.pictures.photographs import Chosen, Photograph
 
 _MAGIC = re.compile(r"[*?\[]")
-_LONGEST_NAME = 40
 
 Which = Literal["consecutive", "all"]
 
@@ -63,7 +63,7 @@ def pair_folders(
     out: Path, photographs: "Sequence[Photograph]", pairs: Sequence[tuple[int, int]]
 ) -> list[Path]:
     """A folder for each pair: its number and the names of its pictures."""
-    names = [_plain(photograph.name) for photograph in photographs]
+    names = [plain_stem(photograph.name) for photograph in photographs]
     digits = len(str(len(pairs)))
     return [
         out / f"{number:0{digits}}_{names[first]}_{names[second]}"
@@ -73,10 +73,6 @@ def pair_folders(
 
 def _is_pattern(path: Path) -> bool:
     return bool(_MAGIC.search(str(path))) and not path.exists()
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", Path(name).stem)[:_LONGEST_NAME]
 
 
 def _require_at_most(pairs: int, limit: int, what: str) -> None:

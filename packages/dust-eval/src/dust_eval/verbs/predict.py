@@ -59,7 +59,7 @@ def predict(
     """
     from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
     from dust_eval.verbs.pair_list import are_a_pair, choose_pairs, pair_folders, require_few
-    from dust_eval.verbs.shapes import image_shape, of_one_shape, require_one_shape
+    from dust_eval.verbs.shapes import image_shape
 
     require_folder(out)
     two, start = are_a_pair(sources), perf_counter()
@@ -74,12 +74,7 @@ def predict(
     shape = image_shape(network, model, side=side, mode=mode, aspect=aspect, masks=masks)
     photographs, left_out = read_photographs(chosen, shape, every=every, strict=strict or two)
     say_what_was_read(photographs, left_out)
-    every_pair = choose_pairs(len(photographs), pairs, limit)
-    listed = [pair for pair in every_pair if of_one_shape(photographs, pair)]
-    if strict or not listed:
-        require_one_shape(photographs)
-    if len(listed) < len(every_pair):
-        typer.echo(f"left out, images of two shapes: {len(every_pair) - len(listed)} pairs")
+    listed = choose_pairs(len(photographs), pairs, limit)
     folders = [out] if two else pair_folders(out, photographs, listed)
     named = [
         (folder, [photographs[index] for index in pair])
@@ -103,13 +98,12 @@ def _write_pairs(
     Raises:
         DustError: no pair has a pixel that is sure enough.
     """
-    from rich.console import Console
-
+    from dust_core.console import Terminal
     from dust_eval.scene.cloud import USUAL
     from dust_eval.scene.files import pair_facts, write_pair, write_pair_list
     from dust_eval.verbs.predict_folder import LIST, remove_earlier
 
-    console, facts = Console(), list[dict[str, Any]]()
+    console, facts = Terminal(), list[dict[str, Any]]()
     unsure: list[tuple[str, DustError]] = []
     for number, (folder, photographs) in enumerate(named, 1):
         began = perf_counter()
@@ -144,6 +138,7 @@ def _predicted(
     photographs: "Sequence[Photograph]",
     min_confidence: float | None,
 ) -> "PairScene":
+    from dust_core.pairs.pictures.canvas import on_one_canvas
     from dust_eval.runtimes import EncodesOnce
     from dust_eval.scene.graph import hide_bars, predict_edges, require_finite
     from dust_eval.scene.pair import pair_scene
@@ -159,6 +154,7 @@ def _predicted(
     except ValueError as error:
         raise DustError(str(error), fix="choose another --side") from error
     require_finite(edges, where=model.name)
+    photographs = on_one_canvas(photographs)
     shown = [photograph.shown() for photograph in photographs]
     return pair_scene(photographs, hide_bars(edges, shown), min_confidence)
 
@@ -169,11 +165,14 @@ def summary(scene: "PairScene", out: Path) -> list[str]:
 
     from dust_eval.scene.initial import PNP_PIXELS
 
-    focals, size = np.array(scene.focals), scene.photographs[0].placement.size
-    across = 2 * np.degrees(np.arctan(size[0] / 2 / focals))
+    focals = np.array(scene.focals)
+    sizes = np.array([photograph.placement.place[2:] for photograph in scene.photographs])
+    across = 2 * np.degrees(np.arctan(sizes[:, 0] / 2 / focals))
+    shapes = list(dict.fromkeys(f"{width}x{height}" for width, height in sizes))
     lines = [
-        f"focal lengths: {focals[0]:.0f} and {focals[1]:.0f} pixels of the {size[0]}x{size[1]} "
-        f"image ({across[0]:.0f} and {across[1]:.0f} degrees across)"
+        f"focal lengths: {focals[0]:.0f} and {focals[1]:.0f} pixels of the "
+        f"{' and '.join(shapes)} image{'s' if len(shapes) > 1 else ''} "
+        f"({across[0]:.0f} and {across[1]:.0f} degrees across)"
     ]
     if scene.pose is None:
         lines.append("B against A: PnP found no camera that sees B's points at their pixels")

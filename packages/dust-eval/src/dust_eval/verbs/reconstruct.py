@@ -21,6 +21,7 @@ from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent, sure
 
 if TYPE_CHECKING:
     from dust_core.pairs.pictures.photographs import Photograph
+    from dust_eval.arrays import Floats
     from dust_eval.runtimes import PairModel
     from dust_eval.scene.align import Scene
     from dust_eval.scene.cloud import Cloud
@@ -49,6 +50,7 @@ def reconstruct(
     threads: ThreadsOption = 2,
 ) -> None:
     """Turn photographs into a coloured cloud, cameras and a page to look at."""
+    from dust_core.pairs.pictures.canvas import on_one_canvas
     from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
 
     chosen = find_photographs(sources)
@@ -58,16 +60,17 @@ def reconstruct(
     from dust_eval.scene.colmap import write_model
     from dust_eval.scene.files import write_scene
     from dust_eval.scene.graph import swin_pairs
-    from dust_eval.verbs.shapes import image_shape, require_one_shape
+    from dust_eval.verbs.shapes import image_shape
 
     start = perf_counter()
     network = load_any(model, RuntimeOptions(threads=threads))
     shape = image_shape(network, model, side=side, mode=mode, aspect=aspect, masks=masks)
     photographs, left_out = read_photographs(chosen, shape, every=every, strict=strict)
     say_what_was_read(photographs, left_out)
-    require_one_shape(photographs)
     pairs = swin_pairs(len(photographs), neighbours)
-    scene = _aligned(network, photographs, pairs, model)
+    tensors = [photograph.tensor() for photograph in photographs]
+    photographs = on_one_canvas(photographs)
+    scene = _aligned(network, tensors, photographs, pairs, model)
     least = usual_confidence(scene.confidences) if min_confidence is None else min_confidence
     cloud = fuse(scene, photographs, least)
     if not len(cloud.points):
@@ -88,6 +91,7 @@ def reconstruct(
 
 def _aligned(
     network: "PairModel",
+    tensors: "Sequence[Floats]",
     photographs: "Sequence[Photograph]",
     pairs: "Sequence[tuple[int, int]]",
     model: Path,
@@ -95,16 +99,17 @@ def _aligned(
     """The scene of photographs, with a bar of progress."""
     from rich.progress import Progress
 
+    from dust_core.console import Terminal
     from dust_eval.runtimes import EncodesOnce
     from dust_eval.scene.align import align
     from dust_eval.scene.graph import hide_bars, predict_edges, require_finite
 
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, console=Terminal()) as progress:
         task = progress.add_task("pairs", total=len(pairs))
         try:
             edges = predict_edges(
                 network,
-                [photograph.tensor() for photograph in photographs],
+                tensors,
                 pairs,
                 encode_once=isinstance(network, EncodesOnce),
                 on_pair=lambda: progress.advance(task),
@@ -141,7 +146,7 @@ def _facts(
         ("Photographs", str(images)),
         ("Pairs", str(pairs)),
         ("Points", f"{len(cloud.points):,} of {scene.depths.size:,} pixels"),
-        ("Least confidence", f"{least:.7g}"),
+        ("Least confidence", f"{least:.4g}"),
         ("Focal lengths, pixels of the image", ", ".join(f"{f:.0f}" for f in scene.focals)),
         ("Mean weighted residual", f"{scene.objective:.3g}, in the scene's own unit"),
         ("Network", model.name),

@@ -30,9 +30,9 @@ def score(
     ] = None,
 ) -> None:
     """Measure a network's quality on any set of pairs, by the workload's protocol."""
-    from rich.console import Console
     from rich.progress import track
 
+    from dust_core.console import Terminal
     from dust_core.files import atomic_path, atomic_write_text
     from dust_core.pairs.shards.manifest import read_manifest
     from dust_eval.measure.samples import set_samples
@@ -52,7 +52,7 @@ def score(
     count = min(pairs or 10**9, read_manifest(shards).pairs)
     report = measure_quality(
         network,
-        track(set_samples(shards, count), "pairs", count, transient=True),
+        track(set_samples(shards, count), "pairs", count, transient=True, console=Terminal()),
         chamfer_points=_CHAMFER_POINTS,
         seed=_SEED,
     )
@@ -64,7 +64,7 @@ def score(
             exit_code=1,
         )
     rows = dict(zip(report.pairs, zip(*report.per_pair.values(), strict=True), strict=True))
-    Console().print(_table(f"{model.name} on {count} pairs of {shards}", rows, report.aggregate))
+    Terminal().print(_table(f"{model.name} on {count} pairs of {shards}", rows, report.aggregate))
     if out is not None:
         scores = {"model": model.name, "set": str(shards), "mean": report.aggregate, "pairs": rows}
         atomic_write_text(out / "score.json", json.dumps(scores, indent=2) + "\n")

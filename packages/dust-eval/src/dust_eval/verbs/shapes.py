@@ -1,13 +1,13 @@
-"""What shape the network's images have, and which pictures fit together."""
+"""What shape the network's images have."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dust_core.errors import DustError
+from dust_eval.verbs.options import LEAST_SIDE
 
 if TYPE_CHECKING:
-    from dust_core.pairs.pictures.photographs import Photograph, Shape
+    from dust_core.pairs.pictures.photographs import Shape
     from dust_eval.runtimes import PairModel
 
 Aspect = Literal["square", "native"]
@@ -37,7 +37,7 @@ def image_shape(
 
     patch = None if aspect == "square" else _patch_of(network, model, mode)
     return Shape(
-        side=side_of(network, model, side),
+        side=_whole_patches(network, side_of(network, model, side)),
         mode=Mode(mode),
         patch=patch,
         masks=None if masks is None else find_masks(masks),
@@ -63,27 +63,19 @@ def _patch_of(network: "PairModel", model: Path, mode: str) -> int:
     return network.network.config.patch_size
 
 
-def of_one_shape(photographs: "Sequence[Photograph]", pair: Sequence[int]) -> bool:
-    """Whether the two images of a pair have one shape, which the network needs."""
-    first, second = (photographs[index].placement.size for index in pair)
-    return first == second
+def _whole_patches(network: "PairModel", side: int) -> int:
+    """The side, if a network's patches divide it."""
+    from dust_eval.runtimes.torch_runtime import TorchModel
 
-
-def require_one_shape(photographs: "Sequence[Photograph]") -> None:
-    """Prove that images can be paired.
-
-    Raises:
-        DustError: they have several shapes.
-    """
-    names: dict[tuple[int, int], list[str]] = {}
-    for photograph in photographs:
-        names.setdefault(photograph.placement.size, []).append(photograph.name)
-    if len(names) > 1:
-        listed = "; ".join(
-            f"{width}x{height}: {', '.join(named[:3])}{' ...' if len(named) > 3 else ''}"
-            for (width, height), named in names.items()
-        )
+    if not isinstance(network, TorchModel):
+        return side
+    patch = network.network.config.patch_size
+    if side % patch:
+        below = side // patch * patch
+        near = [near for near in (below, below + patch) if near >= LEAST_SIDE]
         raise DustError(
-            f"the pictures become images of {len(names)} shapes, and a pair needs one ({listed})",
-            fix="omit --aspect native, or give pictures of one shape",
+            f"images of {side} pixels are not whole patches of the network, which are of {patch}",
+            where="--side",
+            fix=f"choose a multiple of {patch}, such as {' or '.join(map(str, near))}",
         )
+    return side

@@ -1,11 +1,13 @@
 """Messages that several verbs share."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 from dust_core.errors import DustError
+from dust_core.visible import in_one_line
 
 if TYPE_CHECKING:
     from dust_core.pairs.pictures.photographs import Photograph
@@ -36,8 +38,25 @@ def say_what_was_read(
     """Print what was left out, and what was assumed in reading the rest."""
     from dust_core.pairs.pictures.photographs import left_out_lines, remark_lines
 
-    for line in [*left_out_lines(left_out or {}), *remark_lines(photographs)]:
+    for line in [
+        *left_out_lines(left_out or {}),
+        *remark_lines(photographs),
+        *_same_lines(photographs),
+    ]:
         typer.echo(line)
+
+
+def _same_lines(photographs: "Sequence[Photograph]") -> list[str]:
+    """Which photographs are one and the same picture, in a line for each picture."""
+    names_by_content: dict[bytes, list[str]] = {}
+    for photograph in photographs:
+        content = hashlib.sha256(photograph.square.tobytes()).digest()
+        names_by_content.setdefault(content, []).append(in_one_line(photograph.name))
+    return [
+        f"{', '.join(names)}: the same picture, which shows the place from one side only"
+        for names in names_by_content.values()
+        if len(names) > 1
+    ]
 
 
 def spent(seconds: float) -> str:

@@ -25,13 +25,17 @@ def difference_between(base: str, head: str | None, specs: Path) -> Difference:
     project, folder = project_of(specs)
     repository = Repository.around(project)
     target = repository.revision(base)
-    tip = repository.revision(head or "HEAD")
+    tip = repository.revision("HEAD" if head is None else head)
     # A pull request holds what changed since it branched off. Later commits of the base are not
     # part of it, but what they executed stays executed.
     fork = repository.merge_base(target, tip)
     current = at_revision(repository, target, folder)
     old = current if fork == target else at_revision(repository, fork, folder)
-    new = at_revision(repository, tip, folder) if head else in_working_tree(project, folder)
+    new = (
+        at_revision(repository, tip, folder)
+        if head is not None
+        else in_working_tree(project, folder)
+    )
     if not (old.has_specs or new.has_specs):
         raise DustError(
             "neither side has specs",
@@ -39,7 +43,7 @@ def difference_between(base: str, head: str | None, specs: Path) -> Difference:
             fix="run this in the project's folder, or use --specs",
         )
     approvers = _approvers(repository, target, fork, tip, folder, with_user=head is None)
-    deciding = deciding_files(repository, fork, tip if head else None)
+    deciding = deciding_files(repository, fork, None if head is None else tip)
     return difference(old, new, current, datetime.now(UTC).date(), approvers, deciding)
 
 

@@ -1,6 +1,7 @@
 """Files of a git revision, read through git's plumbing without touching the working tree."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ MAX_FILES = 500
 MAX_BYTES = 4_000_000
 TIMEOUT_S = 60
 
+_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _REGULAR = ("100644", "100755")
 
 
@@ -67,14 +69,15 @@ class Repository:
         done = self._run(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
         )
-        if done.returncode:
+        commit = done.stdout.decode("ascii", "replace").strip()
+        if done.returncode or not _COMMIT.fullmatch(commit):  # git turns ^main to ^ and a commit
             raise DustError(
                 f"git knows no commit '{name}'",
                 where=str(self.root),
                 fix=self._deepen(name)
                 or "name a branch, a tag or a commit; 'git fetch' fetches those of the remote",
             )
-        return Revision(name, done.stdout.decode("ascii").strip())
+        return Revision(name, commit)
 
     def merge_base(self, base: Revision, head: Revision) -> Revision:
         """The commit where `head` branched off `base`: what a pull request is compared with.

@@ -18,7 +18,7 @@ _ASSUMED = "DVC also checks the data and the device when it runs; `dust repro` r
 def as_json(answer: Difference | Plan) -> str:
     """A difference or a plan as JSON, two spaces deep; an absent value is an empty object."""
     content = {name: _json(getattr(answer, name)) for name in _fields(answer)}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=2) + "\n"
 
 
 def plan_text(plan: Plan) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from dust_core.visible import in_one_line
+
 MAX_QUOTED = 80
 
 
@@ -26,7 +28,7 @@ def quote(value: Any) -> str:
         text = f"{{{', '.join(quote(key) for key in list(value)[:MAX_QUOTED])}}}"
     else:
         text = str(value)
-    line = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    line = in_one_line(text)
     return line if len(line) <= MAX_QUOTED else f"{line[: MAX_QUOTED - 3]}..."
 
 

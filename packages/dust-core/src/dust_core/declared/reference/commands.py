@@ -68,7 +68,7 @@ def show(
         "workload": resolved.workload.model_dump(mode="json"),
         "profile": resolved.profile.model_dump(mode="json"),
     }
-    typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(values, indent=2))
 
 
 def _require_fresh(stale: list[str], folder: Path, command: str) -> None:

@@ -19,6 +19,7 @@ from dust_core.network.checkpoint.seal import SEAL
 from dust_core.network.checkpoint.weights import build_network, damaged, list_some
 from dust_core.network.kinds import ModelKind, kind_of_model
 from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.tracked import remedy
 
 _DESCRIPTION_BYTES = 1_000_000
 _NAME = re.compile(r"[A-Za-z0-9_.+-]{1,128}")
@@ -42,7 +43,7 @@ def load_checkpoint(path: Path, *, finite: bool = True) -> Checkpoint:
 
 def _read(path: Path) -> Checkpoint:
     if not path.exists():
-        raise DustError("no such checkpoint", where=str(path), fix="pull it: `dvc pull`")
+        raise DustError("no such checkpoint", where=str(path), fix=remedy(path))
     kind = kind_of_model(path)
     if kind is ModelKind.HUB:
         return _from_hub(path, path / "model.safetensors")

@@ -57,7 +57,7 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Attention of one view's tokens to the other view's."""
+    """Attention of one view's tokens to the other view's, each with positions in its own grid."""
 
     def __init__(self, dim: int, heads: int, head_dim: int) -> None:
         super().__init__()
@@ -68,9 +68,11 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(heads * head_dim, dim)
         self.attend = Attend()
 
-    def forward(self, x: Tensor, opposite: Tensor, rope: RopeTables) -> Tensor:
+    def forward(
+        self, x: Tensor, opposite: Tensor, rope: RopeTables, opposite_rope: RopeTables
+    ) -> Tensor:
         q = rotate(self._split(self.projq(x)), *rope)
-        k = rotate(self._split(self.projk(opposite)), *rope)
+        k = rotate(self._split(self.projk(opposite)), *opposite_rope)
         return _project(self.proj, self.attend(q, k, self._split(self.projv(opposite))))
 
     def _split(self, x: Tensor) -> Tensor:
@@ -107,9 +109,11 @@ class DecoderBlock(nn.Module):
         self.norm3 = layer_norm(dim)
         self.mlp = FeedForward(dim, ffn)
 
-    def forward(self, x: Tensor, opposite: Tensor, rope: RopeTables) -> Tensor:
+    def forward(
+        self, x: Tensor, opposite: Tensor, rope: RopeTables, opposite_rope: RopeTables
+    ) -> Tensor:
         x = x + self.attn(self.norm1(x), rope)
-        x = x + self.cross_attn(self.norm2(x), self.norm_y(opposite), rope)
+        x = x + self.cross_attn(self.norm2(x), self.norm_y(opposite), rope, opposite_rope)
         out: Tensor = x + self.mlp(self.norm3(x))
         return out
 

@@ -19,7 +19,10 @@ from dust_core.network.model.rope import rope_tables
 
 
 class PairPrediction(NamedTuple):
-    """Points (B, H, W, 3), both in view 1's camera frame, and confidences (B, H, W) above 1."""
+    """Points (B, H, W, 3), both in view 1's camera frame, and confidences (B, H, W) above 1.
+
+    H and W are those of each view's image.
+    """
 
     pts3d_1: Tensor
     conf_1: Tensor
@@ -79,11 +82,14 @@ class Dust3r(nn.Module):
         """Predict a pair.
 
         Args:
-            image1, image2: RGB (B, 3, H, W) in [-1, 1], H and W divisible by the patch size.
+            image1, image2: RGB (B, 3, H, W) in [-1, 1], H and W divisible by the patch size. The
+                two may differ in H and W, as a portrait and a landscape do.
 
         Raises:
             ValueError: the sides are not divisible by the patch size.
         """
+        if sizes(image1) != sizes(image2):
+            return self.decode(self.encode(image1), self.encode(image2))
         both = self.encode(torch.cat([image1, image2]))
         tokens1, tokens2 = both.tokens.split(sizes(image1)[0])
         return self.decode(Features(tokens1, both.grid), Features(tokens2, both.grid))
@@ -124,9 +130,10 @@ class Dust3r(nn.Module):
         """Encoder output and every decoder block's, (B, N, C), by view; the last is normalised."""
         outputs1, outputs2 = [features1.tokens], [features2.tokens]
         x1, x2 = self.decoder_embed(features1.tokens), self.decoder_embed(features2.tokens)
-        rope = self.rope(x1, features1.grid, self.config.dec_head_dim)
+        rope1 = self.rope(x1, features1.grid, self.config.dec_head_dim)
+        rope2 = self.rope(x2, features2.grid, self.config.dec_head_dim)
         for block1, block2 in zip(self.dec_blocks, self.dec_blocks2, strict=True):
-            x1, x2 = block1(x1, x2, rope), block2(x2, x1, rope)
+            x1, x2 = block1(x1, x2, rope1, rope2), block2(x2, x1, rope2, rope1)
             outputs1.append(x1)
             outputs2.append(x2)
         outputs1[-1], outputs2[-1] = self.dec_norm(x1), self.dec_norm(x2)

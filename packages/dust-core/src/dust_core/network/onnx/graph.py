@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
 from dust_core.network.onnx.sound import sound_proto
+from dust_core.tracked import remedy
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -42,7 +43,7 @@ def read_graph(path: Path) -> "ir.Model":
         raise DustError(
             f"the graph cannot be read: {error.strerror or error}",
             where=str(path),
-            fix="run the task that writes it, or pull it: `dvc pull`",
+            fix=remedy(path, "check the path, or run the task that writes it"),
         ) from error
     # onnx-ir refuses a damaged graph with whatever its parts raise.
     except (
@@ -179,5 +180,5 @@ def _no_graph(path: Path, reason: str) -> DustError:
     return DustError(
         f"this is no ONNX graph: {(reason.splitlines() or ['it is empty'])[0]}",
         where=str(path),
-        fix="run the task that writes it, or pull it: `dvc pull`",
+        fix=remedy(path, "check the path, or run the task that writes it"),
     )

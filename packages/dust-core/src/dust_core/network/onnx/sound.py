@@ -8,6 +8,7 @@ from typing import Any
 
 from dust_core.bounded import open_regular
 from dust_core.errors import DustError, first_line
+from dust_core.tracked import remedy
 
 _MOST_PARTS = 50_000  # nodes and weights; a network of 48 blocks has some 3000
 _MOST_BYTES = (1 << 31) - 1  # what the format's own file may have
@@ -42,7 +43,7 @@ def sound_proto(path: Path, *, weights: bool = True) -> Any:
         raise DustError(
             f"the graph cannot be read: {error.strerror}",
             where=str(path),
-            fix="run the task that writes it, or pull it: `dvc pull`",
+            fix=remedy(path, "check the path, or run the task that writes it"),
         ) from error
     except Exception as error:  # protobuf's errors and onnx's share no base but Exception
         raise DustError(

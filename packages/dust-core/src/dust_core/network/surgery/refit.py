@@ -103,17 +103,17 @@ def _refit_decoders(
     for index, (block1, block2) in enumerate(
         zip(teacher.dec_blocks, teacher.dec_blocks2, strict=True)
     ):
-        states1.append(_seen(block1, f"dec_blocks.{index}", narrow, x1, x2, rope))
-        states2.append(_seen(block2, f"dec_blocks2.{index}", narrow, x2, x1, rope))
+        states1.append(_seen(block1, f"dec_blocks.{index}", narrow, x1, x2, rope, rope))
+        states2.append(_seen(block2, f"dec_blocks2.{index}", narrow, x2, x1, rope, rope))
         x1, x2 = states1[-1].end, states2[-1].end
     x1 = student.decoder_embed(ours.tokens)
     x2 = x1.roll(len(x1) // 2, 0)
     for place, (block1, block2) in enumerate(
         zip(student.dec_blocks, student.dec_blocks2, strict=True)
     ):
-        _fit_block(block1, _targets(states1, kept, place), x1, x2, rope, ridge=ridge)
-        _fit_block(block2, _targets(states2, kept, place), x2, x1, rope, ridge=ridge)
-        x1, x2 = block1(x1, x2, rope), block2(x2, x1, rope)
+        _fit_block(block1, _targets(states1, kept, place), x1, x2, rope, rope, ridge=ridge)
+        _fit_block(block2, _targets(states2, kept, place), x2, x1, rope, rope, ridge=ridge)
+        x1, x2 = block1(x1, x2, rope, rope), block2(x2, x1, rope, rope)
     if narrow.any:
         _fit_heads(student, teacher, ours, theirs, ridge, narrow)
 

@@ -16,6 +16,7 @@ from dust_core.pairs.feed.order import Adjustment, Augmentation, draw_adjustment
 from dust_core.pairs.feed.prepare import PreparedBatch
 from dust_core.pairs.shards.sample import Members, decode, require_size
 from dust_core.pairs.shards.store import DamagedShard, SampleStore
+from dust_core.tracked import ANEW, remedy
 
 if TYPE_CHECKING:
     from nvidia.dali import Pipeline
@@ -233,7 +234,11 @@ class PairFeed:
             candidate = (number + offset) % len(self.store)
             if candidate not in self._known:
                 return candidate
-        raise DustError("every sample is damaged", where=str(self.store.folder), fix="`dvc pull`")
+        raise DustError(
+            "every sample is damaged",
+            where=str(self.store.folder),
+            fix=remedy(self.store.folder, ANEW),
+        )
 
     def _find_damage(self, error: Exception) -> None:
         """Learn what the pipeline stumbled over in the batches it was given, or raise.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dust_core.console import Terminal
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, require_folder
 from dust_core.pairs.importing.adapters import LAYOUTS, Layout
@@ -117,9 +117,9 @@ def _nothing_left(folder: Path) -> Iterator[None]:
 
 
 def _bar() -> Progress:
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[scenes]} scenes, {task.fields[pairs]} pairs"),

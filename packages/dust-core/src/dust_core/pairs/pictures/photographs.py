@@ -17,6 +17,7 @@ from dust_core.pairs.pictures.masks import Masks, read_mask
 from dust_core.pairs.pictures.read import Picture, read_picture
 from dust_core.pairs.pictures.video import is_video, read_video
 from dust_core.pairs.shards.sample import network_input
+from dust_core.visible import in_one_line
 
 _SMALLEST = 32  # pixels: a smaller picture shows nothing that could be matched
 
@@ -90,10 +91,21 @@ def find_photographs(sources: Sequence[Path]) -> Chosen:
                     fix="name a folder of photographs, pictures, a pattern, or a video",
                 )
             files += matched
+    _require_several(files)
     chosen = choose_pictures(dict.fromkeys(files))
     if len(chosen.paths) < 2 and not any(map(is_video, chosen.paths)):
         raise too_few(len(chosen.paths), sources, chosen.left_out)
     return chosen
+
+
+def _require_several(files: Sequence[Path]) -> None:
+    """Refuse one picture that is named several times, which is a slip of the keyboard."""
+    if len(files) > 1 and len({path.resolve() for path in files}) == 1:
+        raise DustError(
+            f"the same picture, {len(files)} times; a scene needs two views of one place",
+            where=str(files[0]),
+            fix="name another picture beside it",
+        )
 
 
 def _matching(pattern: Path) -> list[Path]:
@@ -152,7 +164,7 @@ def remark_lines(photographs: Sequence[Photograph]) -> list[str]:
 
 def _some(items: Sequence[str]) -> str:
     more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-    return ", ".join(items[:3]) + more
+    return ", ".join(map(in_one_line, items[:3])) + more
 
 
 @dataclass(frozen=True)
@@ -247,19 +259,23 @@ def read_photographs(
         DustError: fewer than two can be read, or, if strict, one cannot; or there are masks, and
             none has the name of a photograph.
     """
-    photographs, left_out = [], dict(chosen.left_out)
+    photographs: list[Photograph] = []
+    left_out, fault = dict(chosen.left_out), None
     for path in chosen.paths:
         try:
             if is_video(path):
                 frames = read_video(path, every)
-                photographs += [_photograph(p, name, name, shape) for name, p in frames]
+                # One by one: those before the damage of a video are kept.
+                photographs.extend(_photograph(p, name, name, shape) for name, p in frames)
             else:
                 photographs.append(_photograph(read_picture(path), path.name, str(path), shape))
         except DustError as error:
             if strict:
                 raise
-            left_out[path.name] = error.what
+            left_out[path.name], fault = error.what, error
     if len(photographs) < 2:
+        if fault is not None and len(chosen.paths) == 1:
+            raise fault
         raise too_few(len(photographs), chosen.paths, left_out)
     masks = shape.masks
     all_names = [*(photograph.name for photograph in photographs), *left_out]

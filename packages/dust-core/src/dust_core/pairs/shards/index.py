@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dust_core.bounded import open_regular, read_bounded
 from dust_core.errors import DustError, first_line
+from dust_core.tracked import ANEW, remedy
 
 _PARTS = 4
 _LINE_BYTES, _INDEX_BYTES = 4096, 256_000_000
@@ -90,7 +91,9 @@ def read_index(path: Path, pairs: int, tar_bytes: int) -> list[tuple[Member, ...
         return [_members(line, tar_bytes) for line in lines]
     except (OSError, ValueError) as error:
         raise DustError(
-            f"not the index of its shard: {error}", where=str(path), fix="`dvc pull`"
+            f"not the index of its shard: {error}",
+            where=str(path),
+            fix=remedy(path, ANEW),
         ) from error
 
 
@@ -112,7 +115,7 @@ def verify_index(path: Path, tar: Path) -> None:
         raise DustError(
             f"the index {what}",
             where=str(path),
-            fix="fetch the set again: `dvc pull`",
+            fix=remedy(path, ANEW),
             exit_code=1,
         )
 
@@ -131,7 +134,7 @@ def reading(tar: Path) -> Iterator[None]:
         raise DustError(
             f"the tar cannot be read: {first_line(error)}",
             where=str(tar),
-            fix="it is truncated: fetch it again with `dvc pull`, or write it anew",
+            fix=remedy(tar, ANEW),
             exit_code=1,
         ) from error
 

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from dust_core.bounded import fault_of_fields, read_json_bounded, tuples_of
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
+from dust_core.tracked import ANEW, remedy
 
 MANIFEST = "manifest.json"
 FINISHED = ".finished"
@@ -85,14 +86,16 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(**tuples_of(content), shards=shards)
     except FileNotFoundError as error:
         raise DustError(
-            "there is no manifest", where=str(path), fix="pull the data: `dvc pull`"
+            "there is no manifest",
+            where=str(path),
+            fix=remedy(path, "name a folder of pair shards"),
         ) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = fault_of_fields(error) if isinstance(error, ValidationError) else error
         raise DustError(
             f"not a manifest of pair shards: {reason}",
             where=str(path),
-            fix="pull the data again: `dvc pull`",
+            fix=remedy(path, ANEW),
         ) from error
 
 

@@ -218,6 +218,6 @@ def _damaged(what: str, where: str) -> DustError:
     return DustError(
         f"a damaged sample: {what}",
         where=where,
-        fix="fetch the shard again: `dvc pull`, or write it anew",
+        fix="fetch the set again, or write it anew",
         exit_code=1,
     )

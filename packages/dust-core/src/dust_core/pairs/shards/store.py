@@ -13,6 +13,7 @@ from dust_core.pairs.shards.index import Member, read_index, reading, verify_ind
 from dust_core.pairs.shards.manifest import Shard, read_manifest
 from dust_core.pairs.shards.sample import Members
 from dust_core.pairs.shards.tars import verify_shard
+from dust_core.tracked import ANEW, remedy
 
 
 class DamagedShard(DustError):
@@ -71,7 +72,7 @@ class SampleStore:
                 raise DustError(
                     f"the tar ends inside {suffix}",
                     where=self.where(number),
-                    fix="it is truncated: fetch it again with `dvc pull`",
+                    fix=remedy(self.folder, ANEW),
                     exit_code=1,
                 )
             members[suffix] = content
@@ -111,5 +112,7 @@ def _open(path: Path) -> BinaryIO:
         return open_regular(path)
     except OSError as error:
         raise DustError(
-            f"cannot open the shard: {error.strerror}", where=str(path), fix="`dvc pull`"
+            f"cannot open the shard: {error.strerror}",
+            where=str(path),
+            fix=remedy(path, ANEW),
         ) from error

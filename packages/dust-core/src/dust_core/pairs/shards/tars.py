@@ -27,6 +27,7 @@ from dust_core.pairs.shards.manifest import (
     write_manifest,
 )
 from dust_core.pairs.shards.sample import Members
+from dust_core.tracked import ANEW, remedy
 
 # New shards lie in the first folder until all are written, and in the second while they take the
 # place of an earlier set, so that the manifest names whole tars at every moment.
@@ -113,7 +114,7 @@ def verify_shard(folder: Path, shard: Shard) -> None:
         raise DustError(
             f"its SHA-256 is {sha256}, the manifest says {shard.sha256}",
             where=str(folder / shard.name),
-            fix="pull the data again: `dvc pull`",
+            fix=remedy(folder, ANEW),
             exit_code=1,
         )
 

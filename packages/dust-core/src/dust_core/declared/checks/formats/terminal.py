@@ -2,9 +2,9 @@
 
 from typing import TextIO
 
-from rich.console import Console
 from rich.text import Text
 
+from dust_core.console import Terminal
 from dust_core.declared.checks.engine import Report
 from dust_core.declared.checks.formats import summary
 from dust_core.declared.checks.formats.text import details, not_checked
@@ -14,7 +14,7 @@ _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 
 def write(report: Report, stream: TextIO) -> None:
     """Write the findings, what was not checked, and the counts, never wrapped."""
-    console = Console(file=stream, soft_wrap=True, highlight=False)
+    console = Terminal(file=stream, soft_wrap=True)
     for finding in report.findings:
         console.print(
             Text.assemble(

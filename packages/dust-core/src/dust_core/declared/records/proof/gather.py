@@ -144,7 +144,11 @@ def _git(folder: Path, *arguments: str) -> str | None:
     """The output of git; None where it is not installed or refuses."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -45,6 +45,7 @@ from dust_core.pairs.importing.camera import Camera
 from dust_core.pairs.importing.lens import lens_or_none
 
 _FILE = "transforms.json"
+_IMPLIED = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
 _RADIAL = ("k1", "k2", "p1", "p2", "k3")
 _FISHEYE = ("k1", "k2", "k3", "k4")
 _MODELS: dict[str, Literal["radial", "fisheye"]] = {
@@ -109,7 +110,7 @@ class Nerfstudio:
         mask_file = require_file(beside(folder, mask), "the mask") if mask else None
         return Frame(
             name=str(entry["file_path"]),
-            image=require_file(beside(folder, entry["file_path"]), "the image"),
+            image=require_file(_picture(folder, entry["file_path"]), "the image"),
             read_depth=partial(self._read_depth, depth, mask_file),
             camera=_camera(shared, entry, where),
             cam_to_world=scaled(from_opengl(pose, where), self.metres_per_unit / factor),
@@ -119,6 +120,15 @@ class Nerfstudio:
     def _read_depth(self, path: Path, mask: Path | None) -> Floats:
         values = read_map(path, "the depth")
         return masked(in_metres(values, self.depth_step * self.metres_per_unit, str(path)), mask)
+
+
+def _picture(folder: Path, name: Any) -> Path:
+    """The picture of a frame; exporters that follow the first NeRF's leave its suffix out."""
+    path = beside(folder, name)
+    if path.is_file():
+        return path
+    implied = (path.with_name(path.name + suffix) for suffix in _IMPLIED)
+    return next((candidate for candidate in implied if candidate.is_file()), path)
 
 
 def _camera(shared: dict[str, Any], entry: dict[str, Any], where: str) -> Camera:

@@ -1,0 +1,45 @@
+"""How a user gets a file that is absent or damaged: with DVC, where DVC knows it."""
+
+import os
+from pathlib import Path
+
+ANEW = "fetch it again, or write it anew"
+"""What to do about a damaged file that DVC does not track."""
+
+_FOLDER, _POINTER, _LOCK = ".dvc", ".dvc", "dvc.lock"
+
+
+def remedy(path: Path, otherwise: str = "check the path") -> str:
+    """``fetch it: `dvc pull PATH` `` where DVC tracks the path, and `otherwise` elsewhere."""
+    tracked = tracked_path(path)
+    return otherwise if tracked is None else f"fetch it: `dvc pull {tracked}`"
+
+
+def tracked_path(path: Path) -> Path | None:
+    """The path, or a folder above it, that a .dvc file or a lock names; from the working folder."""
+    # Links stay: DVC tracks the name, not what it leads to.
+    whole = Path(os.path.normpath(path.absolute()))
+    root = next((folder for folder in whole.parents if (folder / _FOLDER).is_dir()), None)
+    if root is None:
+        return None
+    locked = _locked(root)
+    for candidate in (whole, *whole.parents):
+        if candidate == root:
+            return None
+        pointer = candidate.with_name(candidate.name + _POINTER)
+        if pointer.is_file() or candidate.relative_to(root).as_posix() in locked:
+            return Path(os.path.relpath(candidate))
+    return None
+
+
+def _locked(root: Path) -> set[str]:
+    """The paths that the locks of a project name; all of them are from its root."""
+    names = set()
+    for lock in (root / _LOCK, *sorted(root.glob(f"pipelines/*/{_LOCK}"))):
+        try:
+            lines = lock.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            continue
+        keys = (line.strip().removeprefix("- ").partition("path: ") for line in lines)
+        names |= {value for before, key, value in keys if key and not before}
+    return names

@@ -1,0 +1,48 @@
+"""`dvc pull` is advised where DVC knows the path, and nowhere else."""
+
+from pathlib import Path
+
+import pytest
+
+from dust_core.tracked import remedy
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "project"
+    for folder in (".dvc", "data", "pipelines/ci", "artifacts/small"):
+        (root / folder).mkdir(parents=True)
+    (root / "data" / "workload.dvc").write_text("outs:\n- path: workload\n")
+    lock = "stages:\n  P0-2:\n    outs:\n    - path: artifacts/{}\n      md5: 00\n"
+    (root / "dvc.lock").write_text(lock.format("small/teacher.pth"))
+    (root / "pipelines" / "ci" / "dvc.lock").write_text(lock.format("ci/teacher.pth"))
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("data/workload", "data/workload"),
+        ("data/workload/manifest.json", "data/workload"),
+        ("artifacts/small/teacher.pth", "artifacts/small/teacher.pth"),
+        ("artifacts/small/../ci/teacher.pth", "artifacts/ci/teacher.pth"),
+    ],
+)
+def test_what_dvc_tracks_is_pulled(project: Path, path: str, known: str) -> None:
+    assert remedy(Path(path)) == f"fetch it: `dvc pull {known}`"
+    assert remedy(project / path) == f"fetch it: `dvc pull {known}`"
+
+
+@pytest.mark.parametrize(
+    "path", ["data/mine", "artifacts/small/teachr.pth", "artifacts", "../x.pth", "/", "small"]
+)
+def test_what_dvc_does_not_track_is_not(project: Path, path: str) -> None:
+    assert remedy(Path(path)) == "check the path"
+    assert remedy(Path(path), "run P0-2") == "run P0-2"
+
+
+def test_a_project_without_a_lock_tracks_what_has_a_pointer(project: Path) -> None:
+    (project / "dvc.lock").write_bytes(b"\xff\xfe")
+    assert remedy(Path("artifacts/small/teacher.pth")) == "check the path"
+    assert "dvc pull data/workload" in remedy(Path("data/workload"))
