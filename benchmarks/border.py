@@ -5,10 +5,13 @@
 Small files of each kind are made, mutated and read as a user has them read. Each input follows from
 the seed and its number. A fault is an exception that is not ours, an end as a fault of ours has it
 (exit code 3), a crash of the process, or no end within 30 seconds. Slow is more than one second of
-processor time. Exits 1 if there is a fault or a slow input; `--keep` takes their files.
+processor time. A reader's share of the inputs is as the square root of its speed, because some read
+a picture and some import a data set. Exits 1 if there is a fault or a slow input; `--keep` takes
+their files.
 """
 
 import argparse
+import math
 import multiprocessing
 import os
 import random
@@ -25,13 +28,15 @@ from pathlib import Path
 
 from border_data_sets import DATA_SETS_READERS
 from border_files import READERS as FILE_READERS
+from border_project import PROJECT_READERS
 from mutants import mutated
 
 from dust_core.errors import DustError
 
 SLOW_S, HANGS_S, CHUNK = 1.0, 30.0, 1000
+TRIAL = 40  # inputs that tell how fast a reader is
 _MEMORY = 24 * 2**30  # of addresses, a guard against runaway sizes
-READERS = FILE_READERS | DATA_SETS_READERS
+READERS = FILE_READERS | DATA_SETS_READERS | PROJECT_READERS
 
 
 @dataclass
@@ -96,6 +101,13 @@ def run(reader: str, seed: int, count: int, keep: Path | None) -> Row:
     return row
 
 
+def shares(readers: list[str], seed: int, count: int) -> dict[str, int]:
+    """How many inputs each reader gets of `count`."""
+    rates = {name: TRIAL / run(name, seed, TRIAL, None).seconds for name in readers}
+    whole = sum(math.sqrt(rate) for rate in rates.values())
+    return {name: math.ceil(count * math.sqrt(rate) / whole) for name, rate in rates.items()}
+
+
 def _collect(receiver: Connection, numbers: range, row: Row, reader: str, keep: Path | None) -> int:
     """Take a process's results until it ends; the number of the input to go on with."""
     done = numbers.start
@@ -135,17 +147,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=READERS, default=list(READERS))
     parser.add_argument("--keep", type=Path, help="folder for inputs that fail")
     options = parser.parse_args()
-    each = -(-options.count // len(options.only))
+    counts = shares(options.only, options.seed, options.count)
     print(
         f"{'reader':14} {'inputs':>7} {'read':>7} {'refused':>7} {'faults':>6} {'slow':>5}", end=""
     )
     print(f" {'slowest':>8} {'mean':>8}")
     rows = {}
-    for reader in options.only:
-        row = rows[reader] = run(reader, options.seed, each, options.keep)
-        counts = [each, *(row.outcomes[name] for name in ("read", "refused", "fault")), row.slow]
-        times = f"{row.slowest:8.2f} s{1000 * row.seconds / each:7.1f} ms"
-        print(f"{reader:14}" + "".join(f"{count:10}" for count in counts) + times, flush=True)
+    for reader, count in counts.items():
+        row = rows[reader] = run(reader, options.seed, count, options.keep)
+        cells = [count, *(row.outcomes[name] for name in ("read", "refused", "fault")), row.slow]
+        times = f"{row.slowest:8.2f} s{1000 * row.seconds / count:7.1f} ms"
+        print(f"{reader:14}" + "".join(f"{cell:10}" for cell in cells) + times, flush=True)
         for message, number in sorted(row.faults.items(), key=lambda fault: fault[1])[:20]:
             print(f"  input {number}: {message}", flush=True)
     sys.exit(any(row.outcomes["fault"] or row.slow for row in rows.values()))
