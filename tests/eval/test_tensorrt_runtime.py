@@ -1,8 +1,9 @@
 """Engines are checked before they run; what runs them is a double, for there is no GPU."""
 
+import io
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_eval.runtimes import RuntimeOptions, load_model
+from dust_eval.runtimes import RuntimeOptions, engine_manifest, load_model
 from dust_eval.runtimes.engine_manifest import EngineManifest, read_engine, write_manifest
 from dust_eval.runtimes.graph_model import GraphModel
 from dust_eval.runtimes.tensorrt_runtime import TensorRtGraph
@@ -60,17 +61,16 @@ def test_without_a_gpu_an_engine_is_refused_with_another_way(engine: Path) -> No
     assert "openvino" in refused.value.fix
 
 
-def test_what_is_loaded_is_what_was_checked_even_if_the_file_changes(engine: Path) -> None:
-    class Swapped(type(engine)):  # type: ignore[misc]
-        """A path whose file changes as soon as it has been read."""
+def test_what_is_loaded_is_what_was_checked_even_if_the_file_changes(
+    engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_once(path: Path) -> BinaryIO:
+        content = io.BytesIO(path.read_bytes())
+        path.write_bytes(b"another engine")
+        return content
 
-        def read_bytes(self) -> bytes:
-            content = super().read_bytes()
-            if self.suffix == ".trt":
-                self.write_bytes(b"another engine")
-            return content
-
-    _, content = read_engine(Swapped(engine))
+    monkeypatch.setattr(engine_manifest, "open_regular", read_once)
+    _, content = read_engine(engine)
     assert content == b"engine"
     assert engine.read_bytes() == b"another engine"
 

@@ -94,9 +94,9 @@ def test_only_what_is_constant_has_elements(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "the graph cannot be read: No such file"),
-        (b"", "the graph cannot be read: it has no node"),
-        (b"\x08\x07", "the graph cannot be read: it has no node"),
-        (bytes(range(1, 200)), "the graph cannot be read: "),
+        (b"", "this is no ONNX graph: it has no node"),
+        (b"\x08\x07", "this is no ONNX graph: it has no node"),
+        (bytes(range(1, 200)), "this is no ONNX graph: "),
     ],
 )
 def test_a_file_that_is_no_graph_is_one_clear_error(

@@ -58,6 +58,8 @@ if __name__ == "__main__":
     _end_with_starter()
     _load()
     sys.argv[0] = "dvc"
+    # What a shell starts in the background ignores Ctrl-C, and so would this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         # The starter blocked it: an import that Ctrl-C interrupts can fail in any way.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dust_core.errors import DustError
+from dust_core.errors import DustError, first_line
 from dust_core.files import atomic_path
-from dust_core.network.onnx.sound import sound_proto
+from dust_core.network.onnx.sound import no_graph, sound_proto
 from dust_core.tracked import remedy
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def read_graph(path: Path) -> "ir.Model":
         RuntimeError,
         NotImplementedError,
     ) as error:
-        raise _no_graph(path, str(error)) from error
+        raise no_graph(path, first_line(error)) from error
     return model
 
 
@@ -174,11 +174,3 @@ def integers(node: "ir.Node", name: str) -> tuple[int, ...]:
 def label(node: "ir.Node") -> str:
     """What a message calls a node."""
     return f"{node.op_type} {node.name or node.outputs[0].name}"
-
-
-def _no_graph(path: Path, reason: str) -> DustError:
-    return DustError(
-        f"this is no ONNX graph: {(reason.splitlines() or ['it is empty'])[0]}",
-        where=str(path),
-        fix=remedy(path, "check the path, or run the task that writes it"),
-    )

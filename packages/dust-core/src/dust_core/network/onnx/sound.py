@@ -28,12 +28,15 @@ def sound_proto(path: Path, *, weights: bool = True) -> Any:
             its folder or beyond the bytes of their file.
     """
     import onnx
+    from google.protobuf.message import DecodeError
 
     try:
         with open_regular(path) as stream:
             if os.fstat(stream.fileno()).st_size > _MOST_BYTES:
                 raise ValueError("it has more than 2 GB")
             model = onnx.load_model_from_string(stream.read())
+        if len(model.graph.node) == 0:
+            raise DecodeError("it has no node")
         _require_bounds(model)
         if weights:
             for tensor in _tensors(model.graph):
@@ -45,6 +48,8 @@ def sound_proto(path: Path, *, weights: bool = True) -> Any:
             where=str(path),
             fix=remedy(path, "check the path, or run the task that writes it"),
         ) from error
+    except DecodeError as error:
+        raise no_graph(path, first_line(error)) from error
     except Exception as error:  # protobuf's errors and onnx's share no base but Exception
         raise DustError(
             f"the graph cannot be read: {first_line(error)}",
@@ -54,6 +59,15 @@ def sound_proto(path: Path, *, weights: bool = True) -> Any:
     return model
 
 
+def no_graph(path: Path, reason: str) -> DustError:
+    """The error for a file that is something else than a graph."""
+    return DustError(
+        f"this is no ONNX graph: {reason}",
+        where=str(path),
+        fix=remedy(path, "check the path, or run the task that writes it"),
+    )
+
+
 def external_values(tensor: Any) -> dict[str, str]:
     """Where the weights of a tensor are that are not in the graph's own file; empty if they are."""
     return {entry.key: entry.value for entry in tensor.external_data}
@@ -61,8 +75,6 @@ def external_values(tensor: Any) -> dict[str, str]:
 
 def _require_bounds(model: Any) -> None:
     graph = model.graph
-    if len(graph.node) == 0:
-        raise ValueError("it has no node")
     parts = len(graph.node) + len(graph.initializer)
     if parts > _MOST_PARTS:
         raise ValueError(f"it has {parts:,} nodes and weights, more than {_MOST_PARTS:,}")
