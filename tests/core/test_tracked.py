@@ -1,5 +1,6 @@
 """`dvc pull` is advised where DVC knows the path, and nowhere else."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,16 @@ def test_a_project_without_a_lock_tracks_what_has_a_pointer(project: Path) -> No
     (project / "dvc.lock").write_bytes(b"\xff\xfe")
     assert remedy(Path("artifacts/small/teacher.pth")) == "check the path"
     assert "dvc pull data/workload" in remedy(Path("data/workload"))
+
+
+@pytest.mark.parametrize("target", ["a pipe", "/dev/zero"])
+def test_a_lock_that_never_ends_is_passed_over(target: str, project: Path) -> None:
+    (project / "dvc.lock").unlink()
+    if target == "a pipe":
+        os.mkfifo(project / "dvc.lock")
+    else:
+        (project / "dvc.lock").symlink_to(target)
+    assert (
+        remedy(Path("artifacts/ci/teacher.pth")) == "fetch it: `dvc pull artifacts/ci/teacher.pth`"
+    )
+    assert remedy(Path("artifacts/small/teacher.pth")) == "check the path"

@@ -55,6 +55,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "half a character": (with_more('"x": "\\ud800"'), "surrogates"),
     "a number of 10,000 digits": (with_more(f'"x": {"9" * 10_000}'), "digits"),
     "a list": (lambda path: path.write_text("[]"), "not an engine manifest"),
+    "nothing": (lambda path: path.write_text("null"), "SHA-256|a valid dictionary"),
     "a pipe": (as_a_pipe, "no regular file"),
     "a folder": (as_a_folder, "no regular file"),
 }

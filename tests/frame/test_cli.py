@@ -175,6 +175,23 @@ def test_a_fault_names_the_log_that_holds_its_traceback(plugin: Path) -> None:
     assert "in break_down" in log.read_text()
 
 
+@pytest.mark.parametrize("path", ["a" * 300, "a/" * 3000])
+def test_a_name_that_no_file_can_have_is_an_error(path: str, plugin: Path) -> None:
+    done = dust("inspect", path, path=plugin)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no file can have so long a name: {len(path.rstrip('/'))} bytes" in done.stderr
+    assert len(done.stderr) < 400
+
+
+def test_a_working_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    script = 'mkdir gone; cd gone; rmdir ../gone; "$0" -m dust_core inspect a.pth'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "error: the working folder no longer exists" in done.stderr
+
+
 def test_a_missing_package_is_named(plugin: Path) -> None:
     done = dust("lack", path=plugin)
     assert done.returncode == 2

@@ -1,6 +1,7 @@
 """`dust predict`: what a user gets from two photographs."""
 
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -319,10 +320,16 @@ def test_a_used_folder_holds_the_new_prediction_alone(
 def test_a_list_of_somebody_else_removes_nothing(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "prediction.json").write_text("{}")
-    for listed in ("[]", "{", '{"pairs": [{"folder": ".."}, {"folder": "../out"}]}'):
+    deep = "[" * 100_000
+    for listed in ("[]", "{", deep, '{"pairs": [{"folder": ".."}, {"folder": "../out"}]}'):
         (tmp_path / "out" / "pairs.json").write_text(listed)
         assert remove_earlier(tmp_path / "out") == 0
     assert paths(tmp_path) == {"out", "prediction.json", "out/pairs.json"}
+
+
+def test_a_pipe_in_the_place_of_the_list_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pairs.json")
+    assert remove_earlier(tmp_path) == 0
 
 
 def test_a_file_in_the_place_of_the_folder_is_said_before_anything_is_loaded(

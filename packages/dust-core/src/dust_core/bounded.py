@@ -15,6 +15,7 @@ MANIFEST_BYTES = 100_000
 """What the manifest of an engine may have."""
 
 _ZIP_END_BYTES = 66_000  # with the longest comment, and what archives beyond 4 GB add
+_ZIP_END, _ZIP_LARGE_END, _ZIP_LOCATOR = 22, 56, 20
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -66,11 +67,16 @@ def zip_directory_bytes(path: Path) -> int:
     with open_regular(path) as stream:
         stream.seek(max(0, path.stat().st_size - _ZIP_END_BYTES))
         tail = stream.read()
-    end, large = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
-    if end < 0 or len(tail) < end + 16:
+    # As zipfile looks for it: at the very end, or else the last before a comment.
+    end = len(tail) - _ZIP_END
+    if not (tail[max(0, end) :].startswith(b"PK\5\6") and tail.endswith(b"\0\0")):
+        end = tail.rfind(b"PK\5\6")
+    if end < 0 or len(tail) < end + _ZIP_END:
         return 0
-    size = int.from_bytes(tail[end + 12 : end + 16], "little")
-    return int.from_bytes(tail[large + 40 : large + 48], "little") if large >= 0 else size
+    large = tail[max(0, end - _ZIP_LARGE_END - _ZIP_LOCATOR) : end]
+    if large.startswith(b"PK\6\6") and large[_ZIP_LARGE_END:].startswith(b"PK\6\7"):
+        return int.from_bytes(large[40:48], "little")
+    return int.from_bytes(tail[end + 12 : end + 16], "little")
 
 
 def parse_json_bounded(content: bytes) -> Any:

@@ -11,6 +11,7 @@ environment cannot be used; 3 a fault in DUST; the message names the log file wi
 """
 
 import ast
+import errno
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -32,6 +33,7 @@ COMMAND_GROUP = "dust.commands"
 
 EXIT_FAULT = 3
 _EXIT_INTERRUPTED_IN_TYPER = 130
+_SHOWN_OF_NAME = 80
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(words: list[str], stop: StopSignals) -> None:
     try:
         try:
+            _require_working_folder()
             # `color`: what would steer the terminal stays in the text, and is made visible.
             command = typer.main.get_command(build_app(words))
             command.main(args=words, prog_name="dust", color=True)
@@ -61,10 +64,10 @@ def _run(words: list[str], stop: StopSignals) -> None:
     except Exception as error:
         if stop.received:  # a library may turn an interruption into an error of its own
             _leave_interrupted(stop)
-        missing = _missing_package(error)
-        if missing is not None:
-            print_error(missing)
-            sys.exit(missing.exit_code)
+        explained = _missing_package(error) or _too_long(error)
+        if explained is not None:
+            print_error(explained)
+            sys.exit(explained.exit_code)
         log = _write_traceback(words)
         _print_line("fault", f"{type(error).__name__}: {error}; the traceback is in {log}")
         sys.exit(EXIT_FAULT)
@@ -206,6 +209,27 @@ def _missing_package(error: Exception) -> DustError | None:
         fix="install the package or extra that brings it (dust-core[torch], dust-core[data], "
         "dust-eval, dust-compress), or everything: pip install -r requirements.lock",
     )
+
+
+def _too_long(error: Exception) -> DustError | None:
+    """The error for a name that no file can have; `Path.is_dir` and its like raise it."""
+    if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG:
+        return None
+    name = os.fsdecode(error.filename or "")
+    return DustError(
+        f"no file can have so long a name: {len(os.fsencode(name))} bytes",
+        where=name if len(name) <= _SHOWN_OF_NAME else f"{name[:_SHOWN_OF_NAME]}...",
+        fix="check the path; most file systems allow 255 bytes a name and 4095 a path",
+    )
+
+
+def _require_working_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise DustError(
+            "the working folder no longer exists", fix="change to a folder that does"
+        ) from error
 
 
 def _leave_interrupted(stop: StopSignals) -> NoReturn:

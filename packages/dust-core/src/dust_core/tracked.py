@@ -3,9 +3,12 @@
 import os
 from pathlib import Path
 
+from dust_core.bounded import read_bounded
+
 ANEW = "fetch it again, or write it anew"
 """What to do about a damaged file that DVC does not track."""
 
+_LOCK_BYTES = 16_000_000
 _FOLDER, _POINTER, _LOCK = ".dvc", ".dvc", "dvc.lock"
 
 
@@ -37,7 +40,7 @@ def _locked(root: Path) -> set[str]:
     names = set()
     for lock in (root / _LOCK, *sorted(root.glob(f"pipelines/*/{_LOCK}"))):
         try:
-            lines = lock.read_text(encoding="utf-8").splitlines()
+            lines = read_bounded(lock, _LOCK_BYTES).decode().splitlines()
         except (OSError, ValueError):
             continue
         keys = (line.strip().removeprefix("- ").partition("path: ") for line in lines)

@@ -1,6 +1,7 @@
 """`dust ledger`: what was executed, shown and appended."""
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -128,3 +129,26 @@ def test_the_committed_ledger_is_that_of_the_committed_lock():
     assert [file.faults for file in files if file.faults] == []
     assert list(executed_again(files)) == []
     assert list(disagreements("small", executions(content, "small"), files)) == []
+
+
+def test_a_line_that_cannot_be_read_is_said_to_be_missing(project):
+    finish(project, "K-1")
+    project.dust("ledger", "--append")
+    Path(ledger_path("small", "K-2")).write_text("null\n")
+    answer = project.dust("ledger")
+    assert answer.code == 1
+    assert "1 execution under small" in answer.out
+    assert f"not shown: {ledger_path('small', 'K-2')}:1: " in answer.err
+
+
+@pytest.mark.parametrize("path", ["dvc.lock", ledger_path("small", "K-1")])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_has_the_name_of_a_lock_or_ledger_and_is_none_is_refused(project, path, make):
+    """It would otherwise pass for a project in which nothing was executed."""
+    finish(project, "K-1")
+    project.dust("ledger", "--append")
+    Path(path).unlink()
+    make(path)
+    answer = project.dust("ledger", "--append")
+    assert answer.code == 2
+    assert "cannot read the file: it is no regular file" in answer.err

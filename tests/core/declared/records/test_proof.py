@@ -321,6 +321,12 @@ def test_only_earlier_runs_may_stay(
     assert complaints(profile) == ([expected] if seen else [])
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", "null"])
+def test_a_damaged_file_of_the_device_names_none(text: str, profile: Profile) -> None:
+    (profile.folder / "device.json").write_text(text)
+    assert complaints(profile) == []
+
+
 def test_a_latency_belongs_to_the_device_of_the_profile(profile: Profile) -> None:
     device = sample.CPU.model_dump()
     (profile.folder / "device.json").write_text(json.dumps(device))

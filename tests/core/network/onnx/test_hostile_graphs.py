@@ -126,6 +126,47 @@ def test_weights_beside_a_graph_are_read(folder: Path) -> None:
     assert not weight.const_value.numpy().any()
 
 
+@pytest.mark.parametrize("location", ["a.bin", "./a.bin", "folder/a.bin"])
+def test_weights_in_and_below_the_folder_are_read(location: str, folder: Path) -> None:
+    (folder / "folder" / "a.bin").write_bytes(bytes(64))
+    path = folder / "a.onnx"
+    path.write_bytes(model(outside(location)).SerializeToString())
+    (weight,) = read_graph(path).graph.initializers.values()
+    assert weight.const_value is not None
+    assert not weight.const_value.numpy().any()
+    facts = graph_facts(path)
+    assert facts["external"] == {"a.bin": True}
+    assert facts["size_MB"] == pytest.approx((path.stat().st_size + 64) / 1e6)
+
+
+def test_weights_behind_a_folder_that_is_a_link_are_refused(folder: Path) -> None:
+    (folder / "below").symlink_to(folder.parent, target_is_directory=True)
+    path = folder / "a.onnx"
+    path.write_bytes(model(outside("below/a.bin")).SerializeToString())
+    with pytest.raises(DustError, match=r"behind the link below/a\.bin"):
+        read_graph(path)
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hardlink"])
+def test_links_as_dvc_makes_them_are_explained(kind: str, folder: Path) -> None:
+    """ONNX follows none; the graph itself may be one."""
+    cached = folder.parent / "cached"
+    cached.write_bytes(bytes(64))
+    weights = folder / "w.bin"
+    weights.symlink_to(cached) if kind == "symlink" else weights.hardlink_to(cached)
+    path = folder / "a.onnx"
+    path.write_bytes(model(outside("w.bin")).SerializeToString())
+    with pytest.raises(DustError, match="link") as caught:
+        read_graph(path)
+    assert "dvc config cache.type copy" in caught.value.fix
+
+
+def test_a_graph_that_is_a_link_is_read(folder: Path) -> None:
+    (folder.parent / "cached").write_bytes(model(outside("a.bin")).SerializeToString())
+    (folder / "a.onnx").symlink_to(folder.parent / "cached")
+    assert len(read_graph(folder / "a.onnx").graph.initializers) == 1
+
+
 def test_a_pipe_in_a_graphs_place(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.onnx")
     with pytest.raises(DustError, match="no regular file"):

@@ -1,6 +1,7 @@
 """What `dust data import` says of bad input, and how it goes on after an interruption."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -281,3 +282,14 @@ def test_a_folder_of_other_shards_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DustError, match=r"made with other options \(differing: selection, side\)"):
         run(made, tmp_path / "shards", side=64, seed=1)
     assert content(tmp_path / "shards") == before
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", "a pipe"])
+def test_a_request_that_cannot_be_read_is_said(text: str, tmp_path: Path) -> None:
+    made, into = room.seven_scenes(tmp_path / "set"), tmp_path / "shards"
+    run(made, into)
+    path = into / "import.json"
+    path.unlink()
+    os.mkfifo(path) if text == "a pipe" else path.write_text(text)
+    with pytest.raises(DustError, match=r"no import\.json that says what they are"):
+        run(made, into)

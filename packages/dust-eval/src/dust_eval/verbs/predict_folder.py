@@ -1,11 +1,12 @@
 """What an earlier call of `dust predict` left in its folder."""
 
-import json
 from pathlib import Path
 
+from dust_core.bounded import read_json_bounded
 from dust_core.errors import DustError
 
 LIST = "pairs.json"
+_LIST_BYTES = 16_000_000
 _FACTS = "prediction.json"
 _FILES = (
     "cloud.ply",
@@ -50,7 +51,7 @@ def remove_earlier(out: Path) -> int:
 def _listed(out: Path) -> list[Path]:
     """The folders of pairs that an earlier call listed; none where the list is somebody else's."""
     try:
-        pairs = json.loads((out / LIST).read_text(encoding="utf-8"))["pairs"]
+        pairs = read_json_bounded(out / LIST, _LIST_BYTES)["pairs"]
         names = [str(pair["folder"]) for pair in pairs]
     except (OSError, ValueError, LookupError, TypeError):
         return []

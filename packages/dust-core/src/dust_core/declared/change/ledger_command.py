@@ -19,7 +19,7 @@ def ledger(
     ] = False,
     specs: SpecsOption = SPECS,
 ) -> None:
-    """Show what was executed; exit 1 if --append has to leave an execution out."""
+    """Show what was executed; exit 1 if an execution is left out, or a line cannot be read."""
     from dust_core.declared.change.recording import record_executions
     from dust_core.declared.change.snapshot import in_working_tree
     from dust_core.declared.records.ledger import read_ledger
@@ -38,6 +38,11 @@ def ledger(
         typer.echo(_row(line))
     plural = "" if len(lines) == 1 else "s"
     typer.echo(f"{len(lines)} execution{plural} under {profile}")
+    faults = [fault for file in files for fault in file.faults]
+    for fault in faults:
+        typer.echo(f"not shown: {fault.path}:{fault.line}: {fault.text}", err=True)
+    if faults:
+        raise typer.Exit(1)
 
 
 def show_recorded(recorded: "Recorded") -> None:

@@ -1,11 +1,13 @@
 """The specs, locks and ledger of a project, in a revision or in the working tree."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dust_core.bounded import open_regular
 from dust_core.declared.change.git import MAX_BYTES, Repository, Revision
 from dust_core.declared.records.ledger import LEDGER, is_ledger
 from dust_core.errors import DustError
@@ -105,12 +107,17 @@ def in_working_tree(project: Path, specs: str) -> Snapshot:
     """
     paths = [
         *(path for name in _SPECS for path in sorted((project / specs).glob(f"{name}*.yaml"))),
-        *(path for path in (project / "dvc.lock",) if path.is_file()),
+        *(path for path in (project / "dvc.lock",) if os.path.lexists(path)),
         *sorted((project / "pipelines").glob("*/dvc.lock")),
-        *sorted(path for path in (project / LEDGER).rglob("*") if path.is_file()),
+        *sorted(path for path in (project / LEDGER).rglob("*") if _is_file_of_ledger(path)),
     ]
     contents = ((path.relative_to(project).as_posix(), _read(path)) for path in paths)
     return Snapshot(WORKING_TREE, dict(_wanted(contents, specs)))
+
+
+def _is_file_of_ledger(path: Path) -> bool:
+    """Whatever has the name of a file of the ledger: what is none is refused, not passed over."""
+    return path.suffix == ".jsonl" or not path.is_dir()
 
 
 def _wanted(files: Iterable[tuple[str, bytes]], specs: str) -> Iterator[tuple[str, bytes]]:
@@ -133,7 +140,7 @@ def _read(path: Path) -> bytes:
             fix="commit the file itself",
         )
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise DustError(

@@ -7,21 +7,25 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dust_core.bounded import zip_directory_bytes
+from dust_core.bounded import open_regular, zip_directory_bytes
 from dust_core.errors import DustError, first_line
+from dust_core.network.checkpoint.pickled import PICKLE_BYTES_A_TENSOR, fault_of_pickle
 from dust_core.network.checkpoint.seal import SEAL, fault_of_archive, fault_of_content
 from dust_core.network.kinds import MOST_DIRECTORY_BYTES
 
 PICKLE_BYTES = 65_536
 """What the pickle of a checkpoint may have, beside what the names of its tensors need."""
 
-_PICKLE_BYTES_A_PART = 256
+_PICKLE = "data.pkl"
+# What a PyTorch before 1.6 writes: a number, its protocol, the system, the content, the storages.
+_LEGACY_PICKLES = 5
 _MOST_VALUES, _MOST_LEVELS = 200_000, 32
 # Weights that several names share are stored once.
 _MOST_SHARED = 8
@@ -47,7 +51,8 @@ def load_plain(path: Path, *, zipped: bool = True, pickle_bytes: int = PICKLE_BY
         ValueError: it is damaged, or claims more than it has.
         OSError: it cannot be read.
     """
-    if zipped and (fault := _fault_of_parts(path, pickle_bytes)):
+    fault = _fault_of_parts(path, pickle_bytes) if zipped else None
+    if fault := fault or _fault_of_pickles(path, pickle_bytes, zipped=zipped):
         raise ValueError(fault)
     try:
         # The restricted unpickler: published checkpoints hold their arguments in this class.
@@ -69,7 +74,7 @@ def load_plain(path: Path, *, zipped: bool = True, pickle_bytes: int = PICKLE_BY
 
 
 def _refusal(error: Exception, path: Path, *, zipped: bool) -> Exception:
-    """Damage is no malice: only an archive whose sums hold is said to name code."""
+    """Damage is no malice: an archive whose sums do not hold is not said to name code."""
     named = _GLOBAL.search(str(error))
     if named is None:
         reason = _REASON.search(str(error))
@@ -77,8 +82,10 @@ def _refusal(error: Exception, path: Path, *, zipped: bool) -> Exception:
     damage = fault_of_archive(path) if zipped else None
     if damage is not None:
         return ValueError(damage)
+    # Only an archive has sums that tell damage from malice.
+    what = "asks to run code" if zipped else "is damaged, or asks to run code"
     return RunsCode(
-        f"the file asks to run code: {named[1][:80]}",
+        f"the file {what}: {named[1][:80]}",
         where=str(path),
         fix="do not load it; get the checkpoint from its authors",
     )
@@ -102,12 +109,25 @@ def _fault_of_parts(path: Path, pickle_bytes: int) -> str | None:
         return f"the archive has two parts {twice[:80]}"
     if sum(part.file_size for part in parts) > path.stat().st_size:
         return "the parts of the archive claim more bytes than it has"
-    limit = pickle_bytes + _PICKLE_BYTES_A_PART * len(parts)
-    pickles = (part.file_size for part in parts if part.filename.endswith("data.pkl"))
+    limit = pickle_bytes + PICKLE_BYTES_A_TENSOR * len(parts)
+    pickles = (part.file_size for part in parts if part.filename.endswith(_PICKLE))
     size = max(pickles, default=0)
     if size > limit:
         return f"its pickle has {size:,} bytes, more than the {limit:,} that its tensors explain"
     return None
+
+
+def _fault_of_pickles(path: Path, pickle_bytes: int, *, zipped: bool) -> str | None:
+    """What in the pickles of an archive no checkpoint needs, as torch itself finds them."""
+    if not zipped:
+        with open_regular(path) as stream:
+            faults = (fault_of_pickle(stream, pickle_bytes) for _ in range(_LEGACY_PICKLES))
+            return next(filter(None, faults), None)
+    try:
+        record: bytes = torch._C.PyTorchFileReader(str(path)).get_record(_PICKLE)
+    except RuntimeError:  # torch.load says the same, and the sums of the archive more
+        return None
+    return fault_of_pickle(BytesIO(record), pickle_bytes)
 
 
 def _fault_of_values(content: Any, path: Path) -> str | None:

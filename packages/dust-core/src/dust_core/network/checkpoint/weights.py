@@ -10,6 +10,7 @@ from torch import Tensor
 from dust_core.errors import DustError, first_line
 from dust_core.network.checkpoint.published import without_aliases
 from dust_core.network.model import Dust3r, Dust3rConfig
+from dust_core.visible import in_one_line
 
 _SHOWN = 3
 _LONGEST_NAME = 512
@@ -34,7 +35,9 @@ def build_network(config: Dust3rConfig, weights: Any, path: Path) -> Dust3r:
     except Exception as error:  # torch and the network raise half a dozen unrelated types
         raise damaged(path, error) from error
     _compare(held, network, path)
-    network.load_state_dict(held, assign=True)
+    # As the digest reads them: strides may put several elements of a weight in one place.
+    own = {name: value.contiguous() for name, value in held.items()}
+    network.load_state_dict(own, assign=True)
     return network.float().eval()
 
 
@@ -75,7 +78,7 @@ def _compare(held: dict[str, Tensor], network: Dust3r, path: Path) -> None:
 
 def list_some(items: Iterable[str]) -> str:
     """The first few items, and how many more there are."""
-    items = list(items)
+    items = [in_one_line(item) for item in items]
     more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
     return ", ".join(items[:_SHOWN]) + more
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from math import prod
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dust_core.bounded import open_regular
@@ -15,6 +15,10 @@ _MOST_BYTES = (1 << 31) - 1  # what the format's own file may have
 _LONGEST_METADATA = 10_000  # letters
 _LONGEST_NAME = 200
 _LOCATION, _OFFSET, _LENGTH = "location", "offset", "length"
+
+
+class _LinkedError(ValueError):
+    """Weights beside a graph that are a link."""
 
 
 def sound_proto(path: Path, *, weights: bool = True) -> Any:
@@ -50,6 +54,13 @@ def sound_proto(path: Path, *, weights: bool = True) -> Any:
         ) from error
     except DecodeError as error:
         raise no_graph(path, first_line(error)) from error
+    except _LinkedError as error:
+        raise DustError(
+            f"the graph cannot be read: {error}, which ONNX does not follow",
+            where=str(path),
+            fix="put the file itself there; if DVC made the link: `dvc config cache.type copy` and "
+            "`dvc checkout --relink`",
+        ) from error
     except Exception as error:  # protobuf's errors and onnx's share no base but Exception
         raise DustError(
             f"the graph cannot be read: {first_line(error)}",
@@ -110,17 +121,28 @@ def _require_bytes(tensor: Any, folder: Path) -> None:
         return
     values = external_values(tensor)
     name = values.get(_LOCATION, "")
-    if not name or name != Path(name).name or "\0" in name or len(name) > _LONGEST_NAME:
-        raise ValueError(f"{tensor.name[:80]} has its weights at {name[:80]!r}, outside its folder")
-    path = folder / name
-    if path.resolve().parent != folder.resolve():
-        raise ValueError(f"{tensor.name[:80]} has its weights behind the link {name[:80]}")
+    place = PurePosixPath(name)
+    if not name or "\0" in name or len(name) > _LONGEST_NAME or not _is_below(place):
+        raise ValueError(
+            f"{tensor.name[:80]} has its weights at {name[:80]!r}, an absolute path or one outside "
+            "its folder"
+        )
+    path = folder / place
+    if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
+        raise _LinkedError(f"{tensor.name[:80]} has its weights behind the link {name[:80]}")
     offset = _whole(values.get(_OFFSET, "0"))
     length = _whole(values[_LENGTH]) if _LENGTH in values else expected
     with open_regular(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
+        state = os.fstat(stream.fileno())
+    if state.st_nlink > 1:
+        raise _LinkedError(f"{tensor.name[:80]} has its weights in {name[:80]}, a hard link")
+    size = state.st_size
     if expected is None or length != expected or offset + expected > size:
         raise ValueError(_claims(tensor, expected, min(length or 0, max(0, size - offset))))
+
+
+def _is_below(place: PurePosixPath) -> bool:
+    return not place.is_absolute() and ".." not in place.parts
 
 
 def _bytes_of(tensor: Any) -> int | None:
@@ -154,7 +176,7 @@ def _claims(tensor: Any, expected: int | None, present: int) -> str:
 
 
 def external_parts(tensors: Iterable[Any], path: Path) -> list[Path]:
-    """The files beside a graph that hold its weights; only names, as ONNX wants them."""
-    names = {external_values(tensor).get(_LOCATION, "") for tensor in tensors}
-    plain = sorted({Path(name.replace("\0", "")).name[:_LONGEST_NAME] for name in names})
-    return [path.with_name(name) for name in plain if name]
+    """The files below a graph's folder that hold its weights, as ONNX wants them."""
+    names = {external_values(tensor).get(_LOCATION, "")[:_LONGEST_NAME] for tensor in tensors}
+    places = (PurePosixPath(name.replace("\0", "")) for name in names)
+    return sorted({path.parent / place for place in places if place.name and _is_below(place)})

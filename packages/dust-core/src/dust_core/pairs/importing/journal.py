@@ -66,7 +66,7 @@ class Journal:
             for line in self._path.read_text(encoding="utf-8").splitlines():
                 content = json.loads(line)
                 yield content["scene"], Tally.of_data(content["tally"])
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return
 
 

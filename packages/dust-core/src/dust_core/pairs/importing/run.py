@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dust_core.bounded import read_json_bounded
 from dust_core.console import Terminal
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, require_folder
@@ -27,6 +28,7 @@ from dust_core.pairs.shards.tars import (
 )
 
 _REQUEST = "import.json"
+_REQUEST_BYTES = 1_000_000
 _REPORT = "report.json"
 _PATHS = 3
 
@@ -195,10 +197,10 @@ def _finished(folder: Path, request: dict[str, Any], pairs_per_shard: int) -> in
     if not finished and not any(folder.glob("pairs-*.tar")):
         return 0
     try:
-        before = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
+        before = read_json_bounded(folder / _REQUEST, _REQUEST_BYTES)
     except (OSError, ValueError):
         before = {}
-    if not before:
+    if not isinstance(before, dict) or not before:
         raise DustError(
             f"it holds shards, and no {_REQUEST} that says what they are",
             where=str(folder),

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dust_core.bounded import read_json_bounded
 from dust_core.files import atomic_write_text
 
 _FILE = "source.json"
+_TRACE_BYTES = 256_000_000
 
 Trace = dict[str, str]
 """The sum of each folder, by its path; of a file, by its own."""
@@ -58,7 +60,7 @@ def differing(unfinished: Path, made: Trace) -> list[str]:
     All of them do where the shards do not say from which source they were made.
     """
     try:
-        before = dict(json.loads((unfinished / _FILE).read_text(encoding="utf-8")))
+        before = dict(read_json_bounded(unfinished / _FILE, _TRACE_BYTES))
     except (OSError, ValueError, TypeError):
         before = {}
     changed = (path for path in before | made if before.get(path) != made.get(path))

@@ -78,8 +78,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         content = read_json_bounded(path, _MOST_BYTES)
-        if content.pop("format") != _FORMAT:
+        if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
             raise ValueError(f"it is not of the format {_FORMAT}")
+        if not isinstance(content.get("shards"), list):
+            raise ValueError("it lists no shards")
         if len(content["shards"]) > _MOST_SHARDS:
             raise ValueError(f"it names more than {_MOST_SHARDS:,} shards")
         shards = tuple(Shard(**shard) for shard in content.pop("shards"))

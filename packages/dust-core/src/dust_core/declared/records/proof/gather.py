@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import json
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from dust_core.bounded import MANIFEST_BYTES, read_json_bounded
 from dust_core.declared.project import ARTIFACTS, DEVICE_FILE, lock_path
 from dust_core.declared.reading.yaml_text import load_yaml
 from dust_core.declared.records.proof.evidence import Evidence, Stored, Written
@@ -117,7 +117,7 @@ def _device(file: Path) -> str | None:
     if not file.is_file():
         return None
     try:
-        return str(json.loads(file.read_bytes())["fingerprint"])
+        return str(read_json_bounded(file, MANIFEST_BYTES)["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
