@@ -76,21 +76,16 @@ def run(
 
 
 def _start_ranks(resolved: "ResolvedTask", specs: Path) -> None:
-    """Replace the process by `torchrun`, with a rank for each of the profile's devices, to
-    train."""
+    """Replace the process by one that starts a rank for each of the profile's devices, to train."""
     from dust_core.declared.pipeline.stages import trains
 
     count = resolved.profile.device.count
     if count == 1 or "WORLD_SIZE" in os.environ or not trains(resolved.task):
         return
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, resolved.profile.threads // count)))
-    torchrun = (sys.executable, "-m", "torch.distributed.run")
-    command = ("-m", "dust_core", "run", resolved.id)
+    ranks = (sys.executable, "-m", "dust_core.declared.ranks", str(count))
     options = ("--profile", resolved.profile_name, "--specs", str(specs))
-    os.execv(
-        sys.executable,
-        [*torchrun, "--standalone", f"--nproc-per-node={count}", *command, *options],
-    )
+    os.execv(sys.executable, [*ranks, "dust_core", "run", resolved.id, *options])
 
 
 def _execute(resolved: "ResolvedTask") -> None:
