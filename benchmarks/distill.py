@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -36,7 +36,7 @@ from torch.optim.swa_utils import AveragedModel
 from dust_compress.distill.objective import DistillObjective, Seen, Weights
 from dust_compress.distill.students import at_training_patches, start_student
 from dust_compress.train import Validation
-from dust_compress.train.memory import keep_freed_memory
+from dust_compress.train.memory import freed_memory_kept
 from dust_compress.train.precision import computes_in_bf16
 from dust_compress.train.state import TrainState, save_state
 from dust_compress.train.task_training import open_feed, plan_for, train_by
@@ -144,15 +144,14 @@ def main() -> None:
     if arguments.what == "precision":
         time_products()
         return
-    if not arguments.trim:
-        keep_freed_memory()
     try:
         task = resolve(load_specs(SPECS), TASK, arguments.profile)
         path = arguments.teacher or ARTIFACTS / arguments.profile / "teacher_fp32.pth"
         teacher = load_checkpoint(path).network
         teacher = at_training_patches(teacher, task.profile.training.distill)
         if arguments.what == "steps":
-            time_steps(task, teacher, arguments.steps)
+            with nullcontext() if arguments.trim else freed_memory_kept():
+                time_steps(task, teacher, arguments.steps)
         else:
             chosen = {"starts": STARTS, "terms": TERMS, None: STARTS + TERMS}[arguments.only]
             run_trials(task, teacher, (AS_DECLARED, *chosen), arguments.pairs, arguments.write)

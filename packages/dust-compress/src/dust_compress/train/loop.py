@@ -4,7 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from dust_compress.train.averaging import moving_average
 from dust_compress.train.distributed import World, data_parallel
-from dust_compress.train.memory import keep_freed_memory
+from dust_compress.train.memory import freed_memory_kept
 from dust_compress.train.monitor import Monitor
 from dust_compress.train.optimiser import Optimisers
 from dust_compress.train.origin import Origin, origin_of
@@ -111,12 +111,11 @@ def train(
             validation that is not finite.
     """
     world = World.join("cpu" if device is None else device.type)
-    if world.device.type == "cpu":
-        keep_freed_memory()
     objective.to(world.device)
     torch.manual_seed(plan.seed)
     run = _Run(objective, feed, plan, folder, world)
     with (
+        freed_memory_kept() if world.device.type == "cpu" else nullcontext(),
         Monitor(folder, plan, run.state, visible=world.rank == 0) as monitor,
         _stop_signals() as stop,
     ):
