@@ -83,7 +83,8 @@ def _start_ranks(resolved: "ResolvedTask", specs: Path) -> None:
     if count == 1 or "WORLD_SIZE" in os.environ or not trains(resolved.task):
         return
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, resolved.profile.threads // count)))
-    ranks = (sys.executable, "-m", "dust_core.declared.ranks", str(count))
+    # By name: what trains has its executor in dust-compress, which this package does not import.
+    ranks = (sys.executable, "-m", "dust_compress.train.ranks", str(count))
     options = ("--profile", resolved.profile_name, "--specs", str(specs))
     os.execv(sys.executable, [*ranks, "dust_core", "run", resolved.id, *options])
 

@@ -1,4 +1,4 @@
-"""The ranks of a training: `python -m dust_core.declared.ranks 2 MODULE WORD ...`.
+"""The ranks of a training: `python -m dust_compress.train.ranks 2 MODULE WORD ...`.
 
 It is `torchrun` on one machine, with the exit code of the rank that failed first, 130 or 143 after
 Ctrl-C or SIGTERM, and no traceback: the rank's own message says what went wrong.

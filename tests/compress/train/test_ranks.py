@@ -25,7 +25,7 @@ sys.exit(int(word) if rank == "1" else 0)
 def ranks(folder: Path, word: str) -> "subprocess.Popen[str]":
     (folder / "a_rank.py").write_text(_RANK)
     return subprocess.Popen(
-        [sys.executable, "-m", "dust_core.declared.ranks", "2", "a_rank", word],
+        [sys.executable, "-m", "dust_compress.train.ranks", "2", "a_rank", word],
         cwd=folder,
         stderr=subprocess.PIPE,
         text=True,
