@@ -1,4 +1,4 @@
-"""The files of a project: specs, lock and ledger, results and tables, manifests of engines."""
+"""The files of a project: specs, lock and ledger, results, engines and their manifests."""
 
 import contextlib
 import shutil
