@@ -33,12 +33,16 @@ def run_dvc(profile: str, *arguments: str) -> None:
     variables = {**os.environ, "PATH": path, STARTER: str(os.getpid())}
     # The child unblocks it when it has loaded.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    # A group of its own: the terminal's Ctrl-C comes here alone, and is passed on once.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dust_eval.gates.dvc_command", *arguments],
-        env=variables,
-        process_group=0,
-    )
+    try:
+        # A group of its own: the terminal's Ctrl-C comes here alone, and is passed on once.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dust_eval.gates.dvc_command", *arguments],
+            env=variables,
+            process_group=0,
+        )
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        raise
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         code = process.wait()

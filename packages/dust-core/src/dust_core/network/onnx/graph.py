@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dust_core.errors import DustError, first_line
+from dust_core.errors import first_line
 from dust_core.files import atomic_path
 from dust_core.network.onnx.sound import no_graph, sound_proto
-from dust_core.tracked import remedy
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -39,14 +38,9 @@ def read_graph(path: Path) -> "ir.Model":
     sound_proto(path)
     try:
         model = ir.load(path)
-    except OSError as error:
-        raise DustError(
-            f"the graph cannot be read: {error.strerror or error}",
-            where=str(path),
-            fix=remedy(path, "check the path, or run the task that writes it"),
-        ) from error
     # onnx-ir refuses a damaged graph with whatever its parts raise.
     except (
+        OSError,
         DecodeError,
         ValueError,
         TypeError,

@@ -1,10 +1,10 @@
 """DATA: the frozen sets are the declared sets, and no scene is in two of them."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dust_core.bounded import read_json_bounded
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import TreeRule
 from dust_core.declared.checks.subjects import SpecTree, YamlFile
@@ -157,10 +157,8 @@ def _fetchable(file: Path) -> bool:
 def _content(manifest: Path) -> dict[str, object]:
     """A manifest's values; empty if it cannot be read, which ManifestChanged reports."""
     try:
-        if manifest.stat().st_size > MAX_MANIFEST_BYTES:
-            return {}
-        content = json.loads(manifest.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = read_json_bounded(manifest, MAX_MANIFEST_BYTES)
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
