@@ -47,6 +47,7 @@ def line() -> None:
 
     with stop_signals() as stop:
         try:
+            stop.unblock()
             mend(Path(), "small")
             run_dvc("small", "repro", "--quiet")
         except KeyboardInterrupt:
@@ -63,6 +64,7 @@ def stage(number: int) -> None:
 
     with stop_signals() as stop:
         try:
+            stop.unblock()
             before = Path(f"{number - 1}.txt").read_text() if number else ""
             time.sleep(SPENT_S)
             atomic_write_text(Path(f"{number}.txt"), f"{before}{number}\n")
@@ -91,7 +93,10 @@ def kills(number: signal.Signals) -> Try:
         shutil.rmtree(project, ignore_errors=True)
         make_line(project)
         command = [sys.executable, str(Path(__file__).resolve()), "--line"]
+        # As a stage starts: a signal that comes while Python loads waits for the handler.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         try:
             process.wait(rng.uniform(0.2, 3.5))
         except subprocess.TimeoutExpired:

@@ -1,5 +1,6 @@
 """`dust`: what it prints, what it loads, and the exit codes it leaves with."""
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -206,6 +207,29 @@ def test_an_interrupt_is_one_line(plugin: Path) -> None:
         "interrupted: by SIGINT; files already written are whole, and the same command goes on "
         "from them\n"
     )
+
+
+def test_ctrl_c_while_dust_loads_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    """Ctrl-C comes while a library is imported, one that DUST needs for every verb."""
+    sent = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)\n"
+    (tmp_path / "typer.py").write_text(sent)
+    done = dust("rules", path=tmp_path)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def test_a_signal_that_was_blocked_while_dust_loaded_is_handled(tmp_path: Path) -> None:
+    """As `dust repro` starts what it runs."""
+    late = """
+        import os, signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        os.kill(os.getpid(), signal.SIGINT)
+        from dust_core.cli import main
+        main(["rules"])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(late)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("interrupted: by SIGINT")
 
 
 @pytest.mark.parametrize("verb", ["swallow", "wrap"])

@@ -48,3 +48,14 @@ def test_ctrl_c_while_it_loads_ends_it_without_a_traceback() -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert (process.returncode, errors) == (130, "")
+
+
+def test_a_stage_starts_with_ctrl_c_blocked(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
+    says = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    stage = f"stages:\n  mask:\n    cmd: {sys.executable} -c '{says}' > mask.txt\n"
+    (tmp_path / "dvc.yaml").write_text(stage)
+    command = [sys.executable, "-m", "dust_eval.gates.dvc_command", "repro", "--quiet"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert "SIGINT" in (tmp_path / "mask.txt").read_text()

@@ -1,5 +1,15 @@
-"""`python -m dust_core` runs `dust` in that Python's own environment."""
+"""The `dust` program; `python -m dust_core` runs it in that Python's own environment."""
 
-from dust_core.cli import main
+import signal
+from importlib import import_module
 
-main()
+
+def main() -> None:
+    """Load `dust` and run it. Ctrl-C ends what is still loading at once, without a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    import_module("dust_core.cli").main()
+
+
+if __name__ == "__main__":
+    main()

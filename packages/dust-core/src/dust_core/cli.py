@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(words: list[str], stop: StopSignals) -> None:
     try:
         try:
+            stop.unblock()
             _require_working_folder()
             # `color`: what would steer the terminal stays in the text, and is made visible.
             command = typer.main.get_command(build_app(words))

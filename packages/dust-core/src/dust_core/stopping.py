@@ -37,6 +37,15 @@ class StopSignals:
         """128 and the number of the signal, as shells count: 130 for Ctrl-C, 143 for SIGTERM."""
         return exit_code_of(self.received or signal.SIGINT)
 
+    def unblock(self) -> None:
+        """Let through what a starter blocked, so that no signal is lost while the process loads.
+
+        Raises:
+            Stopped: one came in the meantime.
+        """
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Raise `Stopped` wherever the main thread is."""
         self.received = self.received or signal.Signals(number)
@@ -51,7 +60,6 @@ def exit_code_of(number: signal.Signals) -> int:
 @contextmanager
 def stop_signals() -> Iterator[StopSignals]:
     """Turn SIGINT and SIGTERM into `Stopped` for the block.
-
     An exception in a destructor is printed and lost. If that was `Stopped`, it is raised again
     shortly after. In a thread other than the main thread the block has no handler.
     """

@@ -1,8 +1,9 @@
 """`dvc`, as `dust repro` starts it: `python -m dust_eval.gates.dvc_command repro P0-1`.
 
-It differs from `dvc` in two points. It is interrupted when the process that started it is gone
+It differs from `dvc` in three points. It is interrupted when the process that started it is gone
 (Linux). It writes YAML atomically: DVC itself empties dvc.lock before it writes it, and a process
-that is killed there loses what was executed.
+that is killed there loses what was executed. Its stages start with SIGINT blocked; `dust` unblocks
+it when it can handle it.
 """
 
 import ctypes
@@ -47,11 +48,26 @@ def _dump_data(path: Any, data: Any, dumper: Any, fs: Any = None, **arguments: A
         dumper(data, stream, **arguments)
 
 
+def _block_in_stages() -> None:
+    module = import_module("dvc.stage.run")
+    arguments = module.prepare_kwargs
+
+    def blocked(*given: Any, **named: Any) -> dict[str, Any]:
+        return arguments(*given, **named) | {"preexec_fn": _block}
+
+    module.prepare_kwargs = blocked
+
+
+def _block() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
 def _load() -> None:
-    """Import most of DVC, and change how it writes."""
+    """Import most of DVC, and change how it writes and starts stages."""
     for name in ("dvc.cli", "dvc.repo", "dvc.commands.repro"):
         import_module(name)
     _write_atomically()
+    _block_in_stages()
 
 
 if __name__ == "__main__":
