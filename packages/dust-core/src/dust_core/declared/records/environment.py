@@ -151,7 +151,7 @@ def _cpu_device() -> MeasuredDevice:
         machine=platform.machine(),
         family=described.get("cpu family"),
         model=described.get("model"),
-        cores=_usable_cores(),
+        cores=usable_cores(),
         flags=[flag for flag in _FAST_FLAGS if flag in flags],
     )
 
@@ -166,7 +166,8 @@ def _cpuinfo() -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """The processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

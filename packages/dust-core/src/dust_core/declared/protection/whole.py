@@ -1,28 +1,9 @@
-"""The verb `dust doctor`."""
+"""All that protects the review, as far as a clone and GitHub show it."""
 
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from dust_core.declared.protection.outcome import Outcome
-from dust_core.errors import DustError
-
-
-def doctor(
-    review: Annotated[
-        bool, typer.Option("--review", help="Check what protects the review.")
-    ] = False,
-) -> None:
-    """Check how the repository is set up; exit 1 if something is missing."""
-    if not review:
-        raise DustError("doctor needs to know what to check", fix="dust doctor --review")
-    outcomes = review_outcomes(Path.cwd())
-    typer.echo(_table(outcomes))
-    if any(outcome.state == "missing" for outcome in outcomes):
-        raise typer.Exit(1)
 
 
 def review_outcomes(folder: Path) -> list[Outcome]:
@@ -53,13 +34,3 @@ def _tracked(root: Path) -> list[str]:
         ["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=True
     )
     return [name.decode("utf-8", "replace") for name in done.stdout.split(b"\0") if name]
-
-
-def _table(outcomes: Iterable[Outcome]) -> str:
-    rows = [("check", "state", "detail")]
-    rows += [(outcome.check, outcome.state, outcome.detail) for outcome in outcomes]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(
-        f"{check:{widths[0]}}  {state:{widths[1]}}  {detail}".rstrip()
-        for check, state, detail in rows
-    )

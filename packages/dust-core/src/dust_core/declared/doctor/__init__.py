@@ -1,0 +1,1 @@
+"""What this machine can run, and what protects the review: the verb `dust doctor`."""
