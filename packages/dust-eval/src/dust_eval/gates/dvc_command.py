@@ -11,6 +11,7 @@ import os
 import runpy
 import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from dust_core.stopping import STARTER
 
 _PR_SET_PDEATHSIG = 1
 _WRITER = "_dump_data"
+_STARTS = "prepare_kwargs"
 _WRITERS = ("dvc.utils.serialize._common", "dvc.utils.serialize._yaml")
 
 
@@ -50,12 +52,12 @@ def _dump_data(path: Any, data: Any, dumper: Any, fs: Any = None, **arguments: A
 
 def _block_in_stages() -> None:
     module = import_module("dvc.stage.run")
-    arguments = module.prepare_kwargs
+    arguments: Callable[..., dict[str, Any]] = getattr(module, _STARTS)
 
     def blocked(*given: Any, **named: Any) -> dict[str, Any]:
         return arguments(*given, **named) | {"preexec_fn": _block}
 
-    module.prepare_kwargs = blocked
+    setattr(module, _STARTS, blocked)
 
 
 def _block() -> None:
