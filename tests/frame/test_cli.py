@@ -59,6 +59,18 @@ def plugin(tmp_path: Path) -> Path:
                 for _ in range(1000):
                     pass
 
+        class Half:
+            def __init__(self):
+                os.kill(os.getpid(), signal.SIGINT)
+                self.whole = {}
+
+            def __del__(self):
+                self.whole.clear()
+
+        def half():
+            """Be interrupted in a constructor."""
+            Half()
+
         def swallow():
             """Be interrupted where Python loses exceptions."""
             closing = Closing()
@@ -86,6 +98,7 @@ def plugin(tmp_path: Path) -> Path:
         break-down = demo_verbs:break_down
         lack = demo_verbs:lack
         interrupt = demo_verbs:interrupt
+        half = demo_verbs:half
         swallow = demo_verbs:swallow
         wrap = demo_verbs:wrap
         many = demo_verbs:many
@@ -215,6 +228,13 @@ def test_ctrl_c_while_dust_loads_ends_it_without_a_traceback(tmp_path: Path) -> 
     (tmp_path / "typer.py").write_text(sent)
     done = dust("rules", path=tmp_path)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def test_what_a_signal_left_half_made_says_nothing_when_it_goes(plugin: Path) -> None:
+    done = dust("half", path=plugin)
+    assert done.returncode == 130
+    assert done.stderr.startswith("interrupted: by SIGINT")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_signal_that_was_blocked_while_dust_loaded_is_handled(tmp_path: Path) -> None:

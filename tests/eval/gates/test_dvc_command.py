@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import textwrap
 from importlib import import_module
 from pathlib import Path
 
@@ -59,3 +60,27 @@ def test_a_stage_starts_with_ctrl_c_blocked(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dust_eval.gates.dvc_command", "repro", "--quiet"]
     subprocess.run(command, cwd=tmp_path, check=True)
     assert "SIGINT" in (tmp_path / "mask.txt").read_text()
+
+
+def test_what_an_interrupt_left_half_made_says_nothing_when_it_goes(tmp_path: Path) -> None:
+    """A bar of progress that Ctrl-C stops in its constructor has no postfix to clear."""
+    program = """
+        import os, signal, sys
+        from dust_eval.gates import dvc_command
+
+        class Half:
+            def __init__(self):
+                os.kill(os.getpid(), signal.SIGINT)
+
+            def __del__(self):
+                self.postfix["info"] = ""
+
+        signal.signal(signal.SIGINT, dvc_command._interrupt)
+        try:
+            Half()
+        except KeyboardInterrupt:
+            sys.exit(130)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (130, "")

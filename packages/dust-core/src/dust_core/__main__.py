@@ -6,8 +6,8 @@ from importlib import import_module
 
 def main() -> None:
     """Load `dust` and run it. Ctrl-C ends what is still loading at once, without a traceback."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # What a shell starts in the background ignores Ctrl-C, and `dust` handles it there too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     import_module("dust_core.cli").main()
 
 

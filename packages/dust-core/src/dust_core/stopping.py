@@ -60,8 +60,10 @@ def exit_code_of(number: signal.Signals) -> int:
 @contextmanager
 def stop_signals() -> Iterator[StopSignals]:
     """Turn SIGINT and SIGTERM into `Stopped` for the block.
+
     An exception in a destructor is printed and lost. If that was `Stopped`, it is raised again
-    shortly after. In a thread other than the main thread the block has no handler.
+    shortly after. Others are printed, but not after a signal. In a thread other than the main
+    thread the block has no handler.
     """
     stop = StopSignals()
     if threading.current_thread() is not threading.main_thread():
@@ -72,7 +74,9 @@ def stop_signals() -> Iterator[StopSignals]:
 
     def raise_again(lost: Any) -> None:
         if not isinstance(lost.exc_value, KeyboardInterrupt):
-            hook(lost)
+            # What was stopped while it was made fails once more when it is destroyed.
+            if stop.received is None:
+                hook(lost)
             return
         number = stop.received or signal.SIGINT
         again = threading.Timer(_SECONDS_TO_UNWIND, os.kill, (os.getpid(), number))
@@ -85,7 +89,8 @@ def stop_signals() -> Iterator[StopSignals]:
     try:
         yield stop
     finally:
-        sys.unraisablehook = hook
+        if stop.received is None:
+            sys.unraisablehook = hook
         for number, handler in handlers.items():
             signal.signal(number, handler)
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from dust_core.files import atomic_path
@@ -64,6 +65,12 @@ def _block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # What is stopped while it is made fails once more when it is destroyed: a progress bar.
+    sys.unraisablehook = lambda _: None
+    raise KeyboardInterrupt
+
+
 def _load() -> None:
     """Import most of DVC, and change how it writes and starts stages."""
     for name in ("dvc.cli", "dvc.repo", "dvc.commands.repro"):
@@ -77,7 +84,7 @@ if __name__ == "__main__":
     _load()
     sys.argv[0] = "dvc"
     # What a shell starts in the background ignores Ctrl-C, and so would this.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         # The starter blocked it: an import that Ctrl-C interrupts can fail in any way.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
