@@ -10,6 +10,7 @@ import pytest
 
 from dust_core.cli import main
 from dust_core.declared.doctor import machine
+from dust_core.declared.specs import load_specs
 
 ROOT = Path(__file__).parents[4]
 Doctor = Callable[..., tuple[int, str]]
@@ -19,12 +20,16 @@ Doctor = Callable[..., tuple[int, str]]
 def doctor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Doctor:
-    """Runs `dust doctor` in a folder with the project's specs and sets: exit code and output."""
+    """Runs `dust doctor` in a folder with the project's specs, on sets of the test's own: exit code
+    and output."""
     shutil.copytree(ROOT / "specs", tmp_path / "specs")
-    for manifest in sorted((ROOT / "data").glob("*/manifest.json")):
-        copy = tmp_path / "data" / manifest.parent.name / manifest.name
-        copy.parent.mkdir(parents=True)
-        shutil.copy(manifest, copy)
+    workload = tmp_path / "specs" / "v1" / "workload.yaml"
+    for name, split in load_specs(ROOT / "specs").workload.data:
+        manifest = tmp_path / split.manifest
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text(name)
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        workload.write_text(workload.read_text().replace(split.sha256, digest))
     (tmp_path / "bin").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
@@ -96,6 +101,10 @@ def test_a_checkpoint_without_its_digest_is_told_which_it_has(doctor: Doctor) ->
     path.write_bytes(b"weights")
     _, said = doctor("--profile", "full")
     assert hashlib.sha256(b"weights").hexdigest() in row(said, "full: checkpoint")[1]
+
+
+def test_a_profile_and_the_review_are_two_questions(doctor: Doctor) -> None:
+    assert doctor("--review", "--profile", "small")[0] == 2
 
 
 def test_a_gpu_is_told_with_its_driver(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

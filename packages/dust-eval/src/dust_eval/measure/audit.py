@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from dust_core.declared.records import QUALITY_METRICS, MeasuredDevice, Result
-from dust_core.declared.records.environment import processor_flags
+from dust_core.declared.records.environment import EIGHT_BIT_SETS, processor_flags
 from dust_core.declared.records.provenance import Precision, Provenance
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
@@ -19,9 +19,6 @@ from dust_eval.measure.subject import Loaded
 from dust_eval.runtimes.registry import RUNTIMES
 
 Verdict = Literal["reproduced", "differs", "not measured"]
-
-_EIGHT_BIT_SETS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
-"""Instruction sets of x86 that add 8-bit products in 32 bits, so that they do not saturate."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +234,7 @@ def _saturates(task: ResolvedTask) -> bool:
     """Whether 8-bit products overflow on this processor: AVX2 adds pairs of them in 16 bits."""
     flags = processor_flags()
     on_x86 = "sse2" in flags
-    return task.profile.device.kind == "cpu" and on_x86 and not flags & _EIGHT_BIT_SETS
+    return task.profile.device.kind == "cpu" and on_x86 and not flags & EIGHT_BIT_SETS
 
 
 def _differences(

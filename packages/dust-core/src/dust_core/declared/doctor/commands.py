@@ -9,6 +9,7 @@ import typer
 from dust_core.declared.options import SpecsOption
 from dust_core.declared.project import SPECS
 from dust_core.declared.protection.outcome import Outcome
+from dust_core.errors import DustError
 
 
 def doctor(
@@ -24,18 +25,21 @@ def doctor(
     specs: SpecsOption = SPECS,
 ) -> None:
     """Say what this machine can run, and what it lacks; exit 1 if no profile runs."""
-    from dust_core.declared.doctor.machine import machine_outcomes
+    from dust_core.declared.doctor.machine import gpus, machine_outcomes
     from dust_core.declared.doctor.profiles import profile_outcomes
     from dust_core.declared.protection.whole import review_outcomes
 
     if review:
+        if profile is not None:
+            raise DustError("--review checks no profile", fix="give one of --review and --profile")
         outcomes = review_outcomes(Path.cwd())
         typer.echo(_table(outcomes))
-        if any(outcome.state == "missing" for outcome in outcomes):
+        if _lacks(outcomes):
             raise typer.Exit(1)
         return
-    by_profile = profile_outcomes(specs, profile)
-    rows = [*machine_outcomes(), *(row for rows in by_profile.values() for row in rows)]
+    found = gpus()
+    by_profile = profile_outcomes(specs, profile, len(found))
+    rows = [*machine_outcomes(found), *(row for rows in by_profile.values() for row in rows)]
     typer.echo(_table(rows))
     able = [name for name, rows in by_profile.items() if not _lacks(rows)]
     typer.echo(f"\nruns here: {', '.join(able) or 'none'}")

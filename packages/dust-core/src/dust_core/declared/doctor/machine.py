@@ -3,30 +3,30 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dust_core.declared.protection.outcome import Outcome
-from dust_core.declared.records.environment import processor_flags, usable_cores
+from dust_core.declared.records.environment import EIGHT_BIT_SETS, processor_flags, usable_cores
 
 _GB = 1e9
 _MEMINFO = Path("/proc/meminfo")
-# Any of a row makes products of that type fast, on x86 or ARM.
-_INT8 = ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm", "asimddp")
-_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
+# Any of a set makes products of that type fast, on x86 or ARM.
+_INT8 = EIGHT_BIT_SETS | {"i8mm", "asimddp"}
+_BF16 = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 
 
-def machine_outcomes(folder: Path = Path()) -> Iterator[Outcome]:
-    """Describe this machine.
+def machine_outcomes(found: Sequence[str]) -> Iterator[Outcome]:
+    """Describe this machine; the disk is that of the working folder.
 
     Args:
-        folder: the project; the disk is the one that holds it.
+        found: what `gpus` gives.
     """
     yield _processor(processor_flags())
     yield _memory()
-    disk = shutil.disk_usage(folder)
+    disk = shutil.disk_usage(Path())
     yield Outcome("disk", "ok", f"{disk.free / _GB:.0f} of {disk.total / _GB:.0f} GB free")
-    yield _gpu()
+    yield Outcome("GPU", "ok", "; ".join(found) if found else "none that nvidia-smi names")
 
 
 def gpus() -> list[str]:
@@ -38,7 +38,9 @@ def gpus() -> list[str]:
             return []
         query.append(f"--id={visible}")
     try:
-        done = subprocess.run(["nvidia-smi", *query], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["nvidia-smi", *query], capture_output=True, text=True, errors="replace", check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return []
     return [line for line in done.stdout.splitlines() if line.strip()]
@@ -48,8 +50,7 @@ def _processor(flags: frozenset[str]) -> Outcome:
     cores = f"{usable_cores()} cores"
     if not flags:
         return Outcome("processor", "unknown", f"{cores}; its instruction sets are not stated")
-    int8 = [flag for flag in _INT8 if flag in flags]
-    bf16 = [flag for flag in _BF16 if flag in flags]
+    int8, bf16 = sorted(flags & _INT8), sorted(flags & _BF16)
     said = [
         cores,
         f"INT8 by {', '.join(int8)}" if int8 else "no 8-bit products: INT8 saves size, not time",
@@ -66,8 +67,3 @@ def _memory() -> Outcome:
     except (OSError, ValueError, KeyError):
         return Outcome("memory", "unknown", "this system does not say")
     return Outcome("memory", "ok", f"{free / _GB:.0f} of {total / _GB:.0f} GB free")
-
-
-def _gpu() -> Outcome:
-    found = gpus()
-    return Outcome("GPU", "ok", "; ".join(found) if found else "none that nvidia-smi names")

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from dust_core.declared.doctor.machine import gpus
 from dust_core.declared.protection.outcome import Outcome, outcome
 from dust_core.declared.specs import SpecSet, load_specs
 from dust_core.declared.specs.models import ProfileSpec
@@ -30,24 +29,25 @@ _COMPILERS = {
 _REPRODUCES = {"dvc": "dvc"}
 
 
-def profile_outcomes(folder: Path, wanted: str | None) -> dict[str, list[Outcome]]:
+def profile_outcomes(folder: Path, wanted: str | None, gpus: int) -> dict[str, list[Outcome]]:
     """What each profile lacks on this machine.
 
     Args:
         folder: the specs.
         wanted: a profile's name; None for all.
+        gpus: how many there are.
 
     Raises:
         DustError: the specs cannot be read, or there is no such profile.
     """
     specs = load_specs(folder)
     names = sorted(specs.profiles) if wanted is None else [wanted]
-    return {name: list(_outcomes(name, specs)) for name in names}
+    return {name: list(_outcomes(name, specs, gpus)) for name in names}
 
 
-def _outcomes(name: str, specs: SpecSet) -> Iterator[Outcome]:
+def _outcomes(name: str, specs: SpecSet, gpus: int) -> Iterator[Outcome]:
     profile = specs.profile(name)
-    yield outcome(f"{name}: device", list(_device_faults(profile)))
+    yield outcome(f"{name}: device", list(_device_faults(profile, gpus)))
     yield outcome(f"{name}: packages", list(_package_faults(profile)))
     yield outcome(f"{name}: data", list(_set_faults(profile, specs)))
     if profile.teacher.checkpoint is not None:
@@ -60,10 +60,10 @@ def _outcomes(name: str, specs: SpecSet) -> Iterator[Outcome]:
         yield Outcome(f"{name}: to train anew", "unknown", f"not here: {', '.join(absent)}")
 
 
-def _device_faults(profile: ProfileSpec) -> Iterator[str]:
+def _device_faults(profile: ProfileSpec, gpus: int) -> Iterator[str]:
     device = profile.device
-    if device.kind == "cuda" and (found := len(gpus())) < device.count:
-        yield f"it needs {device.count} GPU, and nvidia-smi names {found}"
+    if device.kind == "cuda" and gpus < device.count:
+        yield f"it needs {device.count} GPU, and nvidia-smi names {gpus}"
 
 
 def _package_faults(profile: ProfileSpec) -> Iterator[str]:
@@ -98,9 +98,15 @@ def _file_faults(path: Path, sha256: str | None, source: str) -> Iterator[str]:
     """
     if not path.is_file():
         yield f"{path} is not here: {remedy(path, source)}"
-    elif sha256 is None:
-        yield f"the profile has no sha256 of {path}: it is {sha256_file(path)}"
-    elif sha256_file(path) != sha256:
+        return
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        yield f"{path} cannot be read: {error.strerror}"
+        return
+    if sha256 is None:
+        yield f"the profile has no sha256 of {path}: it is {found}"
+    elif found != sha256:
         yield f"{path} is not the file that the specs name: {remedy(path, source)}"
 
 

@@ -38,6 +38,9 @@ RECORDED_PACKAGES = (
 # Instruction sets that decide how fast matrix products run; the other flags have no effect on it.
 _FAST_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "asimd")
 
+EIGHT_BIT_SETS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+"""Instruction sets of x86 that add 8-bit products in 32 bits, so that they do not saturate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
