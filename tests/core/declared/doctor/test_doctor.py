@@ -80,6 +80,15 @@ def test_a_set_that_is_not_as_declared_is_named(
     assert "full" not in said
 
 
+def test_a_set_that_dvc_fetches_is_not_missing(doctor: Doctor) -> None:
+    Path(".dvc").mkdir()
+    Path("data/validation.dvc").write_text("outs: []\n")
+    Path("data/validation/manifest.json").unlink()
+    code, said = doctor("--profile", "small")
+    assert code == 0
+    assert row(said, "small: data") == ["ok", "`dust repro` fetches data/validation"]
+
+
 def test_a_package_that_is_absent_is_named_with_what_installs_it(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

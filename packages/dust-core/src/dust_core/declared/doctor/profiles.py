@@ -9,7 +9,7 @@ from dust_core.declared.specs import SpecSet, load_specs
 from dust_core.declared.specs.models import ProfileSpec
 from dust_core.declared.specs.models.training import Recipe
 from dust_core.files import sha256_file
-from dust_core.tracked import remedy
+from dust_core.tracked import remedy, tracked_path
 
 SETS = ("workload", "calibration", "training", "validation")
 
@@ -49,12 +49,12 @@ def _outcomes(name: str, specs: SpecSet, gpus: int) -> Iterator[Outcome]:
     profile = specs.profile(name)
     yield outcome(f"{name}: device", list(_device_faults(profile, gpus)))
     yield outcome(f"{name}: packages", list(_package_faults(profile)))
-    yield outcome(f"{name}: data", list(_set_faults(profile, specs)))
+    yield _sets(f"{name}: data", profile, specs)
     if profile.teacher.checkpoint is not None:
         checkpoint = profile.teacher.checkpoint
         faults = _file_faults(Path(checkpoint.path), checkpoint.sha256, checkpoint.source)
         yield outcome(f"{name}: checkpoint", list(faults))
-    absent = sorted({path for path in _to_train(profile) if not Path(path).is_file()})
+    absent = sorted({path for path in _to_train(profile) if not _at_hand(Path(path))})
     if absent:
         # What the lock says was executed is pulled, not trained.
         yield Outcome(f"{name}: to train anew", "unknown", f"not here: {', '.join(absent)}")
@@ -82,11 +82,21 @@ def _is_there(module: str) -> bool:
         return False
 
 
-def _set_faults(profile: ProfileSpec, specs: SpecSet) -> Iterator[str]:
+def _sets(check: str, profile: ProfileSpec, specs: SpecSet) -> Outcome:
     sets = specs.workload.data if profile.data == "embedded" else profile.data
+    faults: list[str] = []
+    to_fetch = []
     for name in SETS:
         split = getattr(sets, name)
-        yield from _file_faults(Path(split.manifest), split.sha256, "`dust data import` makes it")
+        path = Path(split.manifest)
+        tracked = None if path.is_file() else tracked_path(path)
+        if tracked is not None:
+            to_fetch.append(str(tracked))
+        else:
+            faults += _file_faults(path, split.sha256, "`dust data import` makes it")
+    if to_fetch and not faults:
+        return Outcome(check, "ok", f"`dust repro` fetches {', '.join(to_fetch)}")
+    return outcome(check, faults)
 
 
 def _file_faults(path: Path, sha256: str | None, source: str) -> Iterator[str]:
@@ -108,6 +118,10 @@ def _file_faults(path: Path, sha256: str | None, source: str) -> Iterator[str]:
         yield f"the profile has no sha256 of {path}: it is {found}"
     elif found != sha256:
         yield f"{path} is not the file that the specs name: {remedy(path, source)}"
+
+
+def _at_hand(path: Path) -> bool:
+    return path.is_file() or tracked_path(path) is not None
 
 
 def _to_train(profile: ProfileSpec) -> Iterator[str]:
