@@ -1,5 +1,6 @@
 """DVC as `dust repro` starts it writes its lock whole or not at all."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -51,14 +52,18 @@ def test_ctrl_c_while_it_loads_ends_it_without_a_traceback() -> None:
     assert (process.returncode, errors) == (130, "")
 
 
-def test_a_stage_starts_with_ctrl_c_blocked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", [None, "/bin/sh"])
+def test_a_stage_starts_with_ctrl_c_blocked(tmp_path: Path, shell: str | None) -> None:
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
     says = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
     stage = f"stages:\n  mask:\n    cmd: {sys.executable} -c '{says}' > mask.txt\n"
     (tmp_path / "dvc.yaml").write_text(stage)
     command = [sys.executable, "-m", "dust_eval.gates.dvc_command", "repro", "--quiet"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    environment = {name: value for name, value in os.environ.items() if name != "SHELL"}
+    if shell is not None:
+        environment["SHELL"] = shell
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     assert "SIGINT" in (tmp_path / "mask.txt").read_text()
 
 

@@ -9,6 +9,7 @@ it when it can handle it.
 import ctypes
 import os
 import runpy
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -59,6 +60,9 @@ def _block_in_stages() -> None:
         return arguments(*given, **named) | {"preexec_fn": _block}
 
     setattr(module, _STARTS, blocked)
+    # DVC starts stages with $SHELL or sh. dash, the sh of Debian, unblocks every signal at its start.
+    if bash := shutil.which("bash"):
+        os.environ["SHELL"] = bash
 
 
 def _block() -> None:
