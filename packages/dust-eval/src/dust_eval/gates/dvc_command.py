@@ -60,7 +60,7 @@ def _block_in_stages() -> None:
         return arguments(*given, **named) | {"preexec_fn": _block}
 
     setattr(module, _STARTS, blocked)
-    # DVC starts stages with $SHELL or sh. dash, the sh of Debian, unblocks every signal at its start.
+    # DVC starts stages with $SHELL or sh, and dash, the sh of Debian, unblocks every signal.
     if bash := shutil.which("bash"):
         os.environ["SHELL"] = bash
 

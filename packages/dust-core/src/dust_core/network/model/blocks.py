@@ -53,7 +53,7 @@ class SelfAttention(nn.Module):
         # One copy here: attention on CPUs is up to twice as slow on strided heads.
         q, k, v = qkv.permute(2, 0, 3, 1, 4).contiguous().unbind()
         out = self.attend(rotate(q, *rope), rotate(k, *rope), v)
-        return _project(self.proj, out)
+        return project(self.proj, out)
 
 
 class CrossAttention(nn.Module):
@@ -73,7 +73,7 @@ class CrossAttention(nn.Module):
     ) -> Tensor:
         q = rotate(self._split(self.projq(x)), *rope)
         k = rotate(self._split(self.projk(opposite)), *opposite_rope)
-        return _project(self.proj, self.attend(q, k, self._split(self.projv(opposite))))
+        return project(self.proj, self.attend(q, k, self._split(self.projv(opposite))))
 
     def _split(self, x: Tensor) -> Tensor:
         batch, tokens, _ = sizes(x)
@@ -123,7 +123,8 @@ def scale_of(q: Tensor) -> float:
     return float(sizes(q)[-1] ** -0.5)
 
 
-def _project(layer: nn.Linear, attended: Tensor) -> Tensor:
+def project(layer: nn.Linear, attended: Tensor) -> Tensor:
+    """Heads (B, heads, N, head_dim) side by side, through an attention's last layer."""
     batch, heads, tokens, head_dim = sizes(attended)
     out: Tensor = layer(attended.transpose(1, 2).reshape(batch, tokens, heads * head_dim))
     return out

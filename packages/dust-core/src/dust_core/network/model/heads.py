@@ -168,8 +168,18 @@ def pointmap_and_confidence(raw: Tensor) -> tuple[Tensor, Tensor]:
         # Whole planes throughout, and one change of layout at the end: arithmetic on the last,
         # three wide dimension runs at a fraction of the speed.
         x, y, z, confidence = raw.float().split(1, 1)
-        norm = (x * x + y * y + z * z).clamp(min=_TINY**2).sqrt()
-        # expm1(n) = tanh(n / 2) (exp(n) + 1): as exact near 0, and every runtime has it.
-        stretch = (norm / 2).tanh() * (norm.exp() + 1) / norm
+        stretch = stretch_of(x, y, z)
         points = torch.cat([x * stretch, y * stretch, z * stretch], 1).permute(0, 2, 3, 1)
-        return points, 1 + confidence.squeeze(1).exp()
+        return points, confidence_of(confidence.squeeze(1))
+
+
+def stretch_of(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """What raw coordinates are multiplied by, so that their norm n becomes expm1(n)."""
+    norm = (x * x + y * y + z * z).clamp(min=_TINY**2).sqrt()
+    # expm1(n) = tanh(n / 2) (exp(n) + 1): as exact near 0, and every runtime has it.
+    return (norm / 2).tanh() * (norm.exp() + 1) / norm
+
+
+def confidence_of(raw: Tensor) -> Tensor:
+    """A raw value x as a confidence, 1 + exp(x)."""
+    return 1 + raw.exp()

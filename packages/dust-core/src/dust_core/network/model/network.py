@@ -88,11 +88,15 @@ class Dust3r(nn.Module):
         Raises:
             ValueError: the sides are not divisible by the patch size.
         """
+        return self.decode(*self.encode_pair(image1, image2))
+
+    def encode_pair(self, image1: Tensor, image2: Tensor) -> tuple[Features, Features]:
+        """Encode both images (B, 3, H, W), together where they are of one size."""
         if sizes(image1) != sizes(image2):
-            return self.decode(self.encode(image1), self.encode(image2))
+            return self.encode(image1), self.encode(image2)
         both = self.encode(torch.cat([image1, image2]))
         tokens1, tokens2 = both.tokens.split(sizes(image1)[0])
-        return self.decode(Features(tokens1, both.grid), Features(tokens2, both.grid))
+        return Features(tokens1, both.grid), Features(tokens2, both.grid)
 
     def encode(self, images: Tensor) -> Features:
         """Encode images (B, 3, H, W) in [-1, 1] once, to be decoded in any number of pairs."""

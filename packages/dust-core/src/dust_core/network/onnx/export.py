@@ -10,8 +10,10 @@ from torch.jit._trace import TracerWarning
 
 from dust_core.errors import DustError
 from dust_core.network.model.network import Dust3r, Features, PairPrediction
+from dust_core.network.onnx.form import export_form, read_out
 from dust_core.network.onnx.graph import OPSET, read_graph, write_graph
 from dust_core.network.onnx.product import multiply_patches
+from dust_core.network.onnx.selection import fold_selections
 
 INPUTS = ("image1", "image2")
 OUTPUTS = PairPrediction._fields
@@ -28,9 +30,9 @@ def export_onnx(
 ) -> None:
     """Write `network` as an ONNX graph with two static inputs (batch, 3, height, width).
 
-    The RoPE tables become constants, patches are embedded by one matrix product, and
-    post-processing stays in float32. Weights that do not fit the format's 2 GB go to
-    `{path}.data` beside the graph.
+    The RoPE tables become constants, attentions and heads are written as `onnx.form` says,
+    patches are embedded by one matrix product, and post-processing stays in float32. Weights that
+    do not fit the format's 2 GB go to `{path}.data` beside the graph.
 
     Args:
         network: its linear layers may hold fake quantizers.
@@ -39,7 +41,7 @@ def export_onnx(
         DustError: a file cannot be written, or a layer has no counterpart in ONNX.
     """
     images = tuple(_zeros(network, batch, 3, height, width) for _ in INPUTS)
-    _export(network, path, dict(zip(INPUTS, images, strict=True)), OUTPUTS, opset)
+    _export(_Pair(network), path, dict(zip(INPUTS, images, strict=True)), OUTPUTS, opset)
 
 
 def export_parts(
@@ -65,29 +67,43 @@ def export_parts(
     _export(_Decoder(network, grid), decoder, features, OUTPUTS)
 
 
-class _Encoder(nn.Module):
-    """Images (B, 3, H, W) to features (B, N, enc_dim)."""
+class _Part(nn.Module):
+    """A part of a network, in the form of `onnx.form`."""
 
     def __init__(self, network: Dust3r) -> None:
         super().__init__()
         self.network = network
         self.train(network.training)
 
+    def decoded(self, features1: Features, features2: Features) -> PairPrediction:
+        outputs = self.network.decoder_outputs(features1, features2)
+        return read_out(self.network, outputs, (features1.grid, features2.grid))
+
+
+class _Pair(_Part):
+    """Images (B, 3, H, W) to a pair's prediction."""
+
+    def forward(self, image1: Tensor, image2: Tensor) -> PairPrediction:
+        return self.decoded(*self.network.encode_pair(image1, image2))
+
+
+class _Encoder(_Part):
+    """Images (B, 3, H, W) to features (B, N, enc_dim)."""
+
     def forward(self, image: Tensor) -> Tensor:
         # The cast marks where a variant of the graph in 16 bits returns to float32.
         return self.network.encode(image).tokens.float()
 
 
-class _Decoder(nn.Module):
+class _Decoder(_Part):
     """Features (B, N, enc_dim) of two images with one grid of tokens to a pair's prediction."""
 
     def __init__(self, network: Dust3r, grid: tuple[int, int]) -> None:
-        super().__init__()
-        self.network, self.grid = network, grid
-        self.train(network.training)
+        super().__init__(network)
+        self.grid = grid
 
     def forward(self, features1: Tensor, features2: Tensor) -> PairPrediction:
-        return self.network.decode(Features(features1, self.grid), Features(features2, self.grid))
+        return self.decoded(Features(features1, self.grid), Features(features2, self.grid))
 
 
 def _zeros(network: Dust3r, *shape: int) -> Tensor:
@@ -95,7 +111,7 @@ def _zeros(network: Dust3r, *shape: int) -> Tensor:
 
 
 def _export(
-    network: nn.Module,
+    part: _Part,
     path: Path,
     inputs: dict[str, Tensor],
     outputs: tuple[str, ...],
@@ -106,8 +122,10 @@ def _export(
     # keeps them together until they are gathered.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         traced = Path(folder) / "graph.onnx"
-        _trace(network, traced, inputs, outputs, opset)
+        with export_form(part.network):
+            _trace(part, traced, inputs, outputs, opset)
         graph = read_graph(traced)
+        fold_selections(graph)
         multiply_patches(graph)
         write_graph(graph, path)
 

@@ -35,11 +35,8 @@ def multiply_patches(model: "ir.Model") -> None:
     at_image = _quantizers(image)
     kernel = _weight_as_matrix(model.graph, _quantizers(weight), convolution)
     prefix = (convolution.name or "patches/Conv").removesuffix("Conv")
-    if at_image:
-        patches = _patches(model, at_image[0], at_image[0].inputs[0], kernel, prefix)
-        at_image[0].replace_input_with(0, patches)
-    else:
-        convolution.replace_input_with(0, _patches(model, convolution, image, kernel, prefix))
+    reader = at_image[0] if at_image else convolution
+    reader.replace_input_with(0, _patches(model, reader, kernel, prefix))
     product = insert(convolution, "MatMul", f"{prefix}MatMul", convolution.inputs[:2])
     tokens = insert(convolution, "Add", f"{prefix}Add", [product, bias])
     # Its output (B, C, rows, columns) is flattened and transposed to tokens (B, N, C) next.
@@ -66,28 +63,36 @@ def _weight_as_matrix(
 
 
 def _patches(
-    model: "ir.Model",
-    before: "ir.Node",
-    image: "ir.Value | None",
-    kernel: tuple[int, ...],
-    prefix: str,
+    model: "ir.Model", before: "ir.Node", kernel: tuple[int, ...], prefix: str
 ) -> "ir.Value":
-    """An image (B, channels, H, W) as rows of patches (B, N, channels x height x width)."""
+    """The images (B, channels, H, W) that a node reads as rows (B, N, channels x height x width).
+
+    Views that are concatenated to a batch of images are so as rows: the pixels move once.
+    """
     import numpy as np
 
     channels, height, width = kernel
     rows, columns = (side // of for side, of in zip(_sides(model), (height, width), strict=True))
-    graph, size = model.graph, channels * height * width
-    tiles = np.array([-1, channels, rows, height, columns, width])
-    tiled = insert(
-        before,
-        "Reshape",
-        f"{prefix}tiles",
-        [image, add_constant(graph, f"{prefix}tiles.shape", tiles)],
-    )
-    by_patch = insert(before, "Transpose", f"{prefix}by_patch", [tiled], perm=(0, 2, 4, 1, 3, 5))
-    flat = add_constant(graph, f"{prefix}patches.shape", np.array([-1, rows * columns, size]))
-    return insert(before, "Reshape", f"{prefix}patches", [by_patch, flat])
+    sizes = {
+        "tiles": (-1, channels, rows, height, columns, width),
+        "patches": (-1, rows * columns, channels * height * width),
+    }
+    shapes = {
+        name: add_constant(model.graph, f"{prefix}{name}.shape", np.array(size))
+        for name, size in sizes.items()
+    }
+
+    def of_view(image: "ir.Value | None", view: str) -> "ir.Value":
+        at = f"{prefix}{view}"
+        tiles = insert(before, "Reshape", f"{at}tiles", [image, shapes["tiles"]])
+        moved = insert(before, "Transpose", f"{at}by_patch", [tiles], perm=(0, 2, 4, 1, 3, 5))
+        return insert(before, "Reshape", f"{at}patches", [moved, shapes["patches"]])
+
+    together = writer(before.inputs[0])
+    if together is None or together.op_type != "Concat":
+        return of_view(before.inputs[0], "")
+    views = [of_view(image, f"view{n}/") for n, image in enumerate(together.inputs, 1)]
+    return insert(before, "Concat", f"{prefix}Concat", views, axis=0)
 
 
 def _tiles(node: "ir.Node") -> bool:
