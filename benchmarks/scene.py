@@ -2,9 +2,11 @@
 
     python benchmarks/scene.py [data/workload] [--side 128] [--noise 0.05]
     python benchmarks/scene.py --model artifacts/small/teacher_fp32.pth [--runtime openvino]
+    python benchmarks/scene.py --model artifacts/small/student_int8.onnx --precision bf16
 
-With a checkpoint, it prints the seconds of the workload's first scene and of its prediction. It
-measures in turn with both images of every pair encoded, and with each image encoded once.
+With a checkpoint or a graph, it prints the seconds of the workload's first scene and of its
+prediction. It measures in turn with both images of every pair encoded, and with each image encoded
+once.
 
 Without a checkpoint, it prints alignment time and final objective of closed-form rounds and of
 Adam. The input is the five views of each clique of the set. Their pointmaps are the true ones with
@@ -24,11 +26,12 @@ import torch
 from torch import Tensor
 
 from dust_core.network.checkpoint import load_checkpoint
-from dust_core.network.onnx.export import export_onnx, export_parts
+from dust_core.network.onnx.export import export_onnx
+from dust_core.network.onnx.parts import write_parts
 from dust_core.pairs.geometry import transform, unproject
 from dust_core.pairs.shards.reader import read_samples
 from dust_core.pairs.shards.sample import network_input
-from dust_eval.runtimes import RuntimeOptions, load_model, load_split
+from dust_eval.runtimes import Precision, RuntimeOptions, load_model, load_split
 from dust_eval.scene.align import _Problem, align
 from dust_eval.scene.graph import Edge, predict_edges, swin_pairs
 
@@ -135,10 +138,9 @@ def _matrices(quaternions: Tensor) -> Tensor:
 
 
 def encoding(
-    checkpoint: Path, folder: Path, runtime: str, threads: int, repeats: int
+    path: Path, folder: Path, runtime: str, precision: Precision, threads: int, repeats: int
 ) -> dict[str, tuple[float, float]]:
     """Median seconds of a scene and of its prediction: by pair, and with images encoded once."""
-    network = load_checkpoint(checkpoint).network
     names: dict[str, np.ndarray] = {}
     for pair in read_samples(folder):
         pictures = map(network_input, pair.images)
@@ -147,11 +149,14 @@ def encoding(
             break
     images = list(names.values())[:IMAGES]
     height, width = images[0].shape[2:]
-    pairs, options = swin_pairs(IMAGES, 4), RuntimeOptions(threads=threads)
+    pairs, options = swin_pairs(IMAGES, 4), RuntimeOptions(threads=threads, precision=precision)
     with tempfile.TemporaryDirectory() as scratch:
         whole, encoder, decoder = (Path(scratch) / f"{name}.onnx" for name in ("w", "e", "d"))
-        export_onnx(network, whole, height=height, width=width)
-        export_parts(network, encoder, decoder, height=height, width=width)
+        if path.suffix == ".onnx":
+            whole = path
+        else:
+            export_onnx(load_checkpoint(path).network, whole, height=height, width=width)
+        write_parts(whole, encoder, decoder)
         models = {
             "by pair": load_model(runtime, whole, options),
             "once": load_split(runtime, encoder, decoder, options),
@@ -175,12 +180,18 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.05)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--runtime", default="openvino")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
     if options.model is not None:
         times = encoding(
-            options.model, options.folder, options.runtime, options.threads, options.repeats
+            options.model,
+            options.folder,
+            options.runtime,
+            options.precision,
+            options.threads,
+            options.repeats,
         )
         print(f"{options.runtime}, {options.threads} threads:")
         for name, (scene, predicting) in times.items():

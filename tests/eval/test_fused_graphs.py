@@ -1,7 +1,6 @@
 """OpenVINO recognises what graphs are written for."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch

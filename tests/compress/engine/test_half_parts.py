@@ -9,13 +9,15 @@ import torch
 from dust_compress.engine.half import write_half
 from dust_core.network.model import Dust3r
 from dust_core.network.model.named import CONFIGS
-from dust_core.network.onnx.export import export_parts
+from dust_core.network.onnx.export import export_onnx
+from dust_core.network.onnx.parts import write_parts
 
 
 def test_each_part_computes_in_fp16_and_reads_and_writes_float32(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    wide = [tmp_path / "encoder.onnx", tmp_path / "decoder.onnx"]
-    export_parts(Dust3r(CONFIGS["tiny"]), wide[0], wide[1], height=64, width=64)
+    wide = (tmp_path / "encoder.onnx", tmp_path / "decoder.onnx")
+    export_onnx(Dust3r(CONFIGS["tiny"]), tmp_path / "whole.onnx", height=64, width=64)
+    write_parts(tmp_path / "whole.onnx", *wide)
     generator = np.random.default_rng(0)
     for path in wide:
         narrow = tmp_path / f"half_{path.name}"

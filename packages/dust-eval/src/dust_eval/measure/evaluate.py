@@ -158,11 +158,11 @@ def _time_pairs(
 def _time_scene(task: ResolvedTask, loaded: Loaded) -> None:
     from dust_eval.scene import CannotAlign, time_scene
 
-    protocol, file = task.workload.scene, loaded.subject.path
+    protocol, file = task.workload.scene, loaded.subject.graph or loaded.subject.path
     model = encoding_once(task, file, loaded.model) if protocol.encode_once else loaded.model
     if model is None:
         loaded.no_scene = (
-            f"the workload has each image encoded once, and {file.name} encodes whole pairs"
+            f"the workload has each image encoded once, and {file.name} is an engine of whole pairs"
         )
         return
     try:

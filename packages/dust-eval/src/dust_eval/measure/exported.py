@@ -8,7 +8,8 @@ from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.specs import ResolvedTask
 from dust_core.files import sha256_file, sha256_of_code
 from dust_core.network.checkpoint import load_checkpoint
-from dust_core.network.onnx.export import export_onnx, export_parts
+from dust_core.network.onnx.export import export_onnx
+from dust_core.network.onnx.parts import write_parts
 from dust_eval.measure.engines import compiled
 from dust_eval.runtimes import EncodesOnce, PairModel, load_split
 
@@ -27,14 +28,13 @@ def exported(task: ResolvedTask, checkpoint: Path) -> Path:
     return path
 
 
-def exported_parts(task: ResolvedTask, checkpoint: Path) -> tuple[Path, Path]:
-    """The checkpoint's encoder and decoder as float32 graphs, written once as `exported` is."""
-    shape = task.workload.images
-    folder = _folder(task) / _origin(task, checkpoint)
+def exported_parts(task: ResolvedTask, path: Path) -> tuple[Path, Path]:
+    """Encoder and decoder of a checkpoint or of a graph, written once as `exported` is."""
+    folder = _folder(task) / _origin(task, path)
     encoder, decoder = folder / "encoder.onnx", folder / "decoder.onnx"
     if not (encoder.exists() and decoder.exists()):
-        network = load_checkpoint(checkpoint, finite=False).network
-        export_parts(network, encoder, decoder, height=shape.height, width=shape.width)
+        whole = exported(task, path) if path.suffix == ".pth" else path
+        write_parts(whole, encoder, decoder)
     return encoder, decoder
 
 
@@ -42,18 +42,18 @@ def encoding_once(task: ResolvedTask, path: Path, whole: PairModel) -> EncodesOn
     """A measured file as a model that encodes an image once for all its pairs.
 
     Args:
-        path: the file that is measured.
-        whole: the file as it was loaded to run whole pairs.
+        path: a checkpoint or a graph; that of an engine, where an engine is measured.
+        whole: what is measured, as it was loaded to run whole pairs.
 
     Returns:
-        None if the file is one graph or engine of whole pairs: only a checkpoint can be split.
+        None for an engine alone: it cannot be cut.
 
     Raises:
-        DustError: as for the whole graph.
+        DustError: as for the whole graph; or it cannot be cut.
     """
     if isinstance(whole, EncodesOnce):
         return whole
-    if path.suffix != ".pth":
+    if path.suffix not in (".pth", ".onnx"):
         return None
     encoder, decoder = exported_parts(task, path)
     if whole.runtime == "tensorrt":

@@ -43,6 +43,7 @@ class Subject:
             if that is a checkpoint and this is None.
         notes: a line for the record's reader.
         scene: whether whole scenes are timed too.
+        graph: what an engine was compiled from, whose parts encode an image once.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Subject:
     network: Dust3r | None = None
     notes: str | None = None
     scene: bool = False
+    graph: Path | None = None
 
     @property
     def floats(self) -> Precision:

@@ -4,8 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
+from dust_core.network.onnx.parts import FEATURES
 from dust_eval.arrays import Floats
 from dust_eval.runtimes.base import Graph, PairOutput, RuntimeOptions
+from dust_eval.runtimes.graph_model import INPUTS
 from dust_eval.runtimes.registry import load_graph
 
 
@@ -21,21 +25,24 @@ class EncodesOnce(Protocol):
 
 
 class SplitModel:
-    """Encoder and decoder as two graphs of one runtime, as `export_parts` writes them."""
+    """Encoder and decoder as two graphs of one runtime, as `onnx.parts.write_parts` writes them."""
 
     def __init__(self, encoder: Graph, decoder: Graph) -> None:
         self.encoder, self.decoder = encoder, decoder
 
     def encode(self, images: Sequence[Floats]) -> list[Floats]:
-        """Features (1, N, C) of each image (1, 3, H, W)."""
-        features = []
-        for image in images:
-            features += _run(self.encoder, {"image": image}, ["features"])
-        return features
+        """Features (1, N, C) of each image (1, 3, H, W); images are encoded two by two."""
+        features: list[Floats] = []
+        for first in range(0, len(images), 2):
+            # The last of an odd number has itself for company.
+            both = (images[first], images[min(first + 1, len(images) - 1)])
+            (encoded,) = _run(self.encoder, dict(zip(INPUTS, both, strict=True)), [FEATURES])
+            features += np.split(encoded, 2)
+        return features[: len(images)]
 
     def decode(self, first: Floats, second: Floats) -> PairOutput:
         """The prediction of a pair from the features (1, N, C) of its images."""
-        features = {"features1": first, "features2": second}
+        features = {FEATURES: np.concatenate([first, second])}
         return PairOutput(*_run(self.decoder, features, PairOutput._fields))
 
 

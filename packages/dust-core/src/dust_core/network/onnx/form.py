@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from dust_core.network.model.blocks import (
+    Attend,
     CrossAttention,
     RopeTables,
     SelfAttention,
@@ -30,11 +31,16 @@ from dust_core.network.model.blocks import (
 from dust_core.network.model.heads import LinearHead, confidence_of, stretch_of
 from dust_core.network.model.network import Dust3r, PairPrediction
 
+Grid = tuple[int, int]
+
 
 @contextmanager
 def export_form(network: Dust3r) -> Iterator[None]:
     """A context in which the network's attentions are in the form of this module."""
-    forms = {SelfAttention: _SelfAttention, CrossAttention: _CrossAttention}
+    forms: dict[type, type[_Attention]] = {
+        SelfAttention: _SelfAttention,
+        CrossAttention: _CrossAttention,
+    }
     replaced = [
         (block, name, module)
         for block in [*network.enc_blocks, *network.dec_blocks, *network.dec_blocks2]
@@ -50,22 +56,24 @@ def export_form(network: Dust3r) -> Iterator[None]:
             setattr(block, name, module)
 
 
-def read_out(
-    network: Dust3r, outputs: Sequence[Sequence[Tensor]], grids: Sequence[tuple[int, int]]
-) -> PairPrediction:
-    """What the heads make of the outputs of both views; as `Dust3r.read_out`."""
-    heads = (network.downstream_head1, network.downstream_head2)
-    if not all(isinstance(head, LinearHead) for head in heads):
-        return network.read_out(*map(list, outputs), *grids)
-    views = [_planes(*view) for view in zip(heads, outputs, grids, strict=True)]
-    return PairPrediction(*views[0], *views[1])
+def read_out(network: Dust3r, views: Sequence[tuple[list[Tensor], Grid]]) -> PairPrediction:
+    """What the heads make of both views, each its outputs and its grid; as `Dust3r.read_out`."""
+    (outputs1, grid1), (outputs2, grid2) = views
+    head1, head2 = network.downstream_head1, network.downstream_head2
+    if not (isinstance(head1, LinearHead) and isinstance(head2, LinearHead)):
+        return network.read_out(outputs1, outputs2, grid1, grid2)
+    return PairPrediction(*_planes(head1, outputs1, grid1), *_planes(head2, outputs2, grid2))
 
 
 class _Attention(nn.Module):
     """Attention whose layers are those of another module, under the same names."""
 
-    def __init__(self, module: SelfAttention | CrossAttention) -> None:
+    attend: Attend
+    proj: nn.Linear
+
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()
+        assert isinstance(module, SelfAttention | CrossAttention)
         self.heads, self.head_dim = module.heads, module.head_dim
         for name, child in module.named_children():
             setattr(self, name, child)
@@ -91,6 +99,8 @@ class _Attention(nn.Module):
 
 
 class _SelfAttention(_Attention):
+    qkv: nn.Linear
+
     def forward(self, x: Tensor, rope: RopeTables) -> Tensor:
         qkv, width = self.qkv(x), self.heads * self.head_dim
         q, k = take(qkv, self.halves()), take(qkv, width + self.halves())
@@ -99,6 +109,10 @@ class _SelfAttention(_Attention):
 
 
 class _CrossAttention(_Attention):
+    projq: nn.Linear
+    projk: nn.Linear
+    projv: nn.Linear
+
     def forward(
         self, x: Tensor, opposite: Tensor, rope: RopeTables, opposite_rope: RopeTables
     ) -> Tensor:
@@ -130,9 +144,7 @@ def _rotate_halves(x: Tensor, tables: RopeTables) -> Tensor:
     return x * cosines + turned * (sines * signs)
 
 
-def _planes(
-    head: LinearHead, outputs: Sequence[Tensor], grid: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
+def _planes(head: LinearHead, outputs: Sequence[Tensor], grid: Grid) -> tuple[Tensor, Tensor]:
     """Decoder outputs (B, N, dec_dim) to points (B, H, W, 3) and confidence (B, H, W).
 
     A plane holds one of the four values for each pixel, patch by patch.
