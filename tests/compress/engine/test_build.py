@@ -62,11 +62,11 @@ def test_an_engine_is_compiled_without_a_gpu(built: Path, int8_graph: Path) -> N
 
 
 def test_every_linear_layer_but_the_kept_ones_computes_in_int8(built: Path) -> None:
-    # A block's attention has qkv and proj, its cross-attention q, k, v and proj, its FFN two; one
-    # encoder block runs on both views, one layer joins encoder and decoders, and two decoder
-    # blocks each have all eight; and the patches and two heads. In float: attention's products.
+    # An attention has q, k, v and proj, an FFN two; one encoder block runs on both views, one layer
+    # joins encoder and decoders, and two decoder blocks each have two attentions; and the patches
+    # and two heads of four planes. In float: attention's products.
     products = read_engine(built)[0].products
-    assert products == {"int8": 4 + 2 * 1 + 2 * 8 + 3, "fp16": 2 * 5}
+    assert products == {"int8": 6 + 2 * 1 + 2 * 10 + 1 + 2 * 4, "fp16": 2 * 5}
 
 
 def test_only_the_engine_its_manifest_and_its_log_are_left(built: Path) -> None:
@@ -80,7 +80,7 @@ def test_only_the_engine_its_manifest_and_its_log_are_left(built: Path) -> None:
 def test_everything_in_eight_bits_compiles_too(all_int8_graph: Path, tmp_path: Path) -> None:
     engine = tmp_path / "all_int8.trt"
     manifest = build_engine(all_int8_graph, engine, compiler="tensorrt_rtx", floats="fp16")
-    assert manifest.products == {"int8": 25 + 2 * 5}
+    assert manifest.products == {"int8": 37 + 2 * 5}
 
 
 def test_an_engine_with_other_bytes_is_refused(built: Path, tmp_path: Path) -> None:

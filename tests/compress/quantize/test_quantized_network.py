@@ -147,8 +147,9 @@ def test_the_graph_holds_int8_weights_and_no_bias_is_quantized(tmp_path: Path) -
         node for node in graph.node
         if node.op_type == "DequantizeLinear" and node.input[0] in constants
     ]  # fmt: skip
-    # Both views read the layer that embeds tokens for the decoders.
-    assert len(matrices) == len(quantized_modules(make(), EVERY)) + 1
+    # Both views read the layer that embeds tokens for the decoders; q, k and v are apart.
+    modules = quantized_modules(make(), EVERY)
+    assert len(matrices) == len(modules) + 1 + 2 * sum(name.endswith("qkv") for name in modules)
     for node in matrices:
         values = constants[node.input[0]]
         assert values.dtype == np.int8 and values.ndim == 2

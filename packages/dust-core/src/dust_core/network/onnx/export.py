@@ -50,6 +50,8 @@ def export_onnx(
         with export_form(network):
             _trace(_Pair(network), traced, images, opset)
         graph = read_graph(traced)
+        for weight in list(graph.graph.initializers.values()):
+            weight.name = str(weight.name).removeprefix(f"{_Pair.NAME}.")
         fold_selections(graph)
         multiply_patches(graph)
         write_graph(graph, path)
@@ -57,6 +59,8 @@ def export_onnx(
 
 class _Pair(nn.Module):
     """A network in the form of `onnx.form`: images (B, 3, H, W) to a pair's prediction."""
+
+    NAME = "network"  # of the network in this module, hence before the names of its weights
 
     def __init__(self, network: Dust3r) -> None:
         super().__init__()
