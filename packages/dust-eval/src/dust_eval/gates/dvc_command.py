@@ -36,7 +36,7 @@ def _end_with_starter() -> None:
         sys.exit(128 + signal.SIGINT)
 
 
-def _write_atomically() -> None:
+def write_atomically() -> None:
     for name in _WRITERS:
         module = import_module(name)
         if hasattr(module, _WRITER):
@@ -60,7 +60,7 @@ def _block_in_stages() -> None:
         return arguments(*given, **named) | {"preexec_fn": _block}
 
     setattr(module, _STARTS, blocked)
-    # DVC starts stages with $SHELL or sh. dash, the sh of Debian, unblocks every signal at its start.
+    # DVC starts stages with $SHELL or sh. dash, the sh of Debian, unblocks all signals at start.
     if bash := shutil.which("bash"):
         os.environ["SHELL"] = bash
 
@@ -79,7 +79,7 @@ def _load() -> None:
     """Import most of DVC, and change how it writes and starts stages."""
     for name in ("dvc.cli", "dvc.repo", "dvc.commands.repro"):
         import_module(name)
-    _write_atomically()
+    write_atomically()
     _block_in_stages()
 
 
