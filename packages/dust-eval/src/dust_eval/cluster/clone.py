@@ -21,8 +21,11 @@ SECONDS_FOR_GIT = 600
 
 
 @contextmanager
-def free_clone(source: Source, base: Path) -> Iterator[Path]:
-    """The folder of the project in a clone at the commit, without what earlier stages changed.
+def free_clone(source: Source, base: Path) -> Iterator[tuple[Path, int]]:
+    """A clone at the commit, without what earlier stages changed.
+
+    Yields the folder of the project in it, and the file handle that holds the clone. A process that
+    inherits the handle holds the clone as well.
 
     Args:
         source: the repository and the commit.
@@ -44,7 +47,7 @@ def free_clone(source: Source, base: Path) -> Iterator[Path]:
     try:
         _bring_to_commit(folder, source)
         _configure(folder / source.subfolder, source, base)
-        yield folder / source.subfolder
+        yield folder / source.subfolder, handle
     finally:
         os.close(handle)
 

@@ -19,6 +19,7 @@ from dust_core.errors import DustError
 from dust_core.stopping import STARTER
 from dust_eval.cluster.clone import free_clone
 from dust_eval.cluster.order import Member, Order, Outcome, Source
+from dust_eval.gates.dvc_command import THEN
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -135,10 +136,13 @@ def run_stage(order: Order) -> Outcome | DustError:
 
     report = {"stage": order.stage, "name": str(worker.name)}
     try:
-        with free_clone(order.source, _folder(worker)) as project, _device(order, is_wanted):
+        with (
+            free_clone(order.source, _folder(worker)) as (project, clone),
+            _device(order, is_wanted) as device,
+        ):
             worker.log_event(order.run, report | {"what": "starts"})
             try:
-                code, output = _by_dvc(order, project, is_wanted)
+                code, output = _by_dvc(order, project, (clone, device), is_wanted)
             finally:
                 worker.log_event(order.run, report | {"what": "ends"})
             entry = {} if code else _entry(project / order.lock, order.stage)
@@ -155,8 +159,11 @@ def _folder(worker: "Worker") -> Path:
 
 
 @contextmanager
-def _device(order: Order, is_wanted: Callable[[], bool]) -> Iterator[None]:
-    """Hold the device: with others, or alone. The system lets it go when the process ends."""
+def _device(order: Order, is_wanted: Callable[[], bool]) -> Iterator[int]:
+    """Hold the device, with others or alone; yields the file handle that holds it.
+
+    The system lets it go when the processes that have the handle are gone.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0]
     which = f"cuda{visible}" if order.device == "cuda" else "cpu"
     path = Path(tempfile.gettempdir(), f"dust-{os.getuid()}-{which}.lock")
@@ -171,45 +178,35 @@ def _device(order: Order, is_wanted: Callable[[], bool]) -> Iterator[None]:
                 if not is_wanted():
                     raise Cancelled(order.stage) from None
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
-        yield
+        yield handle
     finally:
         os.close(handle)
 
 
-def _by_dvc(order: Order, project: Path, is_wanted: Callable[[], bool]) -> tuple[int, str]:
-    """Run DVC's commands until one fails; the exit code of the last one, and what all printed."""
+def _by_dvc(
+    order: Order, project: Path, held: tuple[int, ...], is_wanted: Callable[[], bool]
+) -> tuple[int, str]:
+    """Run DVC until a command of it fails; its exit code, and what it and the stage printed.
+
+    DVC inherits the handles `held`: where the worker is killed, they are held until DVC is gone.
+    """
     (project / order.lock).unlink(missing_ok=True)
     if order.lock_text:
         (project / order.lock).write_text(order.lock_text, encoding="utf-8")
-    how = ("--force",) if order.force else ("--pull",)
-    commands = [
-        ("repro", "--single-item", *how, order.target),
-        ("push", "--run-cache", order.target),
-    ]
-    if order.reads:
-        # What an earlier stage left in the clone may be another version.
-        commands.insert(0, ("pull", "--force", *order.reads))
-    output = ""
-    for command in commands:
-        code, said = _dvc(command, order, project, is_wanted)
-        output += said
-        if code:
-            return code, output
-    return 0, output
-
-
-def _dvc(
-    arguments: tuple[str, ...], order: Order, project: Path, is_wanted: Callable[[], bool]
-) -> tuple[int, str]:
+    # What an earlier stage left in the clone may be another version.
+    fetch = ("pull", "--force", *order.reads, THEN) if order.reads else ()
+    run = ("repro", "--single-item", "--force" if order.force else "--pull", order.target)
+    commands = (*fetch, *run, THEN, "push", "--run-cache", order.target)
     with tempfile.TemporaryFile("w+", errors="replace") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dust_eval.gates.dvc_command", *arguments],
+            [sys.executable, "-m", "dust_eval.gates.dvc_command", *commands],
             cwd=project,
             env=_environment(order),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
             process_group=0,
+            pass_fds=held,
         )
         try:
             while process.poll() is None:
