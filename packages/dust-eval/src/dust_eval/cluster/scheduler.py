@@ -68,12 +68,12 @@ def connected(scheduler: str) -> Iterator["Client"]:
         )
         with (
             _started(count) as cluster,
-            distributed.Client(cluster, set_as_default=False) as client,
+            distributed.Client(cluster) as client,
         ):
             yield client
         return
     try:
-        client = distributed.Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=_SECONDS_TO_CONNECT)
     except (OSError, ValueError) as error:
         raise DustError(
             f"no scheduler of dask answers: {first_line(error)}",
