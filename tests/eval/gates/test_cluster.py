@@ -33,6 +33,7 @@ from dust_core.stopping import stop_signals
 
 notes, name, *read = sys.argv[1:]
 parts = [Path(f"{file}.txt").read_text() for file in read]
+assert all(Path(f"{file}-log.txt").is_file() for file in read)  # which DVC is not told of
 note = {"stage": name, "number": os.getpid(), "starts": time.time()}
 with stop_signals() as stop:  # as in `dust run`, which ends with the process that started it
     stop.unblock()
@@ -43,6 +44,7 @@ with stop_signals() as stop:  # as in `dust run`, which ends with the process th
 if Path(notes, f"fail-{name}").exists():
     sys.exit("this stage fails")
 threads = os.environ.get("OMP_NUM_THREADS", "no")
+Path(f"{name}-log.txt").write_text(name)
 Path(f"{name}.txt").write_text(f"{''.join(parts)}{name}, {threads} limit\\n")
 with Path(notes, "ended.jsonl").open("a") as log:
     log.write(json.dumps(note | {"ends": time.time()}) + "\\n")
@@ -70,13 +72,13 @@ def project(tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
         "['remote \"store\"']\n    url = ../../store\n"
     )
     (root / ".dvc" / ".gitignore").write_text("/tmp\n/cache\n/config.local\n")
-    (root / ".gitignore").write_text("".join(f"/{name}.txt\n" for name in READS))
+    (root / ".gitignore").write_text("/[abc].txt\n/[abc]-log.txt\n")
     (root / "stage.py").write_text(STAGE)
     stages = {
         name: {
             "cmd": f"{sys.executable} stage.py {notes} {' '.join((name, *read))}",
             "deps": ["stage.py", *(f"{file}.txt" for file in read)],
-            "outs": [f"{name}.txt"],
+            "outs": [f"{name}.txt", f"{name}-log.txt"],
         }
         for name, read in READS.items()
     }
@@ -303,6 +305,23 @@ def test_what_workers_cannot_get_is_refused_before_anything_starts(
     Path(".dvc/config").write_text("[core]\n    analytics = false\n")
     with pytest.raises(DustError, match="no default remote"):
         source_here(local=True)
+    assert names(notes) == []
+
+
+def test_what_neither_git_nor_dvc_has_is_refused_before_anything_starts(
+    client: Client, project: Path, notes: Path
+) -> None:
+    Path("dvc.yaml").write_text(
+        Path("dvc.yaml").read_text().replace('["stage.py"]', '["stage.py", "own.bin"]', 1)
+    )
+    (project / ".gitignore").write_text((project / ".gitignore").read_text() + "/own.bin\n")
+    Path("own.bin").write_text("a data set of somebody")
+    commit(project)
+    with (
+        joined(client) as workers,
+        pytest.raises(DustError, match=r"workers cannot get what neither .*: own\.bin"),
+    ):
+        bring_up_to_date(workers, ["c"])
     assert names(notes) == []
 
 

@@ -26,7 +26,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         apiVersion="dust/v1",
         kind="Result",
         task="P0-2",
-        results=(teacher(task="P0-2"),),
+        results=(teacher(task="P0-2", role="candidate"),),
         verdicts=(),
         extra={},
     )

@@ -24,7 +24,8 @@ class Stage:
         name: the task's id.
         target: the stage as DVC's command line names it.
         reads: the hash in the lock of each file and folder that it reads, by path; None where the
-            lock has none. Files that DVC does not track are left out.
+            lock has none.
+        untracked: what it reads that neither a stage nor a data set of DVC is.
         writes: the same for what it writes.
         changed: whether its command, its parameters or an untracked file differ from the lock.
         always: whether DVC runs it every time.
@@ -33,6 +34,7 @@ class Stage:
     name: str
     target: str
     reads: dict[str, str | None]
+    untracked: tuple[str, ...]
     writes: dict[str, str | None]
     changed: bool
     always: bool
@@ -58,6 +60,11 @@ class Graph:
             for stage in self.stages.values()
             if not reads.keys().isdisjoint(stage.writes)
         ]
+
+    def to_fetch(self, name: str) -> tuple[str, ...]:
+        """The stages before a stage, and the data sets that it reads, as DVC names them."""
+        before = (self.stages[other].target for other in self.before(name))
+        return (*before, *(path for path in self.stages[name].reads if path in self.tracked))
 
     def after(self, names: Iterable[str]) -> list[str]:
         """The stages that read files of the named ones, directly or not."""
@@ -120,28 +127,23 @@ def read_graph(targets: Iterable[str]) -> Graph:
             where="dvc.yaml",
             fix="correct that; 'dvc status' shows the same",
         ) from error
-    made = graph.tracked.keys() | {path for stage in graph.stages.values() for path in stage.writes}
-    for stage in graph.stages.values():
-        stage.reads = {path: hash_ for path, hash_ in stage.reads.items() if path in made}
     return graph
 
 
 def _stage(stage: Any) -> Stage:
     from dvc.dependency import ParamsDependency
 
+    made = {out.fs_path for other in stage.repo.index.stages for out in other.outs}
+    parameters = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
     files = [dep for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-    produced = {out.fs_path for other in stage.repo.index.stages for out in other.outs}
-    own = [
-        dep
-        for dep in stage.deps
-        if isinstance(dep, ParamsDependency) or dep.fs_path not in produced
-    ]
+    untracked = [dep for dep in files if dep.fs_path not in made]
     return Stage(
         name=stage.name,
         target=stage.addressing,
-        reads=_hashes(files),
+        reads=_hashes(dep for dep in files if dep.fs_path in made),
+        untracked=tuple(_hashes(untracked)),
         writes=_hashes(stage.outs),
-        changed=stage.changed_stage() or any(dep.status() for dep in own),
+        changed=stage.changed_stage() or any(dep.status() for dep in [*parameters, *untracked]),
         always=stage.always_changed,
     )
 

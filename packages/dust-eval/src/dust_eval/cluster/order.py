@@ -55,7 +55,8 @@ class Order:
         run: the run's id, under which the worker reports that it starts and ends.
         stage: the stage's name.
         target: the stage as DVC's command line names it.
-        reads: paths to fetch before, as the lock names them.
+        before: what to fetch first: the stages before it, with those before them, and data sets. A
+            task may read results that its stage does not name, of those that it needs.
         lock: where the lock is, relative to the project.
         lock_text: the starter's lock.
         force: whether it runs although nothing changed.
@@ -67,7 +68,7 @@ class Order:
     run: str
     stage: str
     target: str
-    reads: tuple[str, ...]
+    before: tuple[str, ...]
     lock: str
     lock_text: str
     force: bool

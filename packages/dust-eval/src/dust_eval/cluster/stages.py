@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from dust_core.declared.change.git import Repository
 from dust_core.errors import DustError, first_line
 from dust_eval.cluster.graph import Graph, read_graph, take_entry
 from dust_eval.cluster.order import Outcome
@@ -38,12 +40,29 @@ def bring_up_to_date(workers: Workers, targets: Iterable[str], *, force: bool = 
     graph = read_graph(targets)
     stages = graph.stages.values()
     wanted = [stage.name for stage in stages if not force or stage.target in targets]
+    _require_known(graph, wanted)
     round_ = _Round(workers, graph, wanted, force)
     try:
         round_.run()
     except BaseException:
         round_.cancel()
         raise
+
+
+def _require_known(graph: Graph, wanted: Iterable[str]) -> None:
+    """Refuse what would run on files that do not reach a worker."""
+    repository = Repository.around(Path())
+    stale = [name for name in wanted if graph.is_stale(name)]
+    files = {
+        path for name in (*stale, *graph.after(stale)) for path in graph.stages[name].untracked
+    }
+    unknown = sorted(path for path in files if not repository.has(path))
+    if unknown:
+        raise DustError(
+            f"workers cannot get what neither git nor DVC has: {', '.join(unknown)}",
+            where="--on",
+            fix=f"put it into DVC and commit that: dvc add {' '.join(unknown)}",
+        )
 
 
 @dataclass(slots=True)
@@ -92,9 +111,8 @@ class _Round:
         """Give workers what may start; whether anything runs or waits for a worker."""
         halted = {*self.failed, *self.graph.after(self.failed)}
         for name in self.wanted:
-            before = (other for other in self.graph.before(name) if other in self.wanted)
-            known = name in self.done | halted or name in self.futures
-            if known or any(other not in self.done for other in before):
+            awaited = {*self.graph.before(name)}.intersection(self.wanted) - self.done
+            if awaited or name in self.done | halted or name in self.futures:
                 continue
             stage = self.graph.stages[name]
             always = stage.always and name not in self.workers.made
@@ -102,7 +120,8 @@ class _Round:
                 self.done.add(name)
                 continue
             try:
-                self.futures[name] = self.workers.submit(stage, force=self.force)
+                before = self.graph.to_fetch(name)
+                self.futures[name] = self.workers.submit(stage, before, force=self.force)
             except DustError as refusal:
                 self._fail(name, str(refusal))
         return bool(self.futures)

@@ -194,7 +194,8 @@ def _by_dvc(
     if order.lock_text:
         (project / order.lock).write_text(order.lock_text, encoding="utf-8")
     # What an earlier stage left in the clone may be another version.
-    fetch = ("pull", "--force", *order.reads, THEN) if order.reads else ()
+    how = ("--quiet", "--force", "--allow-missing", "--with-deps")
+    fetch = ("pull", *how, *order.before, THEN) if order.before else ()
     run = ("repro", "--single-item", "--force" if order.force else "--pull", order.target)
     commands = (*fetch, *run, THEN, "push", "--run-cache", order.target)
     with tempfile.TemporaryFile("w+", errors="replace") as said:

@@ -106,8 +106,13 @@ class Workers:
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         return any(worker["resources"].get(self._run) for worker in workers)
 
-    def submit(self, stage: Stage, *, force: bool) -> "Future[Any]":
+    def submit(self, stage: Stage, before: tuple[str, ...], *, force: bool) -> "Future[Any]":
         """Give a stage to the next worker that is free.
+
+        Args:
+            stage: the stage.
+            before: what the worker fetches first, as DVC's command line names it.
+            force: whether the stage runs although nothing changed.
 
         Raises:
             DustError: its figures could not be compared.
@@ -121,7 +126,7 @@ class Workers:
             run=self._run,
             stage=stage.name,
             target=stage.target,
-            reads=tuple(stage.reads),
+            before=before,
             lock=lock.as_posix(),
             lock_text=lock.read_text(encoding="utf-8") if lock.is_file() else "",
             force=force,
