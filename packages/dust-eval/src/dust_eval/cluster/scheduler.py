@@ -42,11 +42,12 @@ def is_local(scheduler: str) -> bool:
 
 
 @contextmanager
-def connected(scheduler: str) -> Iterator["Client"]:
+def connected(scheduler: str, folder: Path = LOCAL) -> Iterator["Client"]:
     """A client of the scheduler; workers that were started for it end with the block.
 
     Args:
         scheduler: `local` (a worker for each core), `local:3` (three workers), or an address.
+        folder: for files of workers that are started.
 
     Raises:
         DustError: dask.distributed is not installed, or no scheduler answers.
@@ -67,7 +68,7 @@ def connected(scheduler: str) -> Iterator["Client"]:
             int(match[1]) if (match := _HERE.fullmatch(scheduler)) and match[1] else usable_cores()
         )
         with (
-            _started(count) as cluster,
+            _started(count, folder) as cluster,
             distributed.Client(cluster) as client,
         ):
             yield client
@@ -85,7 +86,7 @@ def connected(scheduler: str) -> Iterator["Client"]:
 
 
 @contextmanager
-def _started(count: int) -> Iterator["distributed.LocalCluster"]:  # type: ignore[name-defined]  # noqa: F821
+def _started(count: int, folder: Path) -> Iterator["distributed.LocalCluster"]:  # type: ignore[name-defined]  # noqa: F821
     import dask.config
     import distributed
 
@@ -101,7 +102,7 @@ def _started(count: int) -> Iterator["distributed.LocalCluster"]:  # type: ignor
                 memory_limit=0,  # stages are processes of their own
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,
-                local_directory=str(LOCAL),
+                local_directory=str(folder),
             )
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
