@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition
 from typing import TYPE_CHECKING, Any, Literal
@@ -98,8 +99,9 @@ class Workers:
         self.client.register_plugin(plugin, name=self._run)
 
     def leave(self) -> None:
-        """Take no more stages to the workers."""
-        self.client.unregister_worker_plugin(self._run)
+        """Take the mark from the workers, if their scheduler is still there."""
+        with suppress(OSError):
+            self.client.unregister_worker_plugin(self._run)
 
     def has_some(self) -> bool:
         """Whether a worker is there that takes stages."""
