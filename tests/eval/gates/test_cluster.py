@@ -41,6 +41,10 @@ with stop_signals() as stop:  # as in `dust run`, which ends with the process th
         log.write(json.dumps(note) + "\\n")
     while Path(notes, f"hold-{name}").exists():
         time.sleep(0.05)
+    while Path(notes, "meet").exists() and time.time() < note["starts"] + 5:
+        if len(Path(notes, "started.jsonl").read_text().splitlines()) > 1:
+            break
+        time.sleep(0.05)
 if Path(notes, f"fail-{name}").exists():
     sys.exit("this stage fails")
 threads = os.environ.get("OMP_NUM_THREADS", "no")
@@ -262,7 +266,6 @@ def test_a_failing_stage_ends_what_builds_on_it_and_no_other(
 
         def a_failed() -> None:
             wait_for(lambda: "a" in names(notes))
-            time.sleep(2)
 
         with pytest.raises(DustError) as failure:
             meanwhile(lambda: bring_up_to_date(workers, ["c"]), a_failed, notes)
@@ -280,6 +283,7 @@ def test_a_failing_stage_ends_what_builds_on_it_and_no_other(
 def test_stages_that_need_their_device_alone_run_one_by_one(
     client: Client, project: Path, notes: Path
 ) -> None:
+    (notes / "meet").touch()  # a and b wait for each other for a while
     with joined(client, alone=True) as workers:
         bring_up_to_date(workers, ["c"])
     first, second, _ = sorted(noted(notes, "ended"), key=lambda note: note["starts"])
