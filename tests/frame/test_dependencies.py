@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
     "dust-core": {"network": ("torch",), "network/onnx": ("torch", "onnx"), "pairs": ("data",)},
     "dust-eval": {
+        "cluster": ("cluster",),
         "measure": ("torch", "runtimes"),
         "quality/pictures.py": ("torch",),
         "report": ("report",),
@@ -37,6 +38,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
 
 # Imported and not declared: a part of a library that is declared.
 COMES_WITH = {
+    "dask": ("distributed", "which requires exactly one version of it"),
     "markupsafe": ("jinja2", "what its templates return"),
     "protobuf": ("onnx", "its messages, and the errors of reading one"),
     "pydantic-core": ("pydantic", "which requires exactly one version of it"),

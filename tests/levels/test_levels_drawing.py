@@ -223,6 +223,18 @@ def test_a_drawn_set_holds_each_pair_at_its_place(
         draw(order, tmp_path / "set", jobs=1, say=lambda _: None)
 
 
+def test_workers_of_dask_draw_the_same_set(assets: Path, tmp_path: Path, opengl: None) -> None:
+    ten_poses(tmp_path / "poses.npz")
+    packed(assets, tmp_path / "parts")
+    order = DrawOrder(poses=tmp_path / "poses.npz", parts=tmp_path / "parts", size=64)
+    lines: list[str] = []
+    draw(order, tmp_path / "here", jobs=1, say=lambda _: None)
+    draw(order, tmp_path / "there", jobs=1, say=lines.append, on="local:2")
+    assert len(lines) == 2 and lines[-1].startswith("10/10 nexuiz/")
+    for file in sorted((tmp_path / "here").iterdir()):
+        assert (tmp_path / "there" / file.name).read_bytes() == file.read_bytes()
+
+
 def test_what_cannot_be_drawn_is_said_before_anything_is_written(
     assets: Path, tmp_path: Path
 ) -> None:

@@ -133,13 +133,20 @@ def draw(
     ] = None,
     skip: Annotated[int, typer.Option(min=0, help="Pairs of the file to leave out first.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="How many levels are drawn at once.")] = 1,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCHEDULER",
+            help="Draw on workers of dask that share the files: local:3 or tcp://HOST:PORT.",
+        ),
+    ] = None,
 ) -> None:
     """Draw sampled pairs from packed levels into plain arrays, fast on a GPU."""
     from levels.draw import DrawOrder
     from levels.draw import draw as draw_set
 
     order = DrawOrder(poses=poses, parts=parts, size=size, skip=skip, pairs=pairs)
-    draw_set(order, out, jobs=jobs, say=typer.echo)
+    draw_set(order, out, jobs=jobs, say=typer.echo, on=on)
 
 
 @app.command()

@@ -10,11 +10,12 @@ manifest.json   what the set is; written last
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -74,15 +75,18 @@ class DrawOrder:
         return poses.only(slice(self.skip, last))
 
 
-def draw(order: DrawOrder, out: Path, *, jobs: int, say: Progress) -> None:
+def draw(order: DrawOrder, out: Path, *, jobs: int, say: Progress, on: str | None = None) -> None:
     """Draw `order` as a decoded set in `out`.
 
     Args:
         jobs: how many levels are drawn at once.
         say: called with a line for each finished level.
+        on: a scheduler of dask whose workers draw instead, as `dust repro --on` takes it; they have
+            the poses, the packed levels and `out` at the same paths.
 
     Raises:
-        DustError: `out` holds a set, a level is not packed, or nothing can be drawn.
+        DustError: `out` holds a set, a level is not packed, nothing can be drawn, or there is no
+            such scheduler.
     """
     if is_decoded(out):
         raise DustError("the folder holds a finished set", where=str(out), fix="name another one")
@@ -96,22 +100,46 @@ def draw(order: DrawOrder, out: Path, *, jobs: int, say: Progress) -> None:
     manifest = _manifest(order, poses, packed)
     create_decoded(out, manifest)
     started, drawn = time.monotonic(), 0
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
+    order = replace(order, poses=order.poses.resolve(), parts=order.parts.resolve())
+    with _processes(jobs) if on is None else _workers(on) as processes:
         running = {
-            processes.submit(draw_level, order, out, level): level
+            processes.submit(draw_level, order, out.resolve(), level): level
             for level in sorted(costs, key=lambda level: -costs[level])
         }
+        for finished in as_completed(running):
+            finished.result()
+            level = running[finished]
+            drawn += counts[level]
+            rate = drawn / (time.monotonic() - started)
+            say(f"{drawn}/{len(poses)} {poses.levels[level]}: {rate:.0f} pairs/s")
+    finish_decoded(out, manifest)
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[Executor]:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes:
         try:
-            for finished in as_completed(running):
-                finished.result()
-                level = running[finished]
-                drawn += counts[level]
-                rate = drawn / (time.monotonic() - started)
-                say(f"{drawn}/{len(poses)} {poses.levels[level]}: {rate:.0f} pairs/s")
+            yield processes
         except BaseException:
             processes.shutdown(wait=False, cancel_futures=True)
             raise
-    finish_decoded(out, manifest)
+
+
+@contextmanager
+def _workers(scheduler: str) -> Iterator[Executor]:
+    from dust_eval.cluster.scheduler import connected
+
+    with TemporaryDirectory() as folder, connected(scheduler, Path(folder)) as client:
+        import distributed
+
+        try:
+            yield client.get_executor(pure=False)
+        except distributed.KilledWorker as error:
+            raise DustError(
+                f"each of {error.allowed_failures + 1} workers ended while it drew a level",
+                where=scheduler,
+                fix="start fewer workers if memory was short",
+            ) from error
 
 
 def draw_level(order: DrawOrder, out: Path, level: int) -> None:

@@ -18,7 +18,7 @@ def test_a_lock_is_written_whole_or_not_at_all(
 ) -> None:
     for name in ("dvc.utils.serialize._common", "dvc.utils.serialize._yaml"):
         monkeypatch.setattr(f"{name}._dump_data", import_module(name)._dump_data)
-    dvc_command._write_atomically()
+    dvc_command.write_atomically()
     from dvc.utils.serialize import modify_yaml
 
     lock = tmp_path / "dvc.lock"

@@ -52,10 +52,15 @@ def run_dvc(profile: str, *arguments: str) -> None:
     finally:
         keep_lock(Path(), profile)
     if code:
-        raise DustError(
-            f"'dvc {' '.join(arguments)}' failed; the messages above say where",
-            fix="correct that and repeat: stages that are done do not run again",
-        )
+        raise dvc_failed(*arguments)
+
+
+def dvc_failed(*arguments: str) -> DustError:
+    """The error for a command of DVC whose own messages, which were printed, have the reason."""
+    return DustError(
+        f"'dvc {' '.join(arguments)}' failed; the messages above say where",
+        fix="correct that and repeat: stages that are done do not run again",
+    )
 
 
 def _interrupt(process: "subprocess.Popen[bytes]") -> None:

@@ -56,7 +56,7 @@ def require_approved(task: "ResolvedTask", specs: Path) -> None:
     """
     whole = specs.resolve()
     repository = Repository.around(whole.parent)
-    tip = _protected(repository)
+    tip = protected_branch(repository)
     fork = repository.merge_base(tip, repository.revision("HEAD"))
     own = _identity(task)
     approved = [
@@ -75,7 +75,12 @@ def require_approved(task: "ResolvedTask", specs: Path) -> None:
     raise DustError(what, where=str(specs), fix=_FIX, exit_code=1)
 
 
-def _protected(repository: Repository) -> Revision:
+def protected_branch(repository: Repository) -> Revision:
+    """The tip of the protected branch, as this clone has it.
+
+    Raises:
+        DustError: there is no such branch.
+    """
     for name in PROTECTED:
         try:
             return repository.revision(name)

@@ -79,6 +79,10 @@ class Repository:
             )
         return Revision(name, commit)
 
+    def has(self, path: str) -> bool:
+        """Whether git tracks a file, from `prefix`, or a file in a folder."""
+        return bool(self._checked("ls-files", "-z", "--", path))
+
     def merge_base(self, base: Revision, head: Revision) -> Revision:
         """The commit where `head` branched off `base`: what a pull request is compared with.
 

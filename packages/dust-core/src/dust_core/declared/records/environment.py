@@ -76,7 +76,7 @@ def environment_fingerprint(
             **installed_versions(RECORDED_PACKAGES),
         },
         commit=_git(folder, "rev-parse", "HEAD"),
-        dirty=_is_dirty(folder),
+        dirty=bool(changed_paths(folder)),
         measuring_code=measuring_code(),
         training_code=training_code(),
         draft=is_draft(),
@@ -109,15 +109,26 @@ def processor_flags() -> frozenset[str]:
     return frozenset(described.get("flags", described.get("Features", "")).split())
 
 
-def _is_dirty(folder: Path) -> bool:
+def changed_paths(folder: Path, without: Iterable[str] = ()) -> list[str]:
+    """The files of a working tree that differ from its commit, but for those that a run writes.
+
+    Args:
+        folder: a folder of the working tree.
+        without: further files and folders to leave out, from the top of the working tree.
+
+    Raises:
+        DustError: no git commit can be found.
+    """
     # While stages run, DVC writes the lock beside a pipeline and `dust repro` appends to the
     # ledger, which changes no source.
     locks = {pipeline_path(profile).with_name("dvc.lock") for profile in (EMBEDDED_PROFILE, "*")}
     written = [*sorted(lock.as_posix() for lock in locks), f"{LEDGER}/*/*.jsonl"]
-    without = (f":(top,glob,exclude){path}" for path in written)
-    return bool(
-        _git(folder, "status", "--porcelain", "--untracked-files=all", "--", ":/", *without)
-    )
+    excluded = [
+        *(f":(top,glob,exclude){path}" for path in written),
+        *(f":(top,literal,exclude){path}" for path in without),
+    ]
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", ":/", *excluded)
+    return [line.strip().partition(" ")[2].strip() for line in changed.splitlines()]
 
 
 def _git(folder: Path, *arguments: str) -> str:
