@@ -25,7 +25,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # to each of several test processes
 PACKAGES = ("dust-core", "dust-eval", "dust-compress")
 EXTRAS = {
     "dust-core": "torch,onnx,data",
-    "dust-eval": "torch,runtimes,scene,report",
+    "dust-eval": "torch,runtimes,scene,report,s3",
     "dust-compress": "distill,quantize,engine",
 }
 

@@ -50,6 +50,10 @@ NOT_IMPORTED = {
     "onnxruntime-ep-nv-tensorrt-rtx-cu12": "the compiler's libraries, which are loaded by path",
     "tensorrt": "imported by name, where the host has it",
     "tensorrt-cu12-bindings": "imported by name, in a process of its own",
+    "dvc-s3": "DVC loads it for remotes in S3",
+    "flask": "moto's server imports it and does not require it",
+    "flask-cors": "moto's server imports it and does not require it",
+    "moto": "a program",
     "pytest-xdist": "a plug-in of pytest: the -n of `nox -s tests`",
     "mypy": "a program",
     "types-pyyaml": "the types of yaml, which mypy reads",
@@ -68,6 +72,7 @@ GROUPS = {
     "tests": ("tests",),
     "pipeline": ("tests",),
     "levels": ("tools",),
+    "containers": ("containers",),
     "lint": ("noxfile.py",),
     "build": (),
 }

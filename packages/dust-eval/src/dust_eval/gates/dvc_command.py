@@ -1,9 +1,10 @@
 """`dvc`, as `dust repro` starts it: `python -m dust_eval.gates.dvc_command repro P0-1`.
 
-It differs from `dvc` in three points. It is interrupted when the process that started it is gone
+It differs from `dvc` in four points. It is interrupted when the process that started it is gone
 (Linux). It writes YAML atomically: DVC itself empties dvc.lock before it writes it, and a process
 that is killed there loses what was executed. Its stages start with SIGINT blocked; `dust` unblocks
-it when it can handle it.
+it when it can handle it. Before it pulls, it asks the remote once, and ends with `EXIT_SAID` if
+that cannot be used.
 """
 
 import ctypes
@@ -18,8 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from dust_core.cli import print_error
+from dust_core.errors import DustError
 from dust_core.files import atomic_path
 from dust_core.stopping import STARTER
+from dust_eval.gates.dvc_remote import EXIT_SAID, require_remote
 
 _PR_SET_PDEATHSIG = 1
 _WRITER = "_dump_data"
@@ -60,7 +64,8 @@ def _block_in_stages() -> None:
         return arguments(*given, **named) | {"preexec_fn": _block}
 
     setattr(module, _STARTS, blocked)
-    # DVC starts stages with $SHELL or sh. dash, the sh of Debian, unblocks every signal at its start.
+    # DVC starts stages with $SHELL or sh. dash, the sh of Debian, unblocks every signal when it
+    # starts.
     if bash := shutil.which("bash"):
         os.environ["SHELL"] = bash
 
@@ -83,6 +88,14 @@ def _load() -> None:
     _block_in_stages()
 
 
+def _require_remote() -> None:
+    try:
+        require_remote()
+    except DustError as error:
+        print_error(error)
+        sys.exit(EXIT_SAID)
+
+
 if __name__ == "__main__":
     _end_with_starter()
     _load()
@@ -92,6 +105,8 @@ if __name__ == "__main__":
     try:
         # The starter blocked it: an import that Ctrl-C interrupts can fail in any way.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if {"pull", "--pull"} & set(sys.argv):
+            _require_remote()
         runpy.run_module("dvc", run_name="__main__", alter_sys=True)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
