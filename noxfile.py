@@ -148,16 +148,24 @@ def wheels(session: nox.Session, package: str) -> None:
     session.run("python", str(ROOT / "tests" / "frame" / "bare_environment.py"), package)
 
 
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def containers(session: nox.Session) -> None:
+    """Build the CPU image twice with one result, list it, and use it. Options after --: --keep."""
+    _run(session, "python", "containers/build.py", *session.posargs)
+
+
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write requirements.lock anew from the requirements of the packages and the groups."""
+    """Write the locks of Python's packages anew from what the packages and the groups require."""
     asked = [f"./packages/{name}[{EXTRAS[name]}]" for name in PACKAGES]
     session.install(*asked, "--group", "dev")
-    frozen = session.run("pip", "freeze", silent=True)
+    # setuptools is a requirement too, which freeze passes over.
+    frozen = session.run("pip", "freeze", "--all", "--exclude=pip", "--exclude=wheel", silent=True)
     path = ROOT / LOCK
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     pins = [line.partition("+")[0] for line in str(frozen).splitlines() if "==" in line]
     path.write_text("\n".join([*header, *pins]) + "\n")
+    session.run("python", "containers/hashes.py")
 
 
 def _dust(session: nox.Session, *arguments: str) -> None:

@@ -1,9 +1,11 @@
-"""Checks the pins of the containers and of requirements.lock; standard library alone.
+"""Checks the pins of the containers and of the locks; standard library alone.
 
 `check.py` prints each fault as file:line and exits 1 if there is any. `check.py requirements NAME`
-prints requirements.lock without what the image of that name provides itself.
+prints hashed.lock without what the image of that name provides itself. `check.py archives FOLDER`
+exits 1 if a package of Debian in the folder is not one of debian.lock.
 """
 
+import hashlib
 import re
 import sys
 import tomllib
@@ -15,21 +17,34 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PINNED_IMAGE = re.compile(r"[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 PIN = re.compile(r"([A-Za-z0-9][\w.-]*)==([\w.!]+)")
+HASHED = "containers/hashed.lock"
+HASHED_PIN = re.compile(r"([A-Za-z0-9][\w.-]*==[\w.!]+)(?: --hash=sha256:[0-9a-f]{64})+")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-NOT_REPRODUCIBLE = re.compile(r"^\s*(SHELL\b|ADD\b)|<<|pip install (?!.*(-r /build/|--no-deps))")
+NOT_REPRODUCIBLE = re.compile(r"^\s*(SHELL\b|ADD\b)|<<|pip install (?!.*--no-deps)")
 
 
 def faults(root: Path) -> list[str]:
     """Every pin that is missing, double or at odds with another, as `file:line: fault`."""
-    return [*_image_faults(root), *_lock_faults(root)]
+    return [*_image_faults(root), *_lock_faults(root), *_hash_faults(root)]
 
 
 def requirements_without_provided(root: Path, image: str) -> str:
-    """requirements.lock for an image whose own builds of some packages stay."""
+    """hashed.lock for an image whose own builds of some packages stay."""
     provided = {_normal(name) for name in _images(root)[image]["provides"]}
-    lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    lines = (root / HASHED).read_text(encoding="utf-8").splitlines()
     kept = (line for line in lines if _normal(line.partition("==")[0]) not in provided)
     return "\n".join(kept) + "\n"
+
+
+def archive_faults(root: Path, folder: Path) -> list[str]:
+    """Every package of Debian in a folder that is not one of debian.lock."""
+    lines = (root / "containers" / "debian.lock").read_text(encoding="utf-8").splitlines()
+    known = set(lines)
+    return [
+        f"{archive.name} is not in containers/debian.lock: run nox -s containers -- --lock"
+        for archive in sorted(folder.glob("*.deb"))
+        if f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}" not in known
+    ]
 
 
 def _image_faults(root: Path) -> Iterator[str]:
@@ -74,6 +89,27 @@ def _lock_faults(root: Path) -> Iterator[str]:
                 yield f"containers/lock.toml:1: {name} provides {provided}, which nothing asks for"
 
 
+def _hash_faults(root: Path) -> Iterator[str]:
+    pins = {
+        line
+        for line in (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
+        if PIN.fullmatch(line)
+    }
+    hashed = set()
+    for number, line in enumerate(
+        (root / HASHED).read_text(encoding="utf-8").splitlines(), start=1
+    ):
+        if line.startswith("#"):
+            continue
+        found = HASHED_PIN.fullmatch(line)
+        if found is None:
+            yield f"{HASHED}:{number}: not a pin with hashes: {line}"
+        else:
+            hashed.add(found[1])
+    for pin in sorted(pins ^ hashed):
+        yield f"{HASHED}:1: {pin} is not in both locks: run nox -s lock"
+
+
 def _asked(root: Path) -> Iterator[tuple[str, str]]:
     """Where a package is asked for, and its name; tensorrt needs a GPU host and stays unlocked."""
     for path in (root / "pyproject.toml", *sorted(root.glob("packages/*/pyproject.toml"))):
@@ -92,7 +128,8 @@ def _asked(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _images(root: Path) -> dict[str, dict[str, Any]]:
-    return tomllib.loads((root / "containers" / "lock.toml").read_text(encoding="utf-8"))
+    lock = tomllib.loads((root / "containers" / "lock.toml").read_text(encoding="utf-8"))
+    return {name: table for name, table in lock.items() if "image" in table}
 
 
 def _normal(name: str) -> str:
@@ -105,7 +142,10 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["requirements"] and len(arguments) == 2:
         print(requirements_without_provided(ROOT, arguments[1]), end="")
         return 0
-    broken = faults(ROOT)
+    if arguments[:1] == ["archives"] and len(arguments) == 2:
+        broken = archive_faults(ROOT, Path(arguments[1]))
+    else:
+        broken = faults(ROOT)
     print("\n".join(broken) or "all pins agree")
     return 1 if broken else 0
 
