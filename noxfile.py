@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
+from sysconfig import get_path
 
 import nox
 
@@ -175,9 +177,10 @@ def _dust(session: nox.Session, *arguments: str) -> None:
 def _run(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
     """Run a program of the runtime environment; nox ends with its exit code if that is not 0."""
     session.log(" ".join((program, *arguments)))
-    folder = Path(sys.executable).parent if IN_PLACE else _runtime(session) / BIN
+    # Debian's own Python is not in the folder of its scripts.
+    folder = Path(get_path("scripts")) if IN_PLACE else _runtime(session) / BIN
     path = os.pathsep.join((str(folder), os.environ["PATH"]))
-    command = [str(folder / program), *arguments]
+    command = [which(program, path=path) or str(folder / program), *arguments]
     code = subprocess.run(
         command, env={**os.environ, **variables, "PATH": path}, check=False
     ).returncode

@@ -146,6 +146,7 @@ def _build(image: str, base: str, wheels: Path, tag: str) -> str:
 def _inspect(image: str) -> None:
     """Print the size, write the list of contents, and refuse a compiler."""
     with _container(image) as container, TemporaryDirectory(dir=WORK) as folder:
+        Path(folder).chmod(0o755)  # the image's user reads it
         shutil.copy(ROOT / "containers" / "contents.py", folder)
         mount = ("--volume", f"{folder}:/list:ro")
         printed = _run(container, *mount, command=("python", "/list/contents.py"))
@@ -223,7 +224,9 @@ def _call(*command: str, may_fail: bool = False, **variables: str) -> str | None
         return done.stdout or " "
     if may_fail:
         return None
-    said = [line for line in LOG.read_text().splitlines() if line.strip()]
+    lines = LOG.read_text().splitlines()
+    said = [line for line in lines if line.strip() and "exit status" not in line]
+    said = [line for line in said if not line.startswith("subprocess exited")]
     raise DustError(
         f"'{' '.join(command[:2])}' failed: {said[-1]}",
         where=str(LOG.relative_to(ROOT)),

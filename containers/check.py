@@ -30,9 +30,9 @@ def faults(root: Path) -> list[str]:
 
 def requirements_without_provided(root: Path, image: str) -> str:
     """hashed.lock for an image whose own builds of some packages stay."""
-    provided = {_normal(name) for name in _images(root)[image]["provides"]}
+    provided = {normal(name) for name in _images(root)[image]["provides"]}
     lines = (root / HASHED).read_text(encoding="utf-8").splitlines()
-    kept = (line for line in lines if _normal(line.partition("==")[0]) not in provided)
+    kept = (line for line in lines if name_of(line) not in provided)
     return "\n".join(kept) + "\n"
 
 
@@ -77,15 +77,15 @@ def _lock_faults(root: Path) -> Iterator[str]:
         if pin is None:
             yield f"requirements.lock:{number}: not a pin NAME==VERSION: {line}"
             continue
-        first = pinned.setdefault(_normal(pin[1]), number)
+        first = pinned.setdefault(normal(pin[1]), number)
         if first != number:
             yield f"requirements.lock:{number}: {pin[1]} is pinned in line {first} already"
     for where, asked in _asked(root):
-        if _normal(asked) not in pinned and not asked.startswith("dust-"):
+        if normal(asked) not in pinned and not asked.startswith("dust-"):
             yield f"{where}:1: {asked} is not in requirements.lock: run nox -s lock"
     for name, image in _images(root).items():
         for provided in image["provides"]:
-            if _normal(provided) not in pinned:
+            if normal(provided) not in pinned:
                 yield f"containers/lock.toml:1: {name} provides {provided}, which nothing asks for"
 
 
@@ -132,9 +132,14 @@ def _images(root: Path) -> dict[str, dict[str, Any]]:
     return {name: table for name, table in lock.items() if "image" in table}
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """A package's name as the index compares it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def name_of(pin: str) -> str:
+    """The normal name of a line NAME==VERSION."""
+    return normal(pin.partition("==")[0])
 
 
 def main(arguments: list[str]) -> int:

@@ -11,7 +11,10 @@ from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from check import name_of, normal
+
 ROOT = Path(__file__).resolve().parent.parent
+LOCK = "requirements.lock"
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014", "linux")
 HEADER = """\
 # requirements.lock with the SHA-256 of each file that the containers install: Linux on amd64, the
@@ -25,15 +28,15 @@ def main() -> None:
     hashes: dict[str, list[str]] = defaultdict(list)
     for python in lock["hashes"]["pythons"]:
         for found in _report(python):
-            name, version = found["metadata"]["name"], found["metadata"]["version"]
+            name = normal(found["metadata"]["name"])
             digest = found["download_info"]["archive_info"]["hashes"]["sha256"]
             digest = lock["hashes"]["cpu_builds"].get(name, {}).get(python, digest)
-            known = hashes[f"{name}=={version.partition('+')[0]}"]
-            if digest not in known:
-                known.append(digest)
+            if digest not in hashes[name]:
+                hashes[name].append(digest)
+    pins = (line for line in (ROOT / LOCK).read_text(encoding="utf-8").splitlines() if "==" in line)
     lines = [
-        " ".join((pin, *(f"--hash=sha256:{digest}" for digest in hashes[pin])))
-        for pin in sorted(hashes, key=str.lower)
+        " ".join((pin, *(f"--hash=sha256:{digest}" for digest in hashes[name_of(pin)])))
+        for pin in pins
     ]
     path = ROOT / "containers" / "hashed.lock"
     path.write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
@@ -47,7 +50,7 @@ def _report(python: str) -> list[dict]:
             *(sys.executable, "-m", "pip", "install", "--quiet", "--dry-run"),
             *("--ignore-installed", "--no-deps", "--report", str(report)),
             *("--python-version", python, *platforms, "--target", folder),
-            *("-r", str(ROOT / "requirements.lock")),
+            *("-r", str(ROOT / LOCK)),
         ]
         subprocess.run(command, check=True)
         installed: list[dict] = json.loads(report.read_text(encoding="utf-8"))["install"]
