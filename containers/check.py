@@ -2,7 +2,8 @@
 
 `check.py` prints each fault as file:line and exits 1 if there is any. `check.py requirements NAME`
 prints hashed.lock without what the image of that name provides itself. `check.py archives FOLDER`
-exits 1 if a package of Debian in the folder is not one of debian.lock.
+exits 1 if a package of Debian in the folder is not one of debian.lock, `check.py provided NAME` if
+this Python lacks a module that the image of that name provides.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,22 @@ def archive_faults(root: Path, folder: Path) -> list[str]:
         for archive in sorted(folder.glob("*.deb"))
         if f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}" not in known
     ]
+
+
+def provided_faults(root: Path, image: str) -> list[str]:
+    """Every module that the image provides itself and this Python lacks."""
+    return [
+        f"containers/lock.toml:1: the image of {image} has no module {module}: it is another image"
+        for module in _images(root)[image]["modules"]
+        if not _is_here(module)
+    ]
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it is in
+        return False
 
 
 def _image_faults(root: Path) -> Iterator[str]:
@@ -149,6 +167,8 @@ def main(arguments: list[str]) -> int:
         return 0
     if arguments[:1] == ["archives"] and len(arguments) == 2:
         broken = archive_faults(ROOT, Path(arguments[1]))
+    elif arguments[:1] == ["provided"] and len(arguments) == 2:
+        broken = provided_faults(ROOT, arguments[1])
     else:
         broken = faults(ROOT)
     print("\n".join(broken) or "all pins agree")

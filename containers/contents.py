@@ -6,7 +6,20 @@ import shutil
 import subprocess
 from importlib.metadata import distributions
 
-COMPILERS = ("as", "c++", "c89", "cc", "clang", "g++", "gcc", "gfortran", "ld", "make", "nvcc", "rustc")
+COMPILERS = (
+    "as",
+    "c++",
+    "c89",
+    "cc",
+    "clang",
+    "g++",
+    "gcc",
+    "gfortran",
+    "ld",
+    "make",
+    "nvcc",
+    "rustc",
+)
 
 
 def main() -> None:
