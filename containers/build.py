@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     """Do all steps; the exit code is 2 if one cannot be done and 1 if the image is not right."""
     parser = argparse.ArgumentParser(prog="nox -s containers --", description=__doc__)
     parser.add_argument("--lock", action="store_true", help="write containers/debian.lock anew")
-    parser.add_argument("--keep", action="store_true", help="keep the image; it is removed else")
+    parser.add_argument("--keep", action="store_true", help="keep the image and the stand-in")
     asked = parser.parse_args(arguments)
     WORK.mkdir(parents=True, exist_ok=True)
     LOG.unlink(missing_ok=True)
@@ -73,8 +73,8 @@ def _build_and_use(image: str, base: str, python: str, *, keep: bool) -> int:
         _inspect(first)
         _use(first)
     finally:
-        names = [f"{TAG}-1", f"{TAG}-2"] + ([] if keep else [TAG])
-        _call("buildah", "rmi", *names)
+        kept = {TAG, *([] if base == image else [base])} if keep else set()
+        _call("buildah", "rmi", *{f"{TAG}-1", f"{TAG}-2", TAG, base} - kept)
     return 0
 
 

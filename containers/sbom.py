@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from cyclonedx.factory.license import LicenseFactory
+from check import normal
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output import make_outputter
@@ -38,7 +39,7 @@ def sbom(image: str, digest: str, contents: Mapping[str, Any]) -> str:
 
 def _distribution(found: Sequence[str]) -> Component:
     name, version, expression = found
-    purl = PackageURL("pypi", None, name.lower().replace("_", "-"), version)
+    purl = PackageURL("pypi", None, normal(name), version)
     licences = [LicenseFactory().make_from_string(expression)] if expression else []
     return Component(
         name=name, version=version, purl=purl, bom_ref=purl.to_string(), licenses=licences

@@ -72,7 +72,7 @@ GROUPS = {
     "tests": ("tests",),
     "pipeline": ("tests",),
     "levels": ("tools",),
-    "containers": ("containers",),
+    "containers": ("containers", "tests"),
     "lint": ("noxfile.py",),
     "build": (),
 }
@@ -145,7 +145,11 @@ def distributions() -> Mapping[str, list[str]]:
 def ours() -> frozenset[str]:
     """Modules of the repository: the packages, the tool, helpers of tests and benchmarks."""
     packages = {name.replace("-", "_") for name in ROOMS}
-    files = [path for name in ("tests", "benchmarks") for path in (ROOT / name).rglob("*.py")]
+    files = [
+        path
+        for name in ("tests", "benchmarks", "containers")
+        for path in (ROOT / name).rglob("*.py")
+    ]
     helpers = {path.parent.name if path.stem == "__init__" else path.stem for path in files}
     return frozenset({*packages, "levels", *helpers})
 
@@ -210,7 +214,7 @@ def test_the_rooms_are_there() -> None:
 def test_tests_tools_and_benchmarks_import_what_is_declared() -> None:
     everything = {name for package in ROOMS for name in available(package, project(package))}
     faults = []
-    for folder in ("tests", "tools", "noxfile.py", "benchmarks"):
+    for folder in ("tests", "tools", "noxfile.py", "benchmarks", "containers"):
         declared = everything | (PEERS if folder == "benchmarks" else set())
         for group, lines in groups().items():
             if folder in GROUPS[group]:
