@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
+from sysconfig import get_path
 
 import nox
 
@@ -25,7 +27,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # to each of several test processes
 PACKAGES = ("dust-core", "dust-eval", "dust-compress")
 EXTRAS = {
     "dust-core": "torch,onnx,data",
-    "dust-eval": "torch,runtimes,scene,report,cluster",
+    "dust-eval": "torch,runtimes,scene,report,cluster,s3",
     "dust-compress": "distill,quantize,engine",
 }
 
@@ -148,16 +150,24 @@ def wheels(session: nox.Session, package: str) -> None:
     session.run("python", str(ROOT / "tests" / "frame" / "bare_environment.py"), package)
 
 
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def containers(session: nox.Session) -> None:
+    """Build the CPU image twice with one result, list it, and use it. Options after --: --keep."""
+    _run(session, "python", "containers/build.py", *session.posargs)
+
+
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write requirements.lock anew from the requirements of the packages and the groups."""
+    """Write the locks of Python's packages anew from what the packages and the groups require."""
     asked = [f"./packages/{name}[{EXTRAS[name]}]" for name in PACKAGES]
     session.install(*asked, "--group", "dev")
-    frozen = session.run("pip", "freeze", silent=True)
+    # setuptools is a requirement too, which freeze passes over.
+    frozen = session.run("pip", "freeze", "--all", "--exclude=pip", "--exclude=wheel", silent=True)
     path = ROOT / LOCK
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     pins = [line.partition("+")[0] for line in str(frozen).splitlines() if "==" in line]
     path.write_text("\n".join([*header, *pins]) + "\n")
+    session.run("python", "containers/hashes.py")
 
 
 def _dust(session: nox.Session, *arguments: str) -> None:
@@ -167,9 +177,10 @@ def _dust(session: nox.Session, *arguments: str) -> None:
 def _run(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
     """Run a program of the runtime environment; nox ends with its exit code if that is not 0."""
     session.log(" ".join((program, *arguments)))
-    folder = Path(sys.executable).parent if IN_PLACE else _runtime(session) / BIN
+    # Debian's own Python is not in the folder of its scripts.
+    folder = Path(get_path("scripts")) if IN_PLACE else _runtime(session) / BIN
     path = os.pathsep.join((str(folder), os.environ["PATH"]))
-    command = [str(folder / program), *arguments]
+    command = [which(program, path=path) or str(folder / program), *arguments]
     code = subprocess.run(
         command, env={**os.environ, **variables, "PATH": path}, check=False
     ).returncode

@@ -1,13 +1,17 @@
-"""Checks the pins of the containers and of requirements.lock; standard library alone.
+"""Checks the pins of the containers and of the locks; standard library alone.
 
 `check.py` prints each fault as file:line and exits 1 if there is any. `check.py requirements NAME`
-prints requirements.lock without what the image of that name provides itself.
+prints hashed.lock without what the image of that name provides itself. `check.py archives FOLDER`
+exits 1 if a package of Debian in the folder is not one of debian.lock, `check.py provided NAME` if
+this Python lacks a module that the image of that name provides.
 """
 
+import hashlib
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,21 +19,50 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PINNED_IMAGE = re.compile(r"[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 PIN = re.compile(r"([A-Za-z0-9][\w.-]*)==([\w.!]+)")
+HASHED = "containers/hashed.lock"
+HASHED_PIN = re.compile(r"([A-Za-z0-9][\w.-]*==[\w.!]+)(?: --hash=sha256:[0-9a-f]{64})+")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-NOT_REPRODUCIBLE = re.compile(r"^\s*(SHELL\b|ADD\b)|<<|pip install (?!.*(-r /build/|--no-deps))")
+NOT_REPRODUCIBLE = re.compile(r"^\s*(SHELL\b|ADD\b)|<<|pip install (?!.*--no-deps)")
 
 
 def faults(root: Path) -> list[str]:
     """Every pin that is missing, double or at odds with another, as `file:line: fault`."""
-    return [*_image_faults(root), *_lock_faults(root)]
+    return [*_image_faults(root), *_lock_faults(root), *_hash_faults(root)]
 
 
 def requirements_without_provided(root: Path, image: str) -> str:
-    """requirements.lock for an image whose own builds of some packages stay."""
-    provided = {_normal(name) for name in _images(root)[image]["provides"]}
-    lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    kept = (line for line in lines if _normal(line.partition("==")[0]) not in provided)
+    """hashed.lock for an image whose own builds of some packages stay."""
+    provided = {normal(name) for name in _images(root)[image]["provides"]}
+    lines = (root / HASHED).read_text(encoding="utf-8").splitlines()
+    kept = (line for line in lines if name_of(line) not in provided)
     return "\n".join(kept) + "\n"
+
+
+def archive_faults(root: Path, folder: Path) -> list[str]:
+    """Every package of Debian in a folder that is not one of debian.lock."""
+    lines = (root / "containers" / "debian.lock").read_text(encoding="utf-8").splitlines()
+    known = set(lines)
+    return [
+        f"{archive.name} is not in containers/debian.lock: run nox -s containers -- --lock"
+        for archive in sorted(folder.glob("*.deb"))
+        if f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}" not in known
+    ]
+
+
+def provided_faults(root: Path, image: str) -> list[str]:
+    """Every module that the image provides itself and this Python lacks."""
+    return [
+        f"containers/lock.toml:1: the image of {image} has no module {module}: it is another image"
+        for module in _images(root)[image]["modules"]
+        if not _is_here(module)
+    ]
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it is in
+        return False
 
 
 def _image_faults(root: Path) -> Iterator[str]:
@@ -62,16 +95,37 @@ def _lock_faults(root: Path) -> Iterator[str]:
         if pin is None:
             yield f"requirements.lock:{number}: not a pin NAME==VERSION: {line}"
             continue
-        first = pinned.setdefault(_normal(pin[1]), number)
+        first = pinned.setdefault(normal(pin[1]), number)
         if first != number:
             yield f"requirements.lock:{number}: {pin[1]} is pinned in line {first} already"
     for where, asked in _asked(root):
-        if _normal(asked) not in pinned and not asked.startswith("dust-"):
+        if normal(asked) not in pinned and not asked.startswith("dust-"):
             yield f"{where}:1: {asked} is not in requirements.lock: run nox -s lock"
     for name, image in _images(root).items():
         for provided in image["provides"]:
-            if _normal(provided) not in pinned:
+            if normal(provided) not in pinned:
                 yield f"containers/lock.toml:1: {name} provides {provided}, which nothing asks for"
+
+
+def _hash_faults(root: Path) -> Iterator[str]:
+    pins = {
+        line
+        for line in (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
+        if PIN.fullmatch(line)
+    }
+    hashed = set()
+    for number, line in enumerate(
+        (root / HASHED).read_text(encoding="utf-8").splitlines(), start=1
+    ):
+        if line.startswith("#"):
+            continue
+        found = HASHED_PIN.fullmatch(line)
+        if found is None:
+            yield f"{HASHED}:{number}: not a pin with hashes: {line}"
+        else:
+            hashed.add(found[1])
+    for pin in sorted(pins ^ hashed):
+        yield f"{HASHED}:1: {pin} is not in both locks: run nox -s lock"
 
 
 def _asked(root: Path) -> Iterator[tuple[str, str]]:
@@ -92,12 +146,18 @@ def _asked(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _images(root: Path) -> dict[str, dict[str, Any]]:
-    return tomllib.loads((root / "containers" / "lock.toml").read_text(encoding="utf-8"))
+    lock = tomllib.loads((root / "containers" / "lock.toml").read_text(encoding="utf-8"))
+    return {name: table for name, table in lock.items() if "image" in table}
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """A package's name as the index compares it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def name_of(pin: str) -> str:
+    """The normal name of a line NAME==VERSION."""
+    return normal(pin.partition("==")[0])
 
 
 def main(arguments: list[str]) -> int:
@@ -105,7 +165,12 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["requirements"] and len(arguments) == 2:
         print(requirements_without_provided(ROOT, arguments[1]), end="")
         return 0
-    broken = faults(ROOT)
+    if arguments[:1] == ["archives"] and len(arguments) == 2:
+        broken = archive_faults(ROOT, Path(arguments[1]))
+    elif arguments[:1] == ["provided"] and len(arguments) == 2:
+        broken = provided_faults(ROOT, arguments[1])
+    else:
+        broken = faults(ROOT)
     print("\n".join(broken) or "all pins agree")
     return 1 if broken else 0
 

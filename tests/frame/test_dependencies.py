@@ -52,6 +52,10 @@ NOT_IMPORTED = {
     "onnxruntime-ep-nv-tensorrt-rtx-cu12": "the compiler's libraries, which are loaded by path",
     "tensorrt": "imported by name, where the host has it",
     "tensorrt-cu12-bindings": "imported by name, in a process of its own",
+    "dvc-s3": "DVC loads it for remotes in S3",
+    "flask": "moto's server imports it and does not require it",
+    "flask-cors": "moto's server imports it and does not require it",
+    "moto": "a program",
     "pytest-xdist": "a plug-in of pytest: the -n of `nox -s tests`",
     "mypy": "a program",
     "types-pyyaml": "the types of yaml, which mypy reads",
@@ -70,6 +74,7 @@ GROUPS = {
     "tests": ("tests",),
     "pipeline": ("tests",),
     "levels": ("tools",),
+    "containers": ("containers", "tests"),
     "lint": ("noxfile.py",),
     "build": (),
 }
@@ -142,7 +147,11 @@ def distributions() -> Mapping[str, list[str]]:
 def ours() -> frozenset[str]:
     """Modules of the repository: the packages, the tool, helpers of tests and benchmarks."""
     packages = {name.replace("-", "_") for name in ROOMS}
-    files = [path for name in ("tests", "benchmarks") for path in (ROOT / name).rglob("*.py")]
+    files = [
+        path
+        for name in ("tests", "benchmarks", "containers")
+        for path in (ROOT / name).rglob("*.py")
+    ]
     helpers = {path.parent.name if path.stem == "__init__" else path.stem for path in files}
     return frozenset({*packages, "levels", *helpers})
 
@@ -207,7 +216,7 @@ def test_the_rooms_are_there() -> None:
 def test_tests_tools_and_benchmarks_import_what_is_declared() -> None:
     everything = {name for package in ROOMS for name in available(package, project(package))}
     faults = []
-    for folder in ("tests", "tools", "noxfile.py", "benchmarks"):
+    for folder in ("tests", "tools", "noxfile.py", "benchmarks", "containers"):
         declared = everything | (PEERS if folder == "benchmarks" else set())
         for group, lines in groups().items():
             if folder in GROUPS[group]:

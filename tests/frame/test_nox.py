@@ -23,7 +23,16 @@ def nox(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_sessions_are_those_of_the_readme() -> None:
     listed = dict(re.findall(r"^[-*] (\w+).* -> (.+)$", nox("--list").stdout, re.MULTILINE))
     stages = {f"p{number}" for number in range(6)}
-    assert stages | {"tests", "lint", "specs", "repro", "report", "wheels", "lock"} <= set(listed)
+    assert stages | {
+        "tests",
+        "lint",
+        "specs",
+        "repro",
+        "report",
+        "wheels",
+        "lock",
+        "containers",
+    } <= set(listed)
 
 
 def test_a_session_ends_with_the_exit_code_of_its_program() -> None:

@@ -1,6 +1,7 @@
 """`dvc`, as `dust repro` starts it: `python -m dust_eval.gates.dvc_command repro P0-1`.
 
-It differs from `dvc` in three points. It is interrupted when the process that started it is gone
+It differs from `dvc` in four points. It takes several commands with `--then` between them, of which
+each runs if the one before succeeded. It is interrupted when the process that started it is gone
 (Linux). It writes YAML atomically: DVC itself empties dvc.lock before it writes it, and a process
 that is killed there loses what was executed. Its stages start with SIGINT blocked; `dust` unblocks
 it when it can handle it.
@@ -8,11 +9,10 @@ it when it can handle it.
 
 import ctypes
 import os
-import runpy
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -20,6 +20,9 @@ from typing import Any
 
 from dust_core.files import atomic_path
 from dust_core.stopping import STARTER
+
+THEN = "--then"
+"""What is between two commands."""
 
 _PR_SET_PDEATHSIG = 1
 _WRITER = "_dump_data"
@@ -36,7 +39,7 @@ def _end_with_starter() -> None:
         sys.exit(128 + signal.SIGINT)
 
 
-def _write_atomically() -> None:
+def write_atomically() -> None:
     for name in _WRITERS:
         module = import_module(name)
         if hasattr(module, _WRITER):
@@ -60,7 +63,7 @@ def _block_in_stages() -> None:
         return arguments(*given, **named) | {"preexec_fn": _block}
 
     setattr(module, _STARTS, blocked)
-    # DVC starts stages with $SHELL or sh, and dash, the sh of Debian, unblocks every signal.
+    # DVC starts stages with $SHELL or sh. dash, the sh of Debian, unblocks all signals at start.
     if bash := shutil.which("bash"):
         os.environ["SHELL"] = bash
 
@@ -79,8 +82,27 @@ def _load() -> None:
     """Import most of DVC, and change how it writes and starts stages."""
     for name in ("dvc.cli", "dvc.repo", "dvc.commands.repro"):
         import_module(name)
-    _write_atomically()
+    write_atomically()
     _block_in_stages()
+
+
+def _commands(words: Sequence[str]) -> Iterator[list[str]]:
+    command: list[str] = []
+    for word in words:
+        if word == THEN:
+            yield command
+            command = []
+        else:
+            command.append(word)
+    yield command
+
+
+def _run(commands: Iterator[list[str]]) -> int:
+    main: Callable[[list[str]], int] = import_module("dvc.cli").main
+    for command in commands:
+        if code := main(command):
+            return code
+    return 0
 
 
 if __name__ == "__main__":
@@ -92,6 +114,6 @@ if __name__ == "__main__":
     try:
         # The starter blocked it: an import that Ctrl-C interrupts can fail in any way.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        runpy.run_module("dvc", run_name="__main__", alter_sys=True)
+        sys.exit(_run(_commands(sys.argv[1:])))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -10,6 +10,7 @@ from pathlib import Path
 from dust_core.declared.dvc_files import keep_lock
 from dust_core.errors import DustError
 from dust_core.stopping import STARTER
+from dust_eval.gates.dvc_remote import EXIT_SAID
 
 
 def run_dvc(profile: str, *arguments: str) -> None:
@@ -23,6 +24,7 @@ def run_dvc(profile: str, *arguments: str) -> None:
 
     Raises:
         DustError: DVC is not installed, or it failed; its output has the reason.
+        SystemExit: its remote cannot be used, as the one message printed before says.
     """
     if find_spec("dvc") is None:
         raise DustError(
@@ -51,6 +53,8 @@ def run_dvc(profile: str, *arguments: str) -> None:
         raise
     finally:
         keep_lock(Path(), profile)
+    if code == EXIT_SAID:
+        raise SystemExit(code)
     if code:
         raise dvc_failed(*arguments)
 
