@@ -68,6 +68,20 @@ def test_no_selection_and_no_second_move_stays_between_two_products(tmp_path: Pa
             assert readers[node.output[0]].op_type == "Mul", "of the rotary embedding alone"
 
 
+def test_a_network_whose_biases_are_equal_is_exported(tmp_path: Path) -> None:
+    made, path, images = network(), tmp_path / "graph.onnx", torch.rand(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+        expected = made(*images)
+    export_onnx(made, path, height=64, width=64)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    feed = {f"image{number}": image.numpy() for number, image in enumerate(images, 1)}
+    for computed, value in zip(session.run(None, feed), expected, strict=True):
+        np.testing.assert_allclose(computed, value.numpy(), rtol=1e-4, atol=1e-5)
+
+
 def product(path: Path, indices: list[int], *, between: str | None = None) -> None:
     """-(x w + b)[indices], the weight transposed, or what is selected of another node."""
     random = np.random.default_rng(0)

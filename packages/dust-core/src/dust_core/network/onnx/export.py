@@ -11,7 +11,7 @@ from torch.jit._trace import TracerWarning
 from dust_core.errors import DustError
 from dust_core.network.model.network import Dust3r, PairPrediction
 from dust_core.network.onnx.form import export_form, read_out
-from dust_core.network.onnx.graph import OPSET, read_graph, write_graph
+from dust_core.network.onnx.graph import OPSET, read_graph, simplify, write_graph
 from dust_core.network.onnx.product import multiply_patches
 from dust_core.network.onnx.selection import fold_selections
 
@@ -50,6 +50,7 @@ def export_onnx(
         with export_form(network):
             _trace(_Pair(network), traced, images, opset)
         graph = read_graph(traced)
+        simplify(graph)  # the exporter writes equal weights once, and the others as their copies
         for weight in list(graph.graph.initializers.values()):
             weight.name = str(weight.name).removeprefix(f"{_Pair.NAME}.")
         fold_selections(graph)
