@@ -119,7 +119,7 @@ def draft(clone: Clone) -> None:
     RESULTS,
     "The result was measured on another input than the task before it wrote.",
     GATE,
-    "expected 69c782236754, as KQ-2 recorded it in KQ_INT8_run2_log.json",
+    "expected f023df5a6f61, as KQ-2 recorded it in KQ_INT8_run3_log.json",
 )
 def other_input(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -137,11 +137,11 @@ def other_input(clone: Clone) -> None:
     "VERD001 a verdict contradicts its own value",
 )
 def verdict_edited(clone: Clone) -> None:
-    with clone.result("kq_eval.json") as values:
+    with clone.result("KQ-1_log.json") as values:
         for verdict in values["verdicts"]:
             verdict["status"] = "pass"
             verdict["reason"] = None
-    clone.relock("kq_eval.json")
+    clone.relock("KQ-1_log.json")
 
 
 @case(

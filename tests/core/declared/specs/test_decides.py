@@ -34,8 +34,8 @@ EXECUTED = {
     "Q-3": "405dbbbf8eb9fff42ca18de2259e607eb7f071e4c4e2767e83f89db041245063",
     "Q-4": "7689fcf3f45669b38ba95e47d23b589055caa8df531007fd7321bb7d39f50d48",
     "KQ-1": "75a12a94d80a5a07c249f4f08b397d7f2a2816fa10d88b5d4a6823a5d452f476",
-    "KQ-2": "6a32cbb98f236a717da6bdf9db5ae234bb6ed590d3b660facb2e0f64fa491bac",
-    "KQ-3": "2b69e0507e70d919b4f1b58e0d3bb422f4d60f7a9bd015cafea4c86f4fb58832",
+    "KQ-2": "b45c0c7a8036aa4965656faa7ed763c05ade8e5ce38fd2e65a0ad8971c517967",
+    "KQ-3": "aa48a08d1727e47254e008a2a3cab043c30eb3b3b7a778243268497e3e2eead8",
 }
 """What was executed under `small`. A task that takes its next run gets a new line here."""
 

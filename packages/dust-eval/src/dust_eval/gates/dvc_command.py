@@ -1,10 +1,11 @@
 """`dvc`, as `dust repro` starts it: `python -m dust_eval.gates.dvc_command repro P0-1`.
 
-It differs from `dvc` in four points. It takes several commands with `--then` between them, of which
+It differs from `dvc` in five points. It takes several commands with `--then` between them, of which
 each runs if the one before succeeded. It is interrupted when the process that started it is gone
 (Linux). It writes YAML atomically: DVC itself empties dvc.lock before it writes it, and a process
 that is killed there loses what was executed. Its stages start with SIGINT blocked; `dust` unblocks
-it when it can handle it.
+it when it can handle it. Before it pulls, it asks the remote once, and ends with `EXIT_SAID` if
+that cannot be used.
 """
 
 import ctypes
@@ -18,8 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from dust_core.cli import print_error
+from dust_core.errors import DustError
 from dust_core.files import atomic_path
 from dust_core.stopping import STARTER
+from dust_eval.gates.dvc_remote import EXIT_SAID, require_remote
 
 THEN = "--then"
 """What is between two commands."""
@@ -86,6 +90,14 @@ def _load() -> None:
     _block_in_stages()
 
 
+def _require_remote() -> None:
+    try:
+        require_remote()
+    except DustError as error:
+        print_error(error)
+        sys.exit(EXIT_SAID)
+
+
 def _commands(words: Sequence[str]) -> Iterator[list[str]]:
     command: list[str] = []
     for word in words:
@@ -114,6 +126,8 @@ if __name__ == "__main__":
     try:
         # The starter blocked it: an import that Ctrl-C interrupts can fail in any way.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if {"pull", "--pull"} & set(sys.argv):
+            _require_remote()
         sys.exit(_run(_commands(sys.argv[1:])))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
