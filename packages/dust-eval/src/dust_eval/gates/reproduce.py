@@ -132,8 +132,8 @@ def _workers(
 
 
 def _require_fresh(specs: "SpecSet", profile: str) -> None:
-    path = pipeline_path(profile)
-    if not path.is_file() or Path(path).read_text(encoding="utf-8") != dvc_yaml(specs, profile):
+    declared, path = dvc_yaml(specs, profile), pipeline_path(profile)
+    if not path.is_file() or Path(path).read_text(encoding="utf-8") != declared:
         raise DustError(
             "the pipeline differs from the specs",
             where=str(path),
