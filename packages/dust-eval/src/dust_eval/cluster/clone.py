@@ -88,7 +88,6 @@ def _git(source: Source, folder: Path, *arguments: str) -> None:
             timeout=SECONDS_FOR_GIT,
             check=False,
         )
-        said = "" if done.returncode == 0 else done.stderr.strip().partition("\n")[0]
     except FileNotFoundError:
         said = "git is not installed"
     except subprocess.TimeoutExpired:
@@ -96,6 +95,7 @@ def _git(source: Source, folder: Path, *arguments: str) -> None:
     else:
         if done.returncode == 0:
             return
+        said = done.stderr.strip().partition("\n")[0]
     raise DustError(
         f"cannot get commit {source.commit[:10]}: {said}",
         where=source.url,
