@@ -49,7 +49,7 @@ def line() -> None:
         try:
             stop.unblock()
             mend(Path(), "small")
-            run_dvc("small", "repro", "--quiet")
+            run_dvc("small", "repro")
         except KeyboardInterrupt:
             sys.exit(stop.exit_code)
         except DustError as error:
@@ -95,21 +95,23 @@ def kills(number: signal.Signals) -> Try:
         command = [sys.executable, str(Path(__file__).resolve()), "--line"]
         # As a stage starts: a signal that comes while Python loads waits for the handler.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         try:
             process.wait(rng.uniform(0.2, 3.5))
         except subprocess.TimeoutExpired:
             process.send_signal(number)
-        _, errors = process.communicate()
-        if "Traceback" in errors:
-            print(errors, file=sys.stderr)
+        said, _ = process.communicate()
+        if "Traceback" in said:
+            print(said, file=sys.stderr)
             return "traceback"
         done = [path for path in sorted(project.glob("*.txt")) if path.stat().st_size]
         times = {path: path.stat().st_mtime_ns for path in done[:-1]}
         again = subprocess.run(command, cwd=project, capture_output=True, text=True)
         if again.returncode:
-            print(again.stderr, file=sys.stderr)
+            print(f"first run:\n{said}\nrun again:\n{again.stdout}{again.stderr}", file=sys.stderr)
             return "traceback" if "Traceback" in again.stderr else "lost"
         expected = "".join(f"{n}\n" for n in range(STAGES))
         if (project / f"{STAGES - 1}.txt").read_text() != expected:
