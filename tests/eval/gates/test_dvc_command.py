@@ -89,3 +89,32 @@ def test_what_an_interrupt_left_half_made_says_nothing_when_it_goes(tmp_path: Pa
     command = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_what_a_kill_left_among_the_runs_stops_nothing(tmp_path: Path) -> None:
+    """A kill between the folder of a run and its entry, or in the middle of the entry."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
+    writes = "echo run >> times.txt; echo made > a.txt"
+    (tmp_path / "read.txt").write_text("read\n")
+    stage = f"  a:\n    cmd: {writes}\n    deps: [read.txt]\n    outs: [a.txt]\n"
+    (tmp_path / "dvc.yaml").write_text(f"stages:\n{stage}")
+    command = [sys.executable, "-m", "dust_eval.gates.dvc_command", "repro", "--quiet"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    (entry,) = tmp_path.glob(".dvc/cache/runs/*/*/*")
+    whole = entry.read_text()
+
+    def again() -> int:
+        (tmp_path / "dvc.lock").unlink()
+        subprocess.run(command, cwd=tmp_path, check=True)
+        assert (tmp_path / "a.txt").read_text() == "made\n"
+        return len((tmp_path / "times.txt").read_text().split())
+
+    part = entry.with_name(f".{entry.name}.part")
+    part.write_text(whole[: whole.index("outs:")])
+    os.utime(part, (entry.stat().st_mtime + 9,) * 2)
+    assert again() == 1  # taken from the whole entry, which is not the last file there
+    part.unlink()
+    entry.unlink()
+    assert again() == 2
+    assert entry.read_text() == whole

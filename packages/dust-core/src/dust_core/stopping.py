@@ -31,6 +31,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._waits = True
 
     @property
     def exit_code(self) -> int:
@@ -38,17 +39,29 @@ class StopSignals:
         return exit_code_of(self.received or signal.SIGINT)
 
     def unblock(self) -> None:
-        """Let through what a starter blocked, so that no signal is lost while the process loads.
+        """Let through what came while the process loaded, and end with the starter from now on.
+
+        Call it where `Stopped` is caught: before, the handler notes a signal and raises nothing.
 
         Raises:
             Stopped: one came in the meantime.
         """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._waits = False
+        if self.received is not None:
+            raise Stopped(self.received.name)
+        starter = os.environ.get(STARTER, "")
+        if starter.isdigit():
+            _end_with(int(starter))
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Raise `Stopped` wherever the main thread is."""
+        """Raise `Stopped` wherever the main thread is, once signals are let through."""
         self.received = self.received or signal.Signals(number)
+        if self._waits:
+            return
         raise Stopped(signal.Signals(number).name)
 
 
@@ -59,7 +72,7 @@ def exit_code_of(number: signal.Signals) -> int:
 
 @contextmanager
 def stop_signals() -> Iterator[StopSignals]:
-    """Turn SIGINT and SIGTERM into `Stopped` for the block.
+    """Turn SIGINT and SIGTERM into `Stopped` for the block, from its call of `unblock` on.
 
     An exception in a destructor is printed and lost. If that was `Stopped`, it is raised again
     shortly after. Others are printed, but not after a signal. In a thread other than the main
@@ -70,7 +83,7 @@ def stop_signals() -> Iterator[StopSignals]:
         yield stop
         return
     handlers = {number: signal.signal(number, stop.handle) for number in STOPPING}
-    hook, starter = sys.unraisablehook, os.environ.get(STARTER, "")
+    hook = sys.unraisablehook
 
     def raise_again(lost: Any) -> None:
         if not isinstance(lost.exc_value, KeyboardInterrupt):
@@ -84,8 +97,6 @@ def stop_signals() -> Iterator[StopSignals]:
         again.start()
 
     sys.unraisablehook = raise_again
-    if starter.isdigit():
-        _end_with(int(starter))
     try:
         yield stop
     finally:

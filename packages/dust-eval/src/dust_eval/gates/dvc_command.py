@@ -1,15 +1,17 @@
 """`dvc`, as `dust repro` starts it: `python -m dust_eval.gates.dvc_command repro P0-1`.
 
-It differs from `dvc` in five points. It takes several commands with `--then` between them, of which
+It differs from `dvc` in six points. It takes several commands with `--then` between them, of which
 each runs if the one before succeeded. It is interrupted when the process that started it is gone
 (Linux). It writes YAML atomically: DVC itself empties dvc.lock before it writes it, and a process
 that is killed there loses what was executed. Its stages start with SIGINT blocked; `dust` unblocks
-it when it can handle it. Before it pulls, it asks the remote once, and ends with `EXIT_SAID` if
-that cannot be used.
+it when it can handle it. In the cache of runs it passes over what a kill left there: a folder
+without an entry, with which DVC itself does not go on, and a part of an entry. Before it pulls, it
+asks the remote once, and ends with `EXIT_SAID` if that cannot be used.
 """
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import sys
@@ -22,7 +24,7 @@ from typing import Any
 from dust_core.cli import print_error
 from dust_core.errors import DustError
 from dust_core.files import atomic_path
-from dust_core.stopping import STARTER
+from dust_core.stopping import STARTER, STOPPING
 from dust_eval.gates.dvc_remote import EXIT_SAID, require_remote
 
 THEN = "--then"
@@ -31,6 +33,7 @@ THEN = "--then"
 _PR_SET_PDEATHSIG = 1
 _WRITER = "_dump_data"
 _STARTS = "prepare_kwargs"
+_ENTRY = re.compile(r"[0-9a-f]{64}")  # SHA-256 of what it holds, which is its name
 _WRITERS = ("dvc.utils.serialize._common", "dvc.utils.serialize._yaml")
 
 
@@ -76,6 +79,20 @@ def _block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
+def _find_whole_runs() -> None:
+    module = import_module("dvc.stage.cache")
+
+    def load(cache: Any, stage: Any) -> Any:
+        """DVC's method `_load`: the last run of a stage with these inputs; None for none."""
+        key = module._get_stage_hash(stage)
+        folder = Path(cache._get_cache_dir(key))
+        entries = [path for path in folder.glob("*") if _ENTRY.fullmatch(path.name)]
+        newest = max(entries, key=lambda path: path.stat().st_mtime, default=None)
+        return None if newest is None else cache._load_cache(key, newest.name)
+
+    module.StageCache._load = load
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # What is stopped while it is made fails once more when it is destroyed: a progress bar.
     sys.unraisablehook = lambda _: None
@@ -88,6 +105,7 @@ def _load() -> None:
         import_module(name)
     write_atomically()
     _block_in_stages()
+    _find_whole_runs()
 
 
 def _require_remote() -> None:
@@ -124,8 +142,8 @@ if __name__ == "__main__":
     # What a shell starts in the background ignores Ctrl-C, and so would this.
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        # The starter blocked it: an import that Ctrl-C interrupts can fail in any way.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        # The starter blocked them: an import that Ctrl-C interrupts can fail in any way.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         if {"pull", "--pull"} & set(sys.argv):
             _require_remote()
         sys.exit(_run(_commands(sys.argv[1:])))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dust_core.declared.dvc_files import keep_lock
 from dust_core.errors import DustError
-from dust_core.stopping import STARTER
+from dust_core.stopping import STARTER, STOPPING
 from dust_eval.gates.dvc_remote import EXIT_SAID
 
 
@@ -33,8 +33,8 @@ def run_dvc(profile: str, *arguments: str) -> None:
         )
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     variables = {**os.environ, "PATH": path, STARTER: str(os.getpid())}
-    # The child unblocks it when it has loaded.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # The child unblocks them when it has loaded, and none comes here before it can be passed on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         # A group of its own: the terminal's Ctrl-C comes here alone, and is passed on once.
         process = subprocess.Popen(
@@ -43,10 +43,10 @@ def run_dvc(profile: str, *arguments: str) -> None:
             process_group=0,
         )
     except OSError:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         raise
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         code = process.wait()
     except KeyboardInterrupt:
         _interrupt(process)
