@@ -25,6 +25,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from dust_core.declared.project import DEVICE_FILE
 from dust_core.stopping import STARTER
 
 ROOT = Path(__file__).parents[1]
@@ -89,11 +90,12 @@ def digests(project: Path) -> dict[str, str]:
 
 
 def finished(project: Path) -> dict[Path, int]:
-    """When each output was written whose stage the lock names."""
+    """When each output was written whose stage the lock names and does not always run."""
     lock = project / "pipelines" / PROFILE / "dvc.lock"
     known = lock.read_text() if lock.is_file() else ""
     files = (project / ARTIFACTS).glob("*")
-    return {path: path.stat().st_mtime_ns for path in files if f"/{path.name}\n" in known}
+    done = (path for path in files if f"/{path.name}\n" in known and path.name != DEVICE_FILE)
+    return {path: path.stat().st_mtime_ns for path in done}
 
 
 def processes(project: Path) -> list[str]:
@@ -123,7 +125,7 @@ def run(project: Path, stage: str, sent: signal.Signals, after: float | None) ->
     seconds = time.monotonic() - stopped
     faults = [f"still running: {command}" for command in left]
     faults += [f"made anew: {path.name}" for path, made in before.items() if made_at(path) != made]
-    said = (project / "run.log").read_text()
+    said = (project / "run.log").read_text(errors="replace")
     ended = code in (0, 1)
     if "Traceback" in said or (ended and "error:" in said) or not (ended or code == CODES[sent]):
         faults.append(f"code {code} after {sent.name}: {said}")

@@ -99,6 +99,7 @@ def test_json_says_the_same_with_every_digit() -> None:
         "passed": False,
         "waivers": [],
         "hypotheses": [],
+        "advice": [],
         "tasks": [{"task": "Q-4", "status": "fail", "settled": None}],
     }
     quality = verdicts[0]

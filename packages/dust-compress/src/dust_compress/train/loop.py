@@ -278,7 +278,10 @@ class _Run:
 
 @contextmanager
 def _stop_signals() -> Iterator[list[signal.Signals]]:
-    """Collect SIGINT and SIGTERM in the yielded list, so that no step is cut off."""
+    """Collect SIGINT and SIGTERM in the yielded list, so that no step is cut off.
+
+    What comes after the last step, such as during its validation, is raised after the block.
+    """
     stop: list[signal.Signals] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -290,3 +293,5 @@ def _stop_signals() -> Iterator[list[signal.Signals]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if stop:
+        signal.raise_signal(stop[0])

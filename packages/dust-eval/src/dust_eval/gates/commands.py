@@ -54,6 +54,7 @@ def stage_report(
         DustError: there is no such stage or profile, or a result file is broken.
     """
     from dust_core.declared.specs import resolve
+    from dust_eval.gates.advice import advice
     from dust_eval.gates.claims import claim_outcomes, claim_texts
     from dust_eval.gates.declared import declared_results, tasks_judged_with, unproven_results
     from dust_eval.gates.render import StageReport
@@ -79,6 +80,7 @@ def stage_report(
         tasks=judged,
         waivers=tuple(waivers_that_apply(specs, tasks, profile)),
         hypotheses=tuple(hypotheses),
+        advice=tuple(advice(judged, {task.id: task.task.does for task in tasks})),
     )
 
 
@@ -96,5 +98,5 @@ def show(report: "StageReport") -> None:
 
     console = Terminal(width=None if sys.stdout.isatty() else _WIDTH_IN_FILES)
     console.print(report_table(report))
-    for line in (*explanations(report.tasks), *report.hypotheses, *report.waivers):
+    for line in (*explanations(report.tasks), *report.hypotheses, *report.waivers, *report.advice):
         console.print(line, soft_wrap=True)

@@ -1,21 +1,24 @@
 """`dvc`, as `dust repro` starts it: `python -m dust_eval.gates.dvc_command repro P0-1`.
 
-It differs from `dvc` in six points. It takes several commands with `--then` between them, of which
-each runs if the one before succeeded. It is interrupted when the process that started it is gone
-(Linux). It writes YAML atomically: DVC itself empties dvc.lock before it writes it, and a process
-that is killed there loses what was executed. Its stages start with SIGINT blocked; `dust` unblocks
-it when it can handle it. In the cache of runs it passes over what a kill left there: a folder
-without an entry, with which DVC itself does not go on, and a part of an entry. Before it pulls, it
-asks the remote once, and ends with `EXIT_SAID` if that cannot be used.
+It differs from `dvc` in seven points. It takes several commands with `--then` between them, of
+which each runs if the one before succeeded. It is interrupted when the process that started it is
+gone (Linux). It writes YAML atomically: DVC itself empties dvc.lock before it writes it, and a
+process that is killed there loses what was executed. Its stages start with SIGINT blocked; `dust`
+unblocks it when it can handle it. In the cache of runs it passes over what a kill left there: a
+folder without an entry, with which DVC itself does not go on, and a part of an entry. With
+`--terse` first it does not say what `dust repro` and the stages say. Before it pulls, it asks the
+remote once, and ends with `EXIT_SAID` if that cannot be used.
 """
 
 import ctypes
+import logging
 import os
 import re
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -27,6 +30,7 @@ from dust_core.files import atomic_path
 from dust_core.stopping import STARTER, STOPPING
 from dust_eval.gates.dvc_remote import EXIT_SAID, require_remote
 
+TERSE = "--terse"
 THEN = "--then"
 """What is between two commands."""
 
@@ -34,6 +38,14 @@ _PR_SET_PDEATHSIG = 1
 _WRITER = "_dump_data"
 _STARTS = "prepare_kwargs"
 _ENTRY = re.compile(r"[0-9a-f]{64}")  # SHA-256 of what it holds, which is its name
+_SAID = {
+    "dvc.stage": ("didn't change, skipping",),
+    "dvc.stage.run": ("Running stage", "%s %s"),  # the latter shows the command
+    "dvc.dvcfile": ("Generating lock file", "Updating lock file"),
+    "dvc.data_cloud": ("Some of the cache files do not exist",),  # which --allow-missing allows
+}
+"""Messages that somebody else says better, by their loggers: parts of their templates."""
+_SAYS_LAST = "Use `dvc push`"
 _WRITERS = ("dvc.utils.serialize._common", "dvc.utils.serialize._yaml")
 
 
@@ -93,6 +105,24 @@ def _find_whole_runs() -> None:
     module.StageCache._load = load
 
 
+def _say_less() -> None:
+    for name, parts in _SAID.items():
+        logging.getLogger(name).addFilter(partial(_is_news, parts))
+    ui: Any = import_module("dvc.ui").ui
+    write: Callable[..., None] = ui.write
+
+    def write_news(*words: Any, **how: Any) -> None:
+        listed = how.get("sep") == "\t"  # a file that was added, deleted or changed
+        if not listed and not str(words[0] if words else "").startswith(_SAYS_LAST):
+            write(*words, **how)
+
+    ui.write = write_news
+
+
+def _is_news(parts: Sequence[str], record: logging.LogRecord) -> bool:
+    return not any(part in str(record.msg) for part in parts)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # What is stopped while it is made fails once more when it is destroyed: a progress bar.
     sys.unraisablehook = lambda _: None
@@ -138,7 +168,9 @@ def _run(commands: Iterator[list[str]]) -> int:
 if __name__ == "__main__":
     _end_with_starter()
     _load()
-    sys.argv[0] = "dvc"
+    if terse := sys.argv[1:2] == [TERSE]:
+        _say_less()
+    sys.argv[:] = ["dvc", *sys.argv[1 + terse :]]
     # What a shell starts in the background ignores Ctrl-C, and so would this.
     signal.signal(signal.SIGINT, _interrupt)
     try:

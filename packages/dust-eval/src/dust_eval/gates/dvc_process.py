@@ -10,6 +10,7 @@ from pathlib import Path
 from dust_core.declared.dvc_files import keep_lock
 from dust_core.errors import DustError
 from dust_core.stopping import STARTER, STOPPING
+from dust_eval.gates.dvc_command import TERSE
 from dust_eval.gates.dvc_remote import EXIT_SAID
 
 
@@ -38,7 +39,7 @@ def run_dvc(profile: str, *arguments: str) -> None:
     try:
         # A group of its own: the terminal's Ctrl-C comes here alone, and is passed on once.
         process = subprocess.Popen(
-            [sys.executable, "-m", "dust_eval.gates.dvc_command", *arguments],
+            [sys.executable, "-m", "dust_eval.gates.dvc_command", TERSE, *arguments],
             env=variables,
             process_group=0,
         )

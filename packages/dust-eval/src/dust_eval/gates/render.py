@@ -20,7 +20,7 @@ class StageReport:
     """The verdicts of a stage under a profile.
 
     `quotable` says whether they may be quoted, `waivers` which waivers apply to their lines,
-    `hypotheses` what came of the hypotheses that make claims.
+    `hypotheses` what came of the hypotheses that make claims, `advice` what to try.
     """
 
     stage: str
@@ -29,6 +29,7 @@ class StageReport:
     tasks: tuple[TaskVerdicts, ...]
     waivers: tuple[str, ...] = ()
     hypotheses: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -47,6 +48,7 @@ def report_json(report: StageReport) -> dict[str, Any]:
         "passed": report.passed,
         "waivers": list(report.waivers),
         "hypotheses": list(report.hypotheses),
+        "advice": list(report.advice),
         "tasks": [
             {
                 "task": task.task,

@@ -20,6 +20,7 @@ from dust_core.declared.records import read_result_file
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 from dust_eval.cluster.stages import bring_up_to_date
+from dust_eval.gates.announcement import announcement
 from dust_eval.gates.commands import report_text, show, stage_report
 from dust_eval.gates.dvc_process import run_dvc
 
@@ -52,6 +53,7 @@ def repro(
     What ran under a quotable profile is appended to the ledger of executions. With --on, stages
     that do not read each other's files run side by side; their results come back through DVC.
     """
+    from dust_core.declared.records.environment import described_device
     from dust_core.declared.specs import load_specs
     from dust_core.declared.specs.names import STAGES
 
@@ -62,6 +64,10 @@ def repro(
     require_executors({name: task.does for name, task in every.items()})
     _require_fresh(spec_set, profile)
     mend(Path(), profile)
+    # Workers have devices of their own.
+    device = None if on else described_device(spec_set.profile(profile).device.kind).as_text()
+    for line in announcement(specs, profile, stages or (), device):
+        typer.echo(line)
     with _workers(on, spec_set, profile, every) as workers:
         missed = _stage_by_stage(spec_set, specs, tasks, profile, workers)
     if missed:

@@ -65,6 +65,8 @@ def plan(
     from dust_core.declared.change.snapshot import in_working_tree
 
     project, folder = project_of(specs)
-    planned = make_plan(in_working_tree(project, folder), profile, stage, project)
+    planned = make_plan(
+        in_working_tree(project, folder), profile, [stage] if stage else [], project
+    )
     writers = {PlanFormat.TEXT: plan_text, PlanFormat.MARKDOWN: plan_markdown}
     typer.echo(writers.get(form, as_json)(planned), nl=False)

@@ -4,7 +4,7 @@ The plan follows from specs and locks alone, so that a reviewer does not need DV
 more things when it runs: whether the data is that of the lock, and which device it runs on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from dust_core.declared.change.snapshot import Snapshot
 from dust_core.declared.change.stages import Stage, in_order, sources, stages, upstream
 from dust_core.declared.change.stale import what_it_is
 from dust_core.declared.change.values import value_at
+from dust_core.declared.project import ARTIFACTS, DEVICE_FILE
 from dust_core.errors import DustError
 
 State = Literal["done", "to pull", "to run"]
@@ -59,14 +60,21 @@ class Plan:
         return sum(step.gpu_hours for step in self.to_run)
 
 
-def make_plan(snapshot: Snapshot, profile: str, wanted: str | None, project: Path) -> Plan:
-    """Plan a stage and everything it builds on, or the whole pipeline.
+def make_plan(
+    snapshot: Snapshot,
+    profile: str,
+    wanted: Collection[str],
+    project: Path,
+    device: str | None = None,
+) -> Plan:
+    """Plan stages and everything that they build on, or the whole pipeline.
 
     Args:
         snapshot: the specs and locks.
         profile: the profile.
-        wanted: a stage (`P1`, `K`), a task (`K-1`), or None for all.
+        wanted: stages (`P1`, `K`) and tasks (`K-1`); all if there are none.
         project: the folder in which artifacts are looked for.
+        device: MD5 of the file that identifies this device; None for the device of the lock.
 
     Raises:
         DustError: there are no specs, or no such profile, stage or task.
@@ -80,10 +88,11 @@ def make_plan(snapshot: Snapshot, profile: str, wanted: str | None, project: Pat
     specs = snapshot.specs
     specs.profile(profile)
     graph = stages(specs, profile)
-    if wanted is None:
-        chosen = frozenset(graph)
-    else:
-        chosen = upstream(graph, [wanted] if wanted in specs.tasks else specs.stage(wanted))
+    named = [
+        task for name in wanted for task in ([name] if name in specs.tasks else specs.stage(name))
+    ]
+    chosen = upstream(graph, named) if wanted else frozenset(graph)
+    device_file = (ARTIFACTS / profile / DEVICE_FILE).as_posix()
     locked = executions(snapshot.files, profile)
     read_from = sources(graph)
     reasons: dict[str, tuple[str, ...]] = {}
@@ -96,6 +105,8 @@ def make_plan(snapshot: Snapshot, profile: str, wanted: str | None, project: Pat
             why = ["never executed"]
         else:
             why = list(dict.fromkeys(_changed(graph[name], locked[name], snapshot)))
+            if device and locked[name].dependencies.get(device_file, device) != device:
+                why.append("it ran on another device")
             why += [f"{source} runs" for source in after if reasons[source]]
             why += [] if why else _other_inputs(graph[name], locked, after)
         reasons[name] = tuple(why)

@@ -47,10 +47,9 @@ def device(profile: ProfileOption = EMBEDDED_PROFILE, specs: SpecsOption = SPECS
 
     Stages with latency lines depend on this file, so that they are stale on another device.
     """
-    from dust_core.declared.records import environment_fingerprint
+    from dust_core.declared.records.environment import described_device
     from dust_core.declared.specs import load_specs
 
-    kind = load_specs(specs).profile(profile).device.kind
-    here = environment_fingerprint(kind).device
-    atomic_write_text(ARTIFACTS / profile / DEVICE_FILE, here.model_dump_json(indent=2) + "\n")
-    typer.echo(f"{here.kind}: {here.name}")
+    here = described_device(load_specs(specs).profile(profile).device.kind)
+    atomic_write_text(ARTIFACTS / profile / DEVICE_FILE, here.as_text())
+    typer.echo(f"device: {here.name} ({here.kind})")

@@ -32,6 +32,10 @@ class MeasuredDevice(Frozen):
         description="SHA-256 of what decides the speed: model, cores, instruction sets, memory"
     )
 
+    def as_text(self) -> str:
+        """The device as the file on which stages with latency lines depend."""
+        return f"{self.model_dump_json(indent=2)}\n"
+
 
 class Runtime(Frozen):
     """The runtime of the network, with all settings that are pinned while it is timed."""
