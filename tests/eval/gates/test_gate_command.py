@@ -5,84 +5,14 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sample_results as sample
+from pruned_results import pruned, teacher
 
-from dust_core.cli import main
-from dust_core.declared.records import Result, read_result_file, write_result_file
-from dust_core.declared.specs import load_specs, resolve
-from dust_core.files import sha256_file
-from dust_eval.gates import with_verdicts
-
-SPECS = Path(__file__).parents[3] / "specs"
-TASKS = {task: resolve(load_specs(SPECS), task, "small") for task in ("P0-2", "P-1", "P-2", "P-3")}
-SIZES = {"P_r010_run1": 35.0, "P_r030_run1": 27.0}
-TEACHER = {"teacher_fp32.pth": "4" * 64}
-PRUNED = {
-    "P_r010_run1": {"pruned_r010.pth": "a" * 64},
-    "P_r030_run1": {"pruned_r030.pth": "b" * 64},
-}
-
-
-def result(exp_id: str, task: str, **changes: Any) -> Result:
-    proof = {"spec_digest": TASKS[task].digest, "workload_sha256": TASKS[task].workload_digest}
-    return sample.result(exp_id, task=task, **proof | changes)
-
-
-def teacher(task: str, **changes: Any) -> Result:
-    return result(sample.TEACHER, task, **{"artifacts": TEACHER, "role": "baseline"} | changes)
-
-
-def pruned(
-    task: str, exp_id: str, role: str = "candidate", delta1: float = 0.94, **changes: Any
-) -> Result:
-    figures = {"size_MB": SIZES[exp_id]}
-    proof = {"quality": sample.per_pair(delta1=delta1), "artifacts": PRUNED[exp_id], "role": role}
-    return result(exp_id, task, figures=figures, **proof | changes)
-
-
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which all of P4 was executed and passes; it is the current one."""
-    folder = tmp_path / "artifacts" / "small"
-    counts = {"nan_count": 0.0, "missing_fields": 0.0}
-    evaluated = teacher("P0-2", role="candidate", baselines={}, quantities=counts)
-    write_result_file(folder / "teacher_eval.json", sample.result_file(evaluated))
-    read = TEACHER | PRUNED["P_r010_run1"] | PRUNED["P_r030_run1"]
-    read |= {"teacher_eval.json": sha256_file(folder / "teacher_eval.json")}
-    files = {
-        "P_r010_run1_log": [pruned("P-1", "P_r010_run1"), teacher("P-1")],
-        "P_r030_run1_log": [pruned("P-2", "P_r030_run1"), teacher("P-2")],
-        "prune_eval": [
-            pruned("P-3", "P_r030_run1", inputs=read),
-            pruned("P-3", "P_r010_run1", "reference", inputs=read),
-            teacher("P-3", inputs=read),
-        ],
-    }
-    for name, members in files.items():
-        file = sample.result_file(*members)
-        write_result_file(folder / f"{name}.json", with_verdicts(TASKS[file.task], file))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
+from dust_core.declared.records import read_result_file, write_result_file
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def gate(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `dust gate` and gives its exit code, output and errors."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ending:
-            main(["gate", *arguments, "--specs", str(SPECS)])
-        captured = capsys.readouterr()
-        code = ending.value.code
-        return (code if isinstance(code, int) else 0), captured.out, captured.err
-
-    return run
 
 
 def test_a_stage_that_passes_exits_0(results: Path, gate: Run) -> None:

@@ -47,7 +47,8 @@ def announcement(
     width = max((len(step.task) for step in plan.to_run), default=0)
     does = max((len(step.does) for step in plan.to_run), default=0)
     for step in plan.to_run:
-        yield f"  {step.task:<{width}}  {step.does:<{does}}  {_time(times[step.task])}{_why(step)}"
+        how = _how(times[step.task], again=step.task in locked)
+        yield f"  {step.task:<{width}}  {step.does:<{does}}  {how}{_why(step)}"
 
 
 def duration_text(time: timedelta) -> str:
@@ -77,8 +78,10 @@ def _sum(times: Mapping[str, timedelta | None]) -> str:
     return f", about {duration_text(max(_ONE_MINUTE, sum(known, timedelta())))}{some}"
 
 
-def _time(time: timedelta | None) -> str:
-    return "for the first time here" if time is None else f"took {duration_text(time)}"
+def _how(time: timedelta | None, *, again: bool) -> str:
+    if time is not None:
+        return f"took {duration_text(time)}"
+    return "again" if again else "for the first time"
 
 
 def _why(step: Step) -> str:

@@ -26,6 +26,13 @@ def gate(
         Path | None,
         typer.Option("--json", help="Write the verdicts there too; '-' prints them alone."),
     ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LINE",
+            help="Say where a figure comes from: KQ-3, quality_kept, KQ-3:quality_kept, all.",
+        ),
+    ] = None,
     specs: SpecsOption = SPECS,
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
@@ -34,7 +41,14 @@ def gate(
     from dust_core.declared.specs import load_specs
 
     mend(artifacts.resolve().parent, profile)
-    report = stage_report(load_specs(specs), stage, profile, artifacts)
+    spec_set = load_specs(specs)
+    report = stage_report(spec_set, stage, profile, artifacts)
+    if explain is not None:
+        from dust_eval.gates.explain import explanations_of
+
+        for row in explanations_of(report, explain, spec_set, artifacts):
+            typer.echo(row)
+        return
     if json_file == Path("-"):
         typer.echo(report_text(report), nl=False)
     else:
