@@ -1,0 +1,1 @@
+"""Figures that documents quote, and the records, specs and stored outputs that hold them."""

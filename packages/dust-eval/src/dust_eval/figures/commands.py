@@ -1,0 +1,88 @@
+"""The verb `dust explain`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dust_core.declared.options import SpecsOption
+from dust_core.declared.project import SPECS
+from dust_core.errors import DustError
+
+if TYPE_CHECKING:
+    from dust_eval.figures.figure import Figure
+    from dust_eval.figures.known import Known
+
+_SHOWN = 8
+
+
+def explain(
+    figure: Annotated[
+        str,
+        typer.Argument(help="A figure, such as '16.4 ms' or 0.648, or a document with figures."),
+    ],
+    specs: SpecsOption = SPECS,
+) -> None:
+    """Say which record, spec or stored output holds a figure; exit 1 if none does.
+
+    A value is the figure if it rounds to it, whatever its sign. Of a document, every figure with a
+    unit is looked for.
+    """
+    from dust_core.declared.specs import load_specs
+    from dust_eval.figures.figure import figures_in, parse_figure
+    from dust_eval.figures.known import known_values
+
+    known = tuple(known_values(load_specs(specs), specs.resolve().parent))
+    document = Path(figure)
+    if document.suffix != ".md":
+        asked = parse_figure(figure)
+        holders = held_by(asked, known)
+        for holder in holders[:_SHOWN]:
+            typer.echo(_line(holder))
+        if len(holders) > _SHOWN:
+            typer.echo(f"and {len(holders) - _SHOWN} more")
+        if not holders:
+            raise _unknown(figure)
+        return
+    figures = list(figures_in(_text(document)))
+    without = [quoted for quoted in figures if not held_by(quoted, known)]
+    for quoted in figures:
+        first = next(iter(held_by(quoted, known)), None)
+        said = "nothing that is here holds it" if first is None else _line(first)
+        typer.echo(f"{document}:{quoted.line}: {quoted.text}: {said}")
+    if without:
+        raise typer.Exit(1)
+
+
+def held_by(figure: "Figure", known: "Sequence[Known]") -> "list[Known]":
+    """The values that round to a figure, those of results first."""
+    holders = [value for value in known if figure.is_rounded(value.value, value.unit)]
+    return sorted(holders, key=lambda holder: not holder.again)
+
+
+def _line(holder: "Known") -> str:
+    value = f"{holder.value:.6g}" + (
+        f" {holder.unit}" if holder.unit not in ("", "fraction") else ""
+    )
+    again = f"; again: {holder.again}" if holder.again else ""
+    return f"{holder.what} = {value} in {holder.where}{again}"
+
+
+def _text(document: Path) -> str:
+    try:
+        return document.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise DustError(
+            f"the document cannot be read: {error}",
+            where=str(document),
+            fix="name a Markdown file, in UTF-8",
+        ) from error
+
+
+def _unknown(figure: str) -> DustError:
+    return DustError(
+        f"nothing that is here holds {figure}",
+        fix="give it the digits and the unit of the document; 'dvc pull' fetches all results",
+        exit_code=1,
+    )

@@ -1,0 +1,155 @@
+"""The values that a figure can be traced to: results, specs, and stored outputs of benchmarks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dust_core.declared.project import ARTIFACTS
+from dust_core.declared.records import Result, ResultFile, Verdict, read_result_file
+from dust_core.errors import DustError
+from dust_eval.figures.figure import figures_in
+
+if TYPE_CHECKING:
+    from dust_core.declared.specs import SpecSet
+
+OUTPUTS = Path("benchmarks", "results")
+"""What benchmarks printed, each with the command in its first line."""
+
+_FIELD_UNITS = {
+    "params_M": "M",
+    "flops_G": "GFLOP",
+    "size_MB": "MB",
+    "vram_GB": "GB",
+    "chamfer": "m",
+    "absrel": "fraction",
+    "rmse": "m",
+    "delta1": "fraction",
+    "t_pair_p50_ms": "ms",
+    "t_pair_p95_ms": "ms",
+    "t_scene_s": "s",
+    "pairs_per_sec": "pairs/s",
+    "gpu_hours": "h",
+}
+_SUFFIXES = {"_ms": "ms", "_s": "s", "seconds": "s", "_MB": "MB", "_GB": "GB", "_percent": "%"}
+_KEYS = {
+    "pairs": ("pairs",),
+    "epochs": ("epochs", "patience"),
+    "images": ("images",),
+    "pixels": ("height", "width", "side", "patch", "size"),
+    "days": ("days",),
+    "GB": ("gb", "memory"),
+    "s": ("seconds",),
+}
+"""What names of values in the specs say of their units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value that is written down.
+
+    Attributes:
+        value: in `unit`.
+        unit: a key of `UNITS`, or "" for none.
+        what: its name.
+        where: the file that holds it.
+        again: the command that makes it again; "" for a value that somebody decided.
+    """
+
+    value: float
+    unit: str
+    what: str
+    where: str
+    again: str = ""
+
+
+def known_values(specs: "SpecSet", project: Path) -> Iterator[Known]:
+    """All values of the results that are here, of the specs, and of stored outputs.
+
+    A file among the artifacts that is no result holds no values.
+    """
+    for path in sorted((project / ARTIFACTS).glob("*/*.json")):
+        try:
+            file = read_result_file(path)
+        except DustError:
+            continue
+        yield from of_result(file, path.relative_to(project).as_posix(), path.parent.name)
+    yield from of_specs(specs)
+    for path in sorted((project / OUTPUTS).glob("*.txt")):
+        yield from of_output(path.read_text(), path.relative_to(project).as_posix())
+
+
+def of_result(file: ResultFile, where: str, profile: str) -> Iterator[Known]:
+    """The records, quantities, verdicts, times and other outputs of a result file."""
+    again = f"dust run {file.task} --profile {profile}"
+    for result in file.results:
+        for what, value, unit in (*_of_record(result), *_of_provenance(result, file.task)):
+            yield Known(value, unit, what, where, again)
+    for verdict in file.verdicts:
+        for what, value, unit in _of_verdict(verdict):
+            yield Known(value, unit, what, where, again)
+    for key, value in _leaves(file.extra, "extra"):
+        unit = next((u for suffix, u in _SUFFIXES.items() if key.endswith(suffix)), "")
+        yield Known(value, unit, f"{key} of {file.task}", where, again)
+
+
+def of_specs(specs: "SpecSet") -> Iterator[Known]:
+    """Every number of the specs, with the unit that it is given or that its name says."""
+    for where, document in specs.documents.items():
+        for key, value in _leaves(document.data, ""):
+            parent = key.rpartition(".")[0].removeprefix(".")
+            unit = specs.gates[g].unit if (g := parent.rpartition(".")[2]) in specs.gates else ""
+            name = key.lower()
+            named = [u for u, words in _KEYS.items() if any(word in name for word in words)]
+            bare = "fraction" if 0 < value < 1 else ""
+            for one in dict.fromkeys([unit if unit == "%" else bare, *named]):
+                yield Known(value, one, key.removeprefix("."), where)
+
+
+def of_output(text: str, where: str) -> Iterator[Known]:
+    """The figures with a unit that a benchmark printed; its first line is its command."""
+    command, _, output = text.partition("\n")
+    for figure in figures_in(output):
+        line = f"line {figure.line + 1}"
+        yield Known(figure.value, figure.unit, line, where, command.removeprefix("$ "))
+
+
+def _of_record(result: Result) -> Iterator[tuple[str, float, str]]:
+    for field, unit in _FIELD_UNITS.items():
+        value = getattr(result.record, field, None)
+        if value is not None:
+            yield f"{field} of {result.exp_id} ({result.provenance.role})", value, unit
+
+
+def _of_provenance(result: Result, task: str) -> Iterator[tuple[str, float, str]]:
+    ran = result.provenance
+    for name, value in ran.quantities.items():
+        yield f"{name} of {task}", value, ""
+    yield f"time of {task}", (ran.finished - ran.started).total_seconds(), "s"
+    for values in list(ran.per_pair.values())[:1]:
+        yield f"measured pairs of {task}", len(values), "pairs"
+
+
+def _of_verdict(verdict: Verdict) -> Iterator[tuple[str, float, str]]:
+    name = f"{verdict.metric} of {verdict.task}, line {verdict.gate}"
+    unit = "%" if verdict.unit == "%" else ""
+    effects = [(f"change of {e.metric}, {name}", e.change, e.interval) for e in verdict.beside]
+    for what, value, interval in [(name, verdict.value, verdict.interval), *effects]:
+        if value is not None:
+            yield what, value, unit
+        if interval is not None:
+            yield f"lower end of {what}", interval.low, unit
+            yield f"upper end of {what}", interval.high, unit
+            yield f"confidence of {what}", 100 * interval.confidence, "%"
+
+
+def _leaves(data: Any, key: str) -> Iterator[tuple[str, float]]:
+    """The numbers in nested mappings and lists, each with its dotted key."""
+    if isinstance(data, dict):
+        for name, inner in data.items():
+            yield from _leaves(inner, f"{key}.{name}")
+    elif isinstance(data, list | tuple):
+        for index, inner in enumerate(data):
+            yield from _leaves(inner, f"{key}[{index}]")
+    elif isinstance(data, int | float) and not isinstance(data, bool):
+        yield key, float(data)
