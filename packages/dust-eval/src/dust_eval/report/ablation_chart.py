@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dust_eval.report.ablations import AblationView, Effect
-from dust_eval.report.charts import ACCENT, INK, MUTED, TEXT_COLUMN, svg
+from dust_eval.report.drawing import ACCENT, INK, MUTED, TEXT_COLUMN, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,90 +1,14 @@
 """The report's charts, each as a self-contained SVG element."""
 
-import io
-import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dust_eval.report.comparison import Comparison
+from dust_eval.report.drawing import ACCENT, INK, LINES, MUTED, TEXT_COLUMN, svg
 from dust_eval.report.series import Curve, Turns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-INK, MUTED, GRID, ACCENT, SHADE = "#1a1f24", "#7a838c", "#e4e7ea", "#1f5fa8", "#eef4ee"
-LINES = ("#1f5fa8", "#c2571a", "#3c7d45", "#7b4fa3", "#8a6d1d", "#4d6a7a", "#a33b53")
-TEXT_COLUMN = 7.6  # the text column
-_SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it has the page's font and can be searched
-    "font.size": 9,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.frameon": False,
-}
-
-
-def with_both(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The candidates whose latency and delta1 are both known."""
-    return [
-        comparison
-        for comparison in comparisons
-        if comparison.saved is not None and comparison.drop is not None
-    ]
-
-
-def tradeoff(comparisons: Sequence[Comparison], saving: float | None, drop: float | None) -> str:
-    """Latency saved against quality lost, a point a candidate; the shaded area meets both lines.
-
-    Args:
-        saving: the least reduction of the teacher's latency that the specs require, in percent.
-        drop: the greatest drop of delta1 that they allow, in percent.
-    """
-    shown = with_both(comparisons)
-
-    def draw(figure: "Figure") -> None:
-        axes = figure.add_subplot(
-            xlabel="median latency saved against the teacher, %",
-            ylabel="drop of delta1 against the teacher, %",
-        )
-        points = [(comparison.saved or 0.0, comparison.drop or 0.0) for comparison in shown]
-        right = max([100.0 if saving else 0.0, *(x + 4 for x, _ in points)])
-        left = min(-4.0, *(x - 4 for x, _ in points))
-        if saving is not None and drop is not None:
-            axes.axvspan(saving, right, ymin=0, color=SHADE, lw=0, zorder=0)
-            axes.axhspan(drop, 1e6, color="white", lw=0, zorder=0.1)
-            axes.axvline(saving, color=MUTED, lw=0.8, ls=(0, (4, 3)))
-            axes.axhline(drop, color=MUTED, lw=0.8, ls=(0, (4, 3)))
-        lows, highs = [], []
-        for comparison, (x, y) in zip(shown, points, strict=True):
-            drawn = comparison.interval
-            bounds = (drawn.low, drawn.high) if drawn else (y, y)
-            axes.plot((x, x), bounds, color=ACCENT, lw=1, alpha=0.5)
-            axes.plot(x, y, "o", color=ACCENT, ms=5)
-            lows.append(min(bounds))
-            highs.append(max(bounds))
-        for (x, y), text in _apart(points, [comparison.task for comparison in shown]):
-            axes.annotate(text, (x, y), (6, 4), textcoords="offset points", color=INK)
-        low = min([0.0, *lows])
-        high = max([drop or 0.0, *highs])
-        margin = 0.12 * (high - low or 1)
-        axes.set(xlim=(left, right), ylim=(high + margin, low - margin))  # better is up
-
-    return svg("tradeoff", TEXT_COLUMN, 3.6, draw, "Latency saved against quality lost")
 
 
 def latency(turns: Sequence[Turns]) -> str:
@@ -181,49 +105,7 @@ def _cycle(count: int) -> list[str]:
     return [LINES[index % len(LINES)] for index in range(count)]
 
 
-def _apart(
-    points: Sequence[tuple[float, float]], names: Sequence[str]
-) -> list[tuple[tuple[float, float], str]]:
-    """Points with their names; points that would overlap share a label."""
-    shared: list[tuple[tuple[float, float], list[str]]] = []
-    height = max((y for _, y in points), default=0) - min((y for _, y in points), default=0) or 1
-    for (x, y), name in sorted(zip(points, names, strict=True)):
-        near = next(
-            (
-                group
-                for (other_x, other_y), group in shared
-                if abs(other_x - x) < 6 and abs(other_y - y) < 0.07 * height
-            ),
-            None,
-        )
-        if near is None:
-            shared.append(((x, y), [name]))
-        else:
-            near.append(name)
-    return [(place, ", ".join(group)) for place, group in shared]
-
-
 def _quantiles(samples: Sequence[float], percents: Sequence[float]) -> list[float]:
     from dust_core.declared.records import percentile
 
     return [percentile(samples, percent) for percent in percents]
-
-
-def svg(
-    name: str, width: float, height: float, draw: Callable[["Figure"], None], title: str
-) -> str:
-    """Draw on a figure of that size in inches and give it as an element of the page."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": name}):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        draw(figure)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Groups of different figures have the same ids, but an id must be unique on a page.
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)

@@ -52,7 +52,7 @@ def compared(
     for task, file in results.items():
         for result in file.candidates:
             reference = result.provenance.baselines.get(teacher)
-            baseline = _baseline(file, reference.exp_id) if reference else None
+            baseline = baseline_of(file, reference.exp_id) if reference else None
             if result.record is None or baseline is None or baseline.record is None:
                 continue
             ours, theirs = (side.provenance.per_pair.get(METRIC, ()) for side in (result, baseline))
@@ -70,6 +70,7 @@ def compared(
             )
 
 
-def _baseline(file: ResultFile, exp_id: str) -> Result | None:
+def baseline_of(file: ResultFile, exp_id: str) -> Result | None:
+    """The result of a baseline that a task measured beside its candidates; None without one."""
     beside = (result for result in file.results if result.provenance.role == "baseline")
     return next((result for result in beside if result.exp_id == exp_id), None)

@@ -1,7 +1,7 @@
 """The content of the report as values, from specs and result files alone."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from dust_core.declared.records import (
 )
 from dust_core.declared.records.proof import recorded_outputs
 from dust_core.declared.specs import ResolvedTask, SpecSet, resolve
+from dust_core.declared.specs.models.ablation import AblationTask
 from dust_core.declared.specs.names import STAGES
-from dust_core.errors import DustError
 from dust_eval.gates import TaskVerdicts, declared_results, judge_stage, unproven_results
 from dust_eval.report.ablations import AblationView, ablation_view
 from dust_eval.report.comparison import Comparison, compared
+from dust_eval.report.eight_bits import EightBits, LayersView, eight_bits, layers_of
 from dust_eval.report.pruning import PruningView, pruning_view
+from dust_eval.report.records_table import RecordRow, measurements
+from dust_eval.report.scene_times import SceneTimes, scene_times
 from dust_eval.report.series import Curve, Turns, curves_of, turns_of
 
 _WITHOUT = {NOT_RUN: "not run", NOT_PULLED: "dvc pull"}
@@ -65,16 +68,6 @@ class StageView:
 
 
 @dataclass(frozen=True)
-class RecordRow:
-    """One row of the table of records: the newest of an experiment in a precision."""
-
-    record: Record
-    role: str
-    precision: str
-    reasons: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class Origin:
     """The provenance of a task's figures."""
 
@@ -89,7 +82,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything on the page."""
+    """Everything on the page that specs and result files give.
+
+    Attributes:
+        newest: when the last measurement ended; None without results.
+        recorded: whether dvc.lock has results of the profile.
+    """
 
     profile: str
     title: str
@@ -99,11 +97,15 @@ class Content:
     comparisons: tuple[Comparison, ...]
     prunings: tuple[PruningView, ...]
     ablations: tuple[AblationView, ...]
+    eight_bits: EightBits | None
+    layers: tuple[LayersView, ...]
+    scenes: SceneTimes
     turns: tuple[Turns, ...]
     curves: tuple[Curve, ...]
     sheet: tuple[SheetRow, ...]
     origins: tuple[Origin, ...]
-    newest: dt.datetime
+    newest: dt.datetime | None
+    recorded: bool
 
     @property
     def views(self) -> tuple[TaskView, ...]:
@@ -116,11 +118,25 @@ class Content:
         return len(self.views)
 
     @property
-    def newest_candidate(self) -> Comparison | None:
-        """The last timed candidate in the specs' order; a variant of an ablation is none."""
-        variants = {view.task for view in self.ablations}
-        timed = [drawn for drawn in self.comparisons if drawn.saved and drawn.task not in variants]
-        return timed[-1] if timed else None
+    def variants(self) -> tuple[str, ...]:
+        """The tasks whose candidates are variants of an ablation."""
+        return tuple(view.task for view in self.ablations)
+
+    @property
+    def headline(self) -> Comparison | None:
+        """The candidate that saves most latency, of those whose task passes, or else of all.
+
+        A variant of an ablation is none.
+        """
+        passed = {task.id for task in self.views if task.status == "pass"}
+        timed = [
+            drawn
+            for drawn in self.comparisons
+            if drawn.saved is not None and drawn.task not in self.variants
+        ]
+        return max(
+            timed, key=lambda drawn: (drawn.task in passed, drawn.saved or 0), default=None
+        )
 
     @property
     def executed(self) -> int:
@@ -136,27 +152,20 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
     """Judge every stage by the present specs, and arrange the measurements.
 
     Figures are those of the runs that the specs declare. The sheet lists every execution that has
-    a result file.
+    a result file. Without any result every task is absent, for its reason.
 
     Args:
         folder: the profile's folder of artifacts.
 
     Raises:
-        DustError: there is no such profile, it has no result at all, or a result file is broken.
+        DustError: there is no such profile, or a result file is broken.
     """
     resolved = {task: resolve(specs, task, profile) for task in specs.tasks}
-    executions = read_result_folder(folder)
+    executions = read_result_folder(folder) if folder.is_dir() else {}
     results = declared_results(
         {task: own.result_file(task) for task, own in specs.tasks.items()}, folder
     )
     recorded = recorded_outputs(folder)
-    if not results:
-        fetch = "fetch them: dvc pull; or " if recorded else ""
-        raise DustError(
-            f"the profile {profile} has no result {'here' if recorded else 'yet'}",
-            where=str(folder),
-            fix=f"{fetch}run a stage first: dust repro P0 --profile {profile}",
-        )
     absent = why_absent(resolved, {path.name for path in executions}, recorded)
     unproven = unproven_results(resolved, folder)
     stages = tuple(_stage(specs, stage, resolved, results, unproven, absent) for stage in STAGES)
@@ -167,6 +176,7 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
         ablation_view(resolved[view.id], results.get(view.id), view.judged) for view in views
     )
     prunings = (pruning_view(view.id, view.title, results.get(view.id)) for view in views)
+    variants = [task for task, own in specs.tasks.items() if isinstance(own, AblationTask)]
     titles = {
         file.metadata.name: file.metadata.title
         for file in specs.files.values()
@@ -177,11 +187,14 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
         title=titles[profile],
         quotable=specs.profile(profile).quotable,
         stages=stages,
-        measurements=_measurements(results.values()),
+        measurements=measurements(results.values()),
         comparisons=tuple(compared(results, _teacher(specs), verdicts)),
         turns=tuple(timed for timed in turns if len(timed.samples) > 1),
         prunings=tuple(view for view in prunings if view is not None),
         ablations=tuple(view for view in ablations if view is not None),
+        eight_bits=eight_bits(results, variants),
+        layers=tuple(filter(None, (layers_of(task, file) for task, file in results.items()))),
+        scenes=scene_times(next(iter(resolved.values())).workload, results.values()),
         curves=tuple(
             curve
             for task, file in results.items()
@@ -189,7 +202,8 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
         ),
         sheet=(*sheet_rows(executions), *awaited_sheet(resolved, absent)),
         origins=tuple(_origin(file) for file in results.values()),
-        newest=max(map(_ended, results.values())),
+        newest=max(map(_ended, results.values()), default=None),
+        recorded=bool(recorded),
     )
 
 
@@ -240,21 +254,6 @@ def _status(judged: TaskVerdicts, absent: str | None) -> str:
     if judged.settled is not None:
         return "settled"
     return _WITHOUT[absent] if absent else judged.status or "not run"
-
-
-def _measurements(files: Iterable[ResultFile]) -> tuple[RecordRow, ...]:
-    """Candidates and references; of the same network in the same precision, the newest."""
-    rows: dict[tuple[str, str, str], RecordRow] = {}
-    for result in (result for file in files for result in file.results):
-        record, runtime, role = result.record, result.provenance.runtime, result.provenance.role
-        if record is None or role == "baseline":
-            continue
-        precision = runtime.precision if runtime else "not executed"
-        row = RecordRow(record, role, precision, result.provenance.reasons)
-        key = (record.exp_id, precision, role)
-        if key not in rows or record.datetime > rows[key].record.datetime:
-            rows[key] = row
-    return tuple(rows.values())
 
 
 def _origin(file: ResultFile) -> Origin:

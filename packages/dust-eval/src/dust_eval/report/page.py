@@ -1,5 +1,8 @@
-"""The page: content and charts in one HTML file that works offline."""
+"""The page: content, illustrations and charts in one HTML file that works offline."""
 
+import base64
+import hashlib
+from collections.abc import Iterator
 from importlib.resources import files
 
 from dust_core.declared.records import Interval, Verdict
@@ -9,9 +12,15 @@ from dust_eval.gates.judge import quantity_text
 from dust_eval.gates.render import interval_text
 from dust_eval.report import charts
 from dust_eval.report.ablation_chart import ablation
-from dust_eval.report.comparison import METRIC
-from dust_eval.report.content import Content, RecordRow
+from dust_eval.report.content import Content
+from dust_eval.report.eight_bits import by_layer, by_pair
+from dust_eval.report.front import latency_front, networks_of, size_front
+from dust_eval.report.illustrations import NOT_ASKED, Illustrations, without
+from dust_eval.report.live import RUNNING
 from dust_eval.report.pruning import pruning
+from dust_eval.report.records_table import RecordRow
+from dust_eval.report.runs import RunComparison
+from dust_eval.report.series import Curve
 
 COLUMNS = (
     ("params_M", "parameters", "M"),
@@ -29,31 +38,66 @@ COLUMNS = (
 )
 """Field, heading and unit of the columns of the table of records."""
 
+MARKS = {
+    "pass": "✓",
+    "fail": "✗",
+    "inconclusive": "?",
+    "settled": "–",
+    "not run": "○",
+    "dvc pull": "↓",
+}
+"""The sign of a status, so that colour is not all that tells it."""
+
 _WIDTH = 120.0  # size of the small chart beside a verdict, in pixels
 _DASH = "–"
 
 
-def render(content: Content) -> str:
+def render(
+    content: Content,
+    illustrations: Illustrations | None = None,
+    *,
+    compared: RunComparison | None = None,
+    running: tuple[Curve, ...] = (),
+    stamp: str = "",
+) -> str:
     """The page as HTML; the same content always gives the same text.
+
+    Args:
+        illustrations: pictures and a scene; None leaves them out.
+        compared: another run or device beside this one.
+        running: trainings that have not ended.
+        stamp: what a server says of the files that the page is made from. The page then asks the
+            server for it, and loads anew when it differs. Empty: the page asks for nothing.
 
     Raises:
         ModuleNotFoundError: jinja2 or matplotlib is not installed.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
-    folder = files("dust_eval.report")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_file),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"quantity": quantity, "interval": interval, "figure": figure}
     environment.filters["claim"] = lambda outcome: _minus(claim_text(outcome))
+    environment.filters["op"] = {"<=": "≤", ">=": "≥", "==": "="}.get
     environment.globals |= {"cell": cell, "strip": strip, "columns": COLUMNS, "dash": _DASH}
-    template = environment.from_string(folder.joinpath("page.html").read_text(encoding="utf-8"))
-    return template.render(
+    environment.globals["marks"] = MARKS
+    shown = illustrations or without(NOT_ASKED)
+    script = _file("page.js")
+    return environment.get_template("page.html").render(
         content=content,
-        style=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),
-        charts={name: Markup(svg) for name, svg in _charts(content).items()},
+        shown=shown,
+        compared=compared,
+        stamp=stamp,
+        policy=_policy(script, shown.scene, is_served=bool(stamp)),
+        style=Markup(_file("page.css")),
+        script=Markup(script),
+        charts={name: Markup(svg) for name, svg in _charts(content, running)},
     )
 
 
@@ -108,28 +152,41 @@ def _minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _charts(content: Content) -> dict[str, str]:
-    drawn: dict[str, str] = {}
-    timed = charts.with_both(content.comparisons)
-    if timed:
-        drawn["tradeoff"] = charts.tradeoff(timed, *_lines(content))
+def _file(name: str) -> str:
+    return files("dust_eval.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(script: str, scene: str, *, is_served: bool) -> str:
+    """The content security policy: nothing is loaded, and only the scripts of this page run."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    scripts = [f"'sha256-{digest}'"]
+    if scene:
+        from dust_eval.report.scene_frame import script_sum
+
+        scripts.append(f"'{script_sum(scene)}'")  # a frame obeys the policy of its page, too
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    connect = "; connect-src 'self'" if is_served else ""
+    return f"{policy}script-src {' '.join(scripts)}{connect}"
+
+
+def _charts(content: Content, running: tuple[Curve, ...]) -> Iterator[tuple[str, str]]:
+    networks = networks_of(content.comparisons, content.variants)
+    if any(network.latency is not None for network in networks):
+        yield "front latency", latency_front(networks)
+    if any(network.size_MB is not None for network in networks):
+        yield "front size", size_front(networks)
+    if content.eight_bits:
+        yield "by pair", by_pair(content.eight_bits)
+    for layers in content.layers:
+        yield f"layers {layers.task}", by_layer(layers)
     if content.turns:
-        drawn["latency"] = charts.latency(content.turns)
+        yield "latency", charts.latency(content.turns)
     paired = [comparison for comparison in content.comparisons if comparison.pairs]
     if paired:
-        drawn["pairs"] = charts.per_pair(paired)
-    drawn |= {view.task: pruning(view) for view in content.prunings}
-    drawn |= {view.task: ablation(view) for view in content.ablations}
-    for phase in STAGES.values():
-        trained = [curve for curve in content.curves if curve.phase == phase]
+        yield "pairs", charts.per_pair(paired)
+    yield from ((view.task, pruning(view)) for view in content.prunings)
+    yield from ((view.task, ablation(view)) for view in content.ablations)
+    for phase in (*STAGES.values(), RUNNING):
+        trained = [curve for curve in (*content.curves, *running) if curve.phase == phase]
         if trained:
-            drawn[f"curves {phase}"] = charts.curves(trained, phase)
-    return drawn
-
-
-def _lines(content: Content) -> tuple[float | None, float | None]:
-    """The strictest line on latency saved and on delta1 dropped among the verdicts."""
-    verdicts = [verdict for task in content.views for verdict in task.judged.verdicts]
-    saved = [verdict.line for verdict in verdicts if verdict.metric == "t_pair_p50_down"]
-    drop = [verdict.line for verdict in verdicts if verdict.metric == f"{METRIC}_drop"]
-    return max(saved, default=None), min(drop, default=None)
+            yield f"curves {phase}", charts.curves(trained, phase)

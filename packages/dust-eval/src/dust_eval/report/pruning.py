@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dust_core.declared.records import ResultFile
-from dust_eval.report.charts import ACCENT, INK, TEXT_COLUMN, svg
+from dust_eval.report.drawing import ACCENT, INK, TEXT_COLUMN, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
