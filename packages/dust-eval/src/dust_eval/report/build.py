@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dust_core.declared.project import lock_path
 from dust_core.declared.specs import load_specs, resolve
 from dust_eval.report.content import Content, gather
 from dust_eval.report.illustrations import Illustrations, illustrate
@@ -49,7 +50,9 @@ class Source:
 
     def _files(self) -> Iterator[Path]:
         yield from sorted(self.specs.rglob("*.yaml"))
-        yield from sorted(self.folder.glob("*.json"))
+        yield self.folder.parent.parent / lock_path(self.profile)
+        for kind in ("*.json", "*.pth", "*.onnx"):
+            yield from sorted(self.folder.glob(kind))
         yield from sorted(self.folder.glob(".work/*/finished.pt"))
         yield from log_files(self.folder)
 
@@ -61,6 +64,7 @@ class Built:
     html: str
     content: Content
     illustrations: Illustrations | None
+    other: Content | None
     compared: RunComparison | None
 
 
@@ -68,7 +72,8 @@ def build(source: Source, before: Built | None = None, stamp: str = "") -> Built
     """Make the page.
 
     Args:
-        before: an earlier page, whose pictures are taken where they are of the same networks.
+        before: an earlier page, whose pictures are taken where they are of the same networks, and
+            whose other revision is.
         stamp: see `render`.
 
     Raises:
@@ -78,16 +83,16 @@ def build(source: Source, before: Built | None = None, stamp: str = "") -> Built
     specs = load_specs(source.specs)
     specs.profile(source.profile)
     content = gather(specs, source.profile, source.folder)
-    compared = None
+    other = compared = None
     if source.other is not None:
-        other = gather_other(source.other, specs, source.profile)
+        # A folder may change, and a revision does not.
+        other = before.other if before and not Path(source.other).is_dir() else None
+        other = other or gather_other(source.other, specs, source.profile)
         compared = compare_runs(other, content, source.other)
     drawn = None
     if source.pictures:
         view = content.eight_bits
         task = resolve(specs, view.task, source.profile) if view else None
         drawn = illustrate(task, view, source.folder, before.illustrations if before else None)
-    html = render(
-        content, drawn, compared=compared, running=unfinished(source.folder), stamp=stamp
-    )
-    return Built(html, content, drawn, compared)
+    html = render(content, drawn, compared=compared, running=unfinished(source.folder), stamp=stamp)
+    return Built(html, content, drawn, other, compared)

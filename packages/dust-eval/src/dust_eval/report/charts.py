@@ -1,10 +1,11 @@
 """The report's charts, each as a self-contained SVG element."""
 
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 from dust_eval.report.comparison import Comparison
-from dust_eval.report.drawing import ACCENT, INK, LINES, MUTED, TEXT_COLUMN, svg
+from dust_eval.report.drawing import ACCENT, LINES, MUTED, PANEL, TEXT_COLUMN, svg
 from dust_eval.report.series import Curve, Turns
 
 if TYPE_CHECKING:
@@ -71,38 +72,41 @@ def per_pair(comparisons: Sequence[Comparison]) -> str:
 
 
 def curves(trainings: Sequence[Curve], name: str) -> str:
-    """Training loss, validation loss and validation delta1 over epochs, a line a training."""
+    """Training loss, validation loss and validation delta1 over epochs, a line a training.
+
+    A chart for each, so that a narrow page has them below each other, and a legend for all.
+    """
     titles = {
         "train/total": "training loss",
         "val/loss": "validation loss",
         "val/delta1": "validation delta1",
     }
     logged = {key for curve in trainings for entry in curve.entries for key in entry}
-    panels = [key for key in titles if key in logged]
+    panels = [_panel(trainings, name, key, titles[key]) for key in titles if key in logged]
+    names = (
+        f'<span style="--of: var(--line-{1 + number % len(LINES)})">{escape(curve.label)}</span>'
+        for number, curve in enumerate(trainings)
+    )
+    return f'<div class="panels">{"".join(panels)}</div><p class="legend">{"".join(names)}</p>'
 
+
+def _panel(trainings: Sequence[Curve], name: str, key: str, title: str) -> str:
     def draw(figure: "Figure") -> None:
         from matplotlib.ticker import MaxNLocator
 
-        for index, key in enumerate(panels, 1):
-            axes = figure.add_subplot(1, len(panels), index, title=titles[key], xlabel="epoch")
-            for colour, curve in zip(_cycle(len(trainings)), trainings, strict=True):
-                points = [(e["epoch"] + curve.before, e[key]) for e in curve.entries if key in e]
-                if points:
-                    axes.plot(
-                        *zip(*points, strict=True), color=colour, lw=1.4, label=curve.label,
-                        marker="o" if len(points) == 1 else "", ms=3.5,
-                    )  # fmt: skip
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.ticklabel_format(axis="y", useOffset=False)
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower left", ncols=4)
+        axes = figure.add_subplot(title=title, xlabel="epoch")
+        for number, curve in enumerate(trainings):
+            points = [(e["epoch"] + curve.before, e[key]) for e in curve.entries if key in e]
+            if points:
+                axes.plot(
+                    *zip(*points, strict=True), color=LINES[number % len(LINES)], lw=1.4,
+                    marker="o" if len(points) == 1 else "", ms=3.5,
+                )  # fmt: skip
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.ticklabel_format(axis="y", useOffset=False)
 
-    return svg(f"curves-{name}", TEXT_COLUMN, 2.6, draw, f"Trainings of {name}")
-
-
-def _cycle(count: int) -> list[str]:
-    return [LINES[index % len(LINES)] for index in range(count)]
+    return svg(f"curves-{name}-{key}", PANEL, 2.3, draw, f"Trainings of {name}, {title}")
 
 
 def _quantiles(samples: Sequence[float], percents: Sequence[float]) -> list[float]:

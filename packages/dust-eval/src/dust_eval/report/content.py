@@ -134,9 +134,7 @@ class Content:
             for drawn in self.comparisons
             if drawn.saved is not None and drawn.task not in self.variants
         ]
-        return max(
-            timed, key=lambda drawn: (drawn.task in passed, drawn.saved or 0), default=None
-        )
+        return max(timed, key=lambda drawn: (drawn.task in passed, drawn.saved or 0), default=None)
 
     @property
     def executed(self) -> int:

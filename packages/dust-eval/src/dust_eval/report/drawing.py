@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 INK, MUTED, GRID, ACCENT = "#1a1f24", "#7a838c", "#e4e7ea", "#1f5fa8"
 PAPER, LOST, WON = "#fefefe", "#b3261e", "#2c6e3a"
 LINES = (ACCENT, "#c2571a", "#3c7d45", "#7b4fa3", "#8a6d1d", "#4d6a7a", "#a33b53")
-TEXT_COLUMN, HALF_COLUMN = 7.6, 4.6
-"""Widths of a chart in inches: of the text column, and of one of two beside each other."""
+TEXT_COLUMN, HALF_COLUMN, PANEL = 7.6, 4.6, 3.4
+"""Widths of a chart in inches: of the text column, and of one of two and of three in a row."""
 
 _VARIABLES = {
     INK: "--ink",

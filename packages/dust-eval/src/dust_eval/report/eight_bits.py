@@ -104,8 +104,9 @@ def layers_of(task: str, file: ResultFile | None) -> LayersView | None:
     shifts = {} if file is None else file.extra.get("sensitivity")
     if not isinstance(shifts, dict) or not shifts:  # pruning writes a list of this name
         return None
-    worst = sorted(shifts.items(), key=lambda item: -item[1])[:LAYERS_SHOWN]
-    return LayersView(task, tuple(LayerShift(*item) for item in worst), len(shifts))
+    layers = [LayerShift(name, shift) for name, shift in shifts.items() if isinstance(shift, float)]
+    worst = sorted(layers, key=lambda layer: -layer.shift)[:LAYERS_SHOWN]
+    return LayersView(task, tuple(worst), len(layers)) if layers else None
 
 
 def by_pair(view: EightBits) -> str:

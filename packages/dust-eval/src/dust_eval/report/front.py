@@ -159,7 +159,8 @@ def _name(axes: "Axes", points: Sequence[tuple[float, float, str]]) -> None:
     across, up = _AXES[0] / (right - left), _AXES[1] / (high - low)
     places = [((x - left) * across, (y - low) * up) for x, y, _ in points]
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
-    for (x, y, name), (at, above) in sorted(zip(points, places, strict=True), key=lambda p: -p[1][1]):
+    highest_first = sorted(zip(points, places, strict=True), key=lambda pair: -pair[1][1])
+    for (x, y, name), (at, above) in highest_first:
         width = _LETTER * len(name)
         sides = {
             "left": (7.0, -4.0), "right": (-7.0 - width, -4.0),

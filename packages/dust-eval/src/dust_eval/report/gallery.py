@@ -33,7 +33,8 @@ class PairPictures:
         delta1: of FP32 and of INT8, over both views.
         view_1, view_2: the photographs.
         truth, fp32, int8: depth of view 1 in one scale of colours; unknown depth is grey.
-        changed: view 1 in grey; red where FP32 alone is within the bound, green where INT8 alone is.
+        changed: view 1 in grey; red where FP32 alone is within delta1's bound, and green where INT8
+            alone is.
         lost, won: the shares of those pixels among the known ones of view 1, in percent.
     """
 
@@ -67,11 +68,12 @@ def draw_pairs(
     Raises:
         Unscorable: a network predicts nothing in front of the camera.
     """
-    return tuple(
-        _drawn(samples[number], why, delta1[number], _depth(fp32, samples[number]),
-               _depth(int8, samples[number]))  # fmt: skip
-        for number, why in chosen.items()
-    )
+    drawn = []
+    for number, why in chosen.items():
+        sample = samples[number]
+        depths = [_depth(network, sample) for network in (fp32, int8)]
+        drawn.append(_drawn(sample, why, delta1[number], *depths))
+    return tuple(drawn)
 
 
 def _depth(network: PairModel, sample: Sample) -> Floats:
@@ -115,14 +117,14 @@ def _within(depth: Floats, truth: Floats) -> NDArray[np.bool_]:
 
 
 def _photograph(image: Floats) -> Colour:
-    return ((image[0].transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8)
+    return np.asarray(((image[0].transpose(1, 2, 0) + 1) * 127.5).round(), dtype=np.uint8)
 
 
 def _changes(view: Colour, lost: NDArray[np.bool_], won: NDArray[np.bool_]) -> Colour:
     grey = 60 + 0.6 * view.mean(-1, keepdims=True).repeat(3, -1)
     for mask, colour in ((lost, _LOST), (won, _WON)):
         grey[mask] = colour
-    return grey.astype(np.uint8)
+    return np.asarray(grey, dtype=np.uint8)
 
 
 def address(picture: Any, side: int) -> str:

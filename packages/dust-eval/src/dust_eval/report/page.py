@@ -48,6 +48,7 @@ MARKS = {
 }
 """The sign of a status, so that colour is not all that tells it."""
 
+_OPERATORS = {"<=": "≤", ">=": "≥", "==": "="}
 _WIDTH = 120.0  # size of the small chart beside a verdict, in pixels
 _DASH = "–"
 
@@ -83,8 +84,8 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"quantity": quantity, "interval": interval, "figure": figure}
-    environment.filters["claim"] = lambda outcome: _minus(claim_text(outcome))
-    environment.filters["op"] = {"<=": "≤", ">=": "≥", "==": "="}.get
+    environment.filters["claim"] = lambda outcome: _typeset(claim_text(outcome))
+    environment.filters |= {"op": _OPERATORS.get, "typeset": _typeset}
     environment.globals |= {"cell": cell, "strip": strip, "columns": COLUMNS, "dash": _DASH}
     environment.globals["marks"] = MARKS
     shown = illustrations or without(NOT_ASKED)
@@ -150,6 +151,13 @@ def strip(verdict: Verdict) -> dict[str, float] | None:
 
 def _minus(text: str) -> str:
     return text.replace("-", "−")
+
+
+def _typeset(text: str) -> str:
+    """A value and its line as they are printed in a terminal, with their proper signs."""
+    for typed, sign in _OPERATORS.items():
+        text = text.replace(typed, sign)
+    return _minus(text)
 
 
 def _file(name: str) -> str:

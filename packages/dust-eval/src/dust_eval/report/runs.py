@@ -34,7 +34,6 @@ class VerdictRow:
         task, line: as in the specs; of several networks under one line also which.
         before, after: status and value of the other run and of this one.
         statuses: their statuses alone.
-        changed: whether the statuses differ.
     """
 
     task: str
@@ -58,7 +57,7 @@ class FigureRow:
         figure, unit: which figure.
         before, after: of the other run and of this one.
         change: in percent of the other run's; None where that is 0.
-        sense: `better`, `worse`, `same`, or empty for figures of two devices.
+        sense: `better`, `worse`, `same`, or empty for times of two devices.
         meaning: what the change means, in words.
     """
 
@@ -80,7 +79,8 @@ class RunComparison:
         name: what the user calls the other run.
         devices: the devices of the other run and of this one.
         verdicts: those that changed first.
-        figures: by network.
+        figures: those that differ, by network.
+        same: how many figures do not differ.
         alone: networks that only one side has, each with the side.
     """
 
@@ -88,6 +88,7 @@ class RunComparison:
     devices: tuple[str, str]
     verdicts: tuple[VerdictRow, ...]
     figures: tuple[FigureRow, ...]
+    same: int
     alone: tuple[str, ...]
 
     @property
@@ -103,7 +104,9 @@ def compare_runs(other: Content, this: Content, name: str) -> RunComparison:
     """
     rows = sorted(_verdicts(_lines(other), _lines(this)), key=lambda row: not row.changed)
     before, after = _networks(other), _networks(this)
-    figures = (row for key in after if key in before for row in _of_network(before, after, key))
+    both = [key for key in after if key in before]
+    figures = [row for key in both for row in _of_network(before, after, key)]
+    figures = [*_ratios(other, this), *figures]
     alone = [
         f"{key} ({side})"
         for mine, others, side in ((before, after, f"only {name}"), (after, before, "only here"))
@@ -114,7 +117,8 @@ def compare_runs(other: Content, this: Content, name: str) -> RunComparison:
         name=name,
         devices=(_devices(other), _devices(this)),
         verdicts=tuple(rows),
-        figures=(*_ratios(other, this), *figures),
+        figures=tuple(row for row in figures if row.sense != "same"),
+        same=sum(row.sense == "same" for row in figures),
         alone=tuple(alone),
     )
 
@@ -137,12 +141,9 @@ def _verdicts(
     before: Mapping[tuple[str, str], Verdict], after: Mapping[tuple[str, str], Verdict]
 ) -> Iterator[VerdictRow]:
     for key in dict.fromkeys((*after, *before)):
-        sides = before.get(key), after.get(key)
-        yield VerdictRow(
-            *key,
-            *map(_said, sides),
-            statuses=tuple(side.status if side else NOTHING for side in sides),  # type: ignore[arg-type]
-        )
+        was, now = before.get(key), after.get(key)
+        statuses = (was.status if was else NOTHING, now.status if now else NOTHING)
+        yield VerdictRow(*key, _said(was), _said(now), statuses)
 
 
 def _said(verdict: Verdict | None) -> str:

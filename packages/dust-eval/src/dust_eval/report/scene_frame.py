@@ -45,9 +45,7 @@ def scene_page(task: "ResolvedTask", network: PairModel, name: str, most_points:
     edges = predict_edges(network, tensors, pairs, encode_once=False)
     require_finite(edges, where=name)
     alignment = protocol.alignment
-    scene = align(
-        len(photographs), edges, rounds=alignment.rounds, tolerance=alignment.tolerance
-    )
+    scene = align(len(photographs), edges, rounds=alignment.rounds, tolerance=alignment.tolerance)
     least = usual_confidence(scene.confidences)
     facts = [
         ("Network", name),
@@ -71,7 +69,7 @@ def script_sum(page: str) -> str:
 
 
 def _thinned(views: Sequence[View], most: int) -> list[View]:
-    """The views with at most about `most` points, drawn by lot: the others get a confidence of 1."""
+    """The views with about `most` points, drawn by lot; a pixel of confidence 1 is no point."""
     points = sum(int((view.confidences > 1).sum()) for view in views)
     lots, share = np.random.default_rng(0), most / max(1, points)
     return [

@@ -25,8 +25,8 @@ class Site:
     def __init__(self, source: Source, say: Callable[[str], None]) -> None:
         self.source, self.say = source, say
         self._lock = threading.Lock()
-        self._stamp, self._built = "", None  # type: str, Built | None
-        self._said = ""
+        self._stamp, self._failed = "", ""
+        self._built: Built | None = None
 
     def page(self) -> str:
         """The page; it is made anew where the files changed.
@@ -44,16 +44,17 @@ class Site:
                 except DustError as error:
                     if self._built is None:
                         raise
-                    if str(error) != self._said:
+                    if stamp != self._failed:
                         self.say(f"the page is not made anew: {error}")
-                    self._said = str(error)
+                    self._failed = stamp
                 else:
-                    self._stamp, self._said = stamp, ""
+                    self._stamp = stamp
             return self._built.html
 
     def stamp(self) -> str:
-        """The digest of the files as they are now, or of the page while it cannot be made anew."""
-        return self._stamp if self._said else self.source.stamp()
+        """The digest of the files as they are now; that of the page where they give no page."""
+        now = self.source.stamp()
+        return self._stamp if now == self._failed else now
 
 
 def open_server(site: Site, port: int) -> ThreadingHTTPServer:
