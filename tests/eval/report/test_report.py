@@ -1,8 +1,11 @@
 """`dust report`: one page that holds what the result files hold, and needs no network."""
 
+import base64
+import hashlib
 import re
 import shutil
 from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,6 @@ import sample_results as sample
 from dust_core.cli import main
 from dust_core.declared.records import Interval, Result, Verdict, write_result_file
 from dust_core.declared.specs import load_specs, resolve
-from dust_core.errors import DustError
 from dust_eval.report.content import gather
 from dust_eval.report.page import figure, quantity, render, strip
 
@@ -55,7 +57,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
 
@@ -146,10 +148,19 @@ def test_a_quality_line_says_why_its_interval_does_not_decide(html: str) -> None
     ) in Page(html).text
 
 
-def test_the_newest_candidate_is_set_against_its_teacher_at_the_top(html: str) -> None:
+def test_the_candidate_that_saves_most_is_set_against_its_teacher_at_the_top(html: str) -> None:
     text = Page(html).text
-    assert "50 % of the teacher's median latency saved by K_T3B05_run3" in text
-    assert "5.26 % drop of delta1, 0.95 to 0.9" in text
+    assert "K_T3B05_run3 against the teacher, both measured by K-1" in text
+    assert "50 % of the teacher's median latency saved: 100 ms a pair, teacher 200 ms" in text
+    assert "5.26 % worse in delta1 than the teacher: 0.9, teacher 0.95" in text
+
+
+def test_what_failed_is_at_the_top_with_its_line(html: str) -> None:
+    top = Page(html.partition('<section id="pictures">')[0]).text
+    for task in SET.tasks:
+        assert f"○ {task}" in top or task in ("P0-2", "K-1")
+    assert "✓ P0-2" in top and "✗ K-1" in top
+    assert "delta1_drop 5.26 %, line ≤ 1 %" in top
 
 
 def test_every_hypothesis_stands_beside_its_outcome(html: str) -> None:
@@ -160,7 +171,9 @@ def test_every_hypothesis_stands_beside_its_outcome(html: str) -> None:
 
 
 def test_records_are_beside_each_other_with_a_reason_for_every_dash(html: str) -> None:
-    rows = re.findall(r"<tr[^>]*><td class=\"mono\">(\w+)</td><td>fp32</td>(.*?)</tr>", html, re.S)
+    table = html.partition('<section id="records">')[2].partition("</section>")[0]
+    row = r"<tr[^>]*><td class=\"mono\">(\w+)</td><td>fp32</td>(.*?)</tr>"
+    rows = re.findall(row, table, re.S)
     assert [name for name, _ in rows] == [sample.TEACHER, "K_T3B05_run3"]
     assert '<td class="n" title="not measured in this test">–</td>' in rows[1][1]
     assert '<td class="n">14.5</td>' in rows[0][1]
@@ -170,10 +183,13 @@ def test_charts_are_drawn_and_say_what_they_show(html: str) -> None:
     page = Page(html)
     labels = set(re.findall(r'<svg role="img" aria-label="([^"]+)"', html))
     assert labels == {
-        "Latency saved against quality lost",
+        "delta1 against median latency",
+        "delta1 against size of the file",
         "Latency of networks timed in turn",
         "delta1 of every pair",
-        "Trainings of P1",
+        "Trainings of P1, training loss",
+        "Trainings of P1, validation loss",
+        "Trainings of P1, validation delta1",
     }
     assert "K-1, stage 2" in page.text
     assert "K_T3B05_run3, fp32" in page.text
@@ -184,14 +200,21 @@ def test_the_page_needs_no_network_and_is_well_formed(html: str) -> None:
     assert not page.open
     assert [name for name, count in page.ids.items() if count > 1] == []
     assert all(link.startswith("#") for link in page.links), page.links
-    assert page.tags["script"] == page.tags["link"] == page.tags["img"] == 0
+    assert page.tags["script"] == 1 and page.tags["link"] == page.tags["img"] == 0
     assert not re.search(r"@import|url\((?!#)", html)
+    script = re.findall(r"<script>(.*?)</script>", html, re.S)[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = re.findall(r'Content-Security-Policy" content="([^"]+)"', html)[0]
+    assert unescape(policy) == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
     targets = {link[1:] for link in page.links}
     assert targets <= page.ids.keys()
 
 
 def test_notes_cannot_run_in_the_page(html: str) -> None:
-    assert "<script" not in html
+    assert html.count("<script") == 1
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in html
 
 
@@ -201,18 +224,50 @@ def test_the_same_results_give_the_same_page(results: Path, html: str) -> None:
     assert (results / "report" / "index.html").read_text(encoding="utf-8") == html
 
 
-def test_without_results_it_says_what_to_run(
+def test_without_results_the_page_says_what_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert report() == 2
-    Path("artifacts/small").mkdir(parents=True)
-    assert report() == 2
-    assert "dust repro P0 --profile small" in capsys.readouterr().err
-    with pytest.raises(DustError, match="no result yet"):
-        gather(SET, "small", Path("artifacts/small"))
+    assert report() == 0
+    said = capsys.readouterr().out
+    assert f"0 of {len(SET.tasks)} tasks have results" in said
+    assert "run a stage first: dust repro P0 --profile small" in said
+    page = Page(Path("artifacts/small/report/index.html").read_text(encoding="utf-8"))
+    assert "has no result yet. Run a stage first: dust repro P0 --profile small" in page.text
+    for missing in (
+        "No INT8 network was measured beside its FP32 network yet",
+        "Nothing has been measured beside a teacher yet",
+        "No scene was timed",
+        "No result file holds a training curve",
+        "No pruning was executed",
+    ):
+        assert missing in page.text
+    assert {link[1:] for link in page.links} <= page.ids.keys()
     assert report("--profile", "smal") == 2
     assert "did you mean small?" in capsys.readouterr().err
+
+
+def test_a_clone_without_data_is_told_to_pull(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("artifacts/small").mkdir(parents=True)
+    out = "    outs: [{path: artifacts/small/teacher_eval.json, md5: abc, size: 1}]\n"
+    Path("dvc.lock").write_text(f"schema: '2.0'\nstages:\n  P0-2:\n{out}")
+    assert report() == 0
+    assert "fetch them with `dvc pull`" in capsys.readouterr().out
+    page = Page(Path("artifacts/small/report/index.html").read_text(encoding="utf-8"))
+    assert "has no result here. Fetch the results with dvc pull" in page.text
+    assert "↓ P0-2" in page.text
+
+
+def test_options_that_do_nothing_together_are_refused(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report("--serve", "--out", "elsewhere") == 2
+    assert report("--port", "8000") == 2
+    error = capsys.readouterr().err
+    assert "--serve writes no file" in error and "only --serve opens a port" in error
 
 
 def test_a_profile_that_may_not_be_quoted_says_so(html: str, results: Path) -> None:

@@ -80,8 +80,8 @@ def illustrate(
 
 def _recorded(result: "Result", suffix: str) -> tuple[str, str]:
     """Name and SHA-256 of the file of that kind which a result measured; empty without one."""
-    files = {**result.provenance.inputs, **result.provenance.artifacts}
-    return next(((name, sha) for name, sha in files.items() if name.endswith(suffix)), ("", ""))
+    files = result.provenance.artifacts.items()
+    return next(((name, sha) for name, sha in files if name.endswith(suffix)), ("", ""))
 
 
 def _load(task: "ResolvedTask", result: "Result", suffix: str, folder: Path) -> "PairModel":
@@ -110,23 +110,22 @@ def _load(task: "ResolvedTask", result: "Result", suffix: str, folder: Path) -> 
 def _pairs(
     task: "ResolvedTask", view: EightBits, fp32: "PairModel", int8: "PairModel"
 ) -> "tuple[tuple[PairPictures, ...], str]":
-    from dust_eval.measure.samples import workload_samples
-    from dust_eval.quality.depth import Unscorable
-    from dust_eval.report.gallery import draw_pairs
-
     chosen = view.chosen()
     try:
+        from dust_eval.measure.samples import workload_samples
+        from dust_eval.report.gallery import draw_pairs
+
         wanted = islice(workload_samples(task), 1 + max(chosen))
         samples = {number: sample for number, sample in enumerate(wanted) if number in chosen}
         return draw_pairs(fp32, int8, samples, chosen, view.pairs), ""
-    except (DustError, ModuleNotFoundError, Unscorable, KeyError) as error:
+    except (DustError, ModuleNotFoundError, ValueError, KeyError) as error:
         return (), _reason(error)
 
 
 def _scene(task: "ResolvedTask", network: "PairModel", name: str) -> tuple[str, str]:
-    from dust_eval.report.scene_frame import scene_page
-
     try:
+        from dust_eval.report.scene_frame import scene_page
+
         return scene_page(task, network, name, MOST_POINTS), ""
     except (DustError, ModuleNotFoundError, ValueError) as error:
         return "", _reason(error)
