@@ -106,7 +106,8 @@ def test_nothing_is_wider_than_the_window(page: chromium.Page, width: int) -> No
 
 def test_charts_and_text_are_readable_in_the_dark(page: chromium.Page) -> None:
     light = """(() => {
-        const shade = colour => { const [r, g, b] = colour.match(/[0-9.]+/g).map(Number); return r + g + b; };
+        const parts = colour => colour.match(/[0-9.]+/g).slice(0, 3).map(Number);
+        const shade = colour => parts(colour).reduce((sum, part) => sum + part);
         const text = document.querySelector('#front svg text');
         return [document.body, text].map((element, number) =>
           shade(getComputedStyle(element)[number ? 'fill' : 'backgroundColor'])); })()"""
@@ -120,8 +121,9 @@ def test_charts_and_text_are_readable_in_the_dark(page: chromium.Page) -> None:
 def test_the_scene_is_drawn_in_its_frame(page: chromium.Page) -> None:
     """Points are as grey as the picture; what is behind them is the viewer's blue."""
     left, top, width, height = page.value("""(() => {
-        document.querySelector('iframe').scrollIntoView();
-        const { left, top, width, height } = document.querySelector('iframe').getBoundingClientRect();
+        const frame = document.querySelector('iframe');
+        frame.scrollIntoView();
+        const { left, top, width, height } = frame.getBoundingClientRect();
         return [left + 2, top + 2, width / 2, Math.min(height, 700) - 4]; })()""")
     clip = {"x": left, "y": top, "width": width, "height": height, "scale": 1}
     seen: set[tuple[int, int, int]] = set()
