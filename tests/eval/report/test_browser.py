@@ -4,15 +4,18 @@ import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import chromium
 import pytest
 import sample_report as made
 from PIL import Image
 
+from dust_eval.report.build import Source
 from dust_eval.report.content import gather
 from dust_eval.report.page import render
 from dust_eval.report.runs import compare_runs
+from dust_eval.report.serve import HOST, Site, open_server
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="Chromium is not installed")
 
@@ -135,6 +138,36 @@ def test_the_scene_is_drawn_in_its_frame(page: chromium.Page) -> None:
         if {(90, 90, 90), (66, 71, 82)} <= seen:
             return
     pytest.fail(f"no point and no background among {len(seen)} colours")
+
+
+def test_a_served_page_loads_anew_after_a_change(browser: chromium.Page, tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts" / "small"
+    made.write_results(folder)
+    site = Site(Source(made.SPECS, folder.parent, "small", pictures=False), print)
+    with open_server(site, 0) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        browser.open(f"http://{HOST}:{server.server_address[1]}/")
+        first = browser.value("document.documentElement.dataset.stamp")
+        made.write_results(folder, int8_ms=80.0)
+        assert changed(browser, "document.documentElement.dataset.stamp", first)
+        assert "80 ms a pair" in browser.value("document.body.innerText")
+        server.shutdown()
+        thread.join()
+    # The page stays, and says that nobody answers.
+    assert changed(browser, "getComputedStyle(document.querySelector('.lost')).display", "none")
+
+
+def changed(page: chromium.Page, expression: str, value: str) -> bool:
+    """Whether the value of an expression becomes another one, within ten seconds or so."""
+    for _ in range(100):
+        try:
+            page.value("new Promise(done => setTimeout(done, 100))")
+            if page.value(expression) != value:
+                return True
+        except AssertionError:  # the page is being loaded anew
+            continue
+    return False
 
 
 def test_it_prints(page: chromium.Page) -> None:
