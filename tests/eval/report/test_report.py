@@ -235,11 +235,11 @@ def test_without_results_the_page_says_what_to_run(
     page = Page(Path("artifacts/small/report/index.html").read_text(encoding="utf-8"))
     assert "has no result yet. Run a stage first: dust repro P0 --profile small" in page.text
     for missing in (
-        "No INT8 network was measured beside its FP32 network yet",
-        "Nothing has been measured beside a teacher yet",
-        "No scene was timed",
-        "No result file holds a training curve",
-        "No pruning was executed",
+        "No result of an INT8 network beside its FP32 network is here",
+        "No result of a network beside its teacher is here",
+        "No result with the time of a scene is here",
+        "No result with a training is here",
+        "No result of a pruning is here",
     ):
         assert missing in page.text
     assert {link[1:] for link in page.links} <= page.ids.keys()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 90_000  # points of the scene on the page, which is to be small
 
 NOT_ASKED = "Pictures were left out by --no-pictures."
-NO_NETWORK = "No INT8 network was measured beside its FP32 network yet."
+NO_NETWORK = "No result of an INT8 network beside its FP32 network is here."
 
 
 @dataclass(frozen=True)
