@@ -1,6 +1,7 @@
 """`dust report --compare`: two runs or two devices side by side."""
 
 import re
+import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -102,6 +103,25 @@ def test_a_folder_without_results_and_an_unknown_name_are_errors(
     (here / "empty").mkdir()
     assert report("--compare", "empty") == 2
     assert "no result of the profile small to compare with" in capsys.readouterr().err
-    subprocess.run(["git", "init", "-q"], check=True)
+    git("init", "-q")
     assert report("--compare", "nosuch") == 2
     assert "'nosuch' is no folder, and git knows no such commit" in capsys.readouterr().err
+
+
+def test_a_branch_may_have_the_name_of_a_folder(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The revision has specs and no result: its lock lists none."""
+    (here / "docs").mkdir()
+    shutil.copytree(made.SPECS, here / "specs")
+    git("init", "-q")
+    git("add", "specs")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "Specs alone")
+    git("branch", "docs")
+    assert report("--compare", "docs") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: docs: there is no result of the profile small")
+
+
+def git(*arguments: str) -> None:
+    subprocess.run(["git", *arguments], check=True)

@@ -19,25 +19,41 @@ def gather_other(name: str, specs: "SpecSet", profile: str) -> Content:
     revision has specs of its own, and DVC fetches the results that its lock lists.
 
     Args:
-        name: a folder, else what git takes for a commit.
+        name: a folder with results, else what git takes for a commit.
 
     Raises:
         DustError: it is neither, or has no result under the profile.
     """
     folder = Path(name)
-    content = (
-        gather(specs, profile, _results_in(folder, profile))
-        if folder.is_dir()
-        else _gather_revision(name, profile)
-    )
+    if folder.is_dir():
+        content = gather(specs, profile, _results_in(folder, profile))
+        if content.executed:
+            return content
+        if not _is_revision(name):
+            raise _nothing(name, profile)
+    content = _gather_revision(name, profile)  # a branch may have the name of a folder
     if not content.executed:
-        raise DustError(
-            f"there is no result of the profile {profile} to compare with",
-            where=name,
-            fix="name a folder of results, a folder with a folder for each profile, or a revision "
-            "whose dvc.lock has results that `dvc pull` can fetch",
-        )
+        raise _nothing(name, profile)
     return content
+
+
+def _nothing(name: str, profile: str) -> DustError:
+    return DustError(
+        f"there is no result of the profile {profile} to compare with",
+        where=name,
+        fix="name a folder of results, a folder with a folder for each profile, or a revision "
+        "whose dvc.lock has results that `dvc pull` can fetch",
+    )
+
+
+def _is_revision(name: str) -> bool:
+    from dust_core.declared.change.git import Repository
+
+    try:
+        Repository.around(Path.cwd()).revision(name)
+    except DustError:
+        return False
+    return True
 
 
 def _results_in(folder: Path, profile: str) -> Path:
