@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sample_report as made
+import sample_results as sample
 
 from dust_core.cli import main
 from dust_core.declared.records import MeasuredDevice, read_result_file, write_result_file
@@ -82,6 +83,27 @@ def test_times_of_two_devices_have_no_winner(here: Path) -> None:
         ("", "another device: compare the devices, not the networks")
     ]
     assert "Another CPU (dddddddd)" in compared.devices[0]
+
+
+def test_another_precision_of_a_network_is_compared_and_named(here: Path) -> None:
+    path = here / "other" / "small" / "kq_eval.json"
+    file = read_result_file(path)
+    narrow = sample.OPENVINO.model_copy(update={"precision": "int8+bf16"})
+    results = [
+        result.model_copy(
+            update={"provenance": result.provenance.model_copy(update={"runtime": narrow})}
+        )
+        for result in file.results
+    ]
+    write_result_file(path, file.model_copy(update={"results": tuple(results)}))
+    compared = compare_runs(
+        gather(made.SET, "small", here / "other" / "small"),
+        gather(made.SET, "small", here / "artifacts" / "small"),
+        "other",
+    )
+    assert not compared.alone
+    times = [row.network for row in compared.figures if row.figure == "t_pair_p50_ms"]
+    assert times == ["KQ_INT8, fp32, there int8+bf16"]
 
 
 def test_another_run_of_a_network_is_the_same_network(here: Path) -> None:

@@ -127,7 +127,8 @@ def _chart(name: str, points: Sequence[tuple[float, Network]], label: str, *, le
         low, high = _range([own.delta1 for _, own in named])
         axes.set_ylim(low, high)
         _mark_below(axes, [(cost, own.delta1) for cost, own in points if own.delta1 < low], low)
-        _name(axes, [(cost, own.delta1, own.name) for cost, own in named])
+        others = [(cost, own.delta1) for cost, own in points if own.family == VARIANT]
+        _name(axes, [(cost, own.delta1, own.name) for cost, own in named], others)
         if legend:
             figure.legend(loc="outside lower center", fontsize=7.5, handletextpad=0.2, ncols=3)
 
@@ -153,12 +154,17 @@ def _mark_below(axes: "Axes", points: Sequence[tuple[float, float]], low: float)
     )
 
 
-def _name(axes: "Axes", points: Sequence[tuple[float, float, str]]) -> None:
+def _name(
+    axes: "Axes",
+    points: Sequence[tuple[float, float, str]],
+    others: Sequence[tuple[float, float]],
+) -> None:
     """Name the points, each on the first side where its name covers no point and no other name."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     across, up = _AXES[0] / (right - left), _AXES[1] / (high - low)
     places = [((x - left) * across, (y - low) * up) for x, y, _ in points]
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
+    small = [((x - left) * across, (y - low) * up) for x, y in others]
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in (*places, *small)]
     highest_first = sorted(zip(points, places, strict=True), key=lambda pair: -pair[1][1])
     for (x, y, name), (at, above) in highest_first:
         width = _LETTER * len(name)

@@ -104,14 +104,14 @@ def compare_runs(other: Content, this: Content, name: str) -> RunComparison:
     """
     rows = sorted(_verdicts(_lines(other), _lines(this)), key=lambda row: not row.changed)
     before, after = _networks(other), _networks(this)
-    both = [key for key in after if key in before]
-    figures = [row for key in both for row in _of_network(before, after, key)]
+    pairs = _pairs(before, after)
+    figures = [row for key in pairs for row in _of_network(before, after, key)]
     figures = [*_ratios(other, this), *figures]
     alone = [
         f"{key} ({side})"
-        for mine, others, side in ((before, after, f"only {name}"), (after, before, "only here"))
+        for place, (mine, side) in enumerate(((before, f"only {name}"), (after, "only here")))
         for key in mine
-        if key not in others
+        if key not in {pair[place] for pair in pairs}
     ]
     return RunComparison(
         name=name,
@@ -159,10 +159,33 @@ def _networks(content: Content) -> dict[str, RecordRow]:
     }
 
 
+def _pairs(
+    before: Mapping[str, RecordRow], after: Mapping[str, RecordRow]
+) -> list[tuple[str, str]]:
+    """The networks of both sides, by their keys there.
+
+    Where a network was computed in one precision on each side, and another one, it is still it:
+    devices differ in what they compute.
+    """
+    pairs = [(key, key) for key in after if key in before]
+    rest = [[key for key in side if (key, key) not in pairs] for side in (before, after)]
+    for new in rest[1]:
+        ours, theirs = ([key for key in keys if _of_one(key, new)] for keys in (rest[1], rest[0]))
+        if len(ours) == len(theirs) == 1:
+            pairs.append((theirs[0], new))
+    return pairs
+
+
+def _of_one(one: str, other: str) -> bool:
+    """Whether two keys are of one network."""
+    return one.partition(", ")[0] == other.partition(", ")[0]
+
+
 def _of_network(
-    before: Mapping[str, RecordRow], after: Mapping[str, RecordRow], key: str
+    before: Mapping[str, RecordRow], after: Mapping[str, RecordRow], pair: tuple[str, str]
 ) -> Iterator[FigureRow]:
-    one, two = before[key], after[key]
+    one, two = before[pair[0]], after[pair[1]]
+    key = pair[1] if pair[0] == pair[1] else f"{pair[1]}, there {one.precision}"
     for figure, unit in _UNITS.items():
         was, is_ = getattr(one.record, figure), getattr(two.record, figure)
         if was is None or is_ is None:
