@@ -151,6 +151,12 @@ def wheels(session: nox.Session, package: str) -> None:
 
 
 @nox.session(requires=["runtime"], venv_backend="none", default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site in build/docs/site; fails on a broken link."""
+    _run(session, "python", "-m", "pages", *session.posargs, PYTHONPATH=str(ROOT / "tools"))
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
 def containers(session: nox.Session) -> None:
     """Build the CPU image twice with one result, list it, and use it. Options after --: --keep."""
     _run(session, "python", "containers/build.py", *session.posargs)
