@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
     "dust-core": {"network": ("torch",), "network/onnx": ("torch", "onnx"), "pairs": ("data",)},
     "dust-eval": {
+        "cards": ("report",),
         "cluster": ("cluster",),
         "measure": ("torch", "runtimes"),
         "quality/pictures.py": ("torch",),

@@ -9,8 +9,10 @@ from dust_core.cli import COMMAND_GROUP, build_app, plugins
 
 HEAD = """# The command line
 
-What `dust VERB --help` says of every verb of the three packages. Exit codes: 0 done; 1 it ran and the
-answer is no; 2 the input or the environment cannot be used; 3 a fault in DUST; 130 and 143 a signal ended it.
+What `dust VERB --help` says of every verb of the three packages.
+
+Exit codes: 0 done; 1 it ran and the answer is no; 2 the input or the environment cannot be used;
+3 a fault in DUST; 130 and 143 a signal ended it.
 """
 
 

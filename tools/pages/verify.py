@@ -18,6 +18,10 @@ class Page:
     links: set[str] = field(default_factory=set)
     loaded: set[str] = field(default_factory=set)
 
+    def has(self, anchor: str) -> bool:
+        """Whether a link may end in this anchor; the empty one is the page itself."""
+        return not anchor or anchor in self.anchors
+
 
 class _Reader(HTMLParser):
     def __init__(self) -> None:
@@ -65,6 +69,5 @@ def _faults_of(path: Path, page: Page, pages: dict[Path, Page]) -> Iterator[str]
             target /= "index.html"
         if not target.is_file():
             yield f"leads to {address}, which is not there"
-        elif parts.fragment and target in pages:
-            if unquote(parts.fragment) not in pages[target].anchors:
-                yield f"leads to {address}, whose page has no such anchor"
+        elif target in pages and not pages[target].has(unquote(parts.fragment)):
+            yield f"leads to {address}, whose page has no such anchor"
