@@ -63,6 +63,10 @@ NOT_IMPORTED = {
     "pre-commit": "a program",
     "ruff": "a program",
     "build": "a program",
+    "check-jsonschema": "a program",
+    "twine": "a program",
+    "mkdocstrings-python": "zensical imports it where the site's settings name it",
+    "zensical": "a program",
     "editables": "hatchling uses it for editable installations",
     "hatchling": "the packages' build backend",
 }
@@ -70,10 +74,13 @@ NOT_IMPORTED = {
 # What benchmarks compare with, installed by hand where a benchmark says so.
 PEERS = {"dust3r", "nncf"}
 
+PYTHONS = ("3.11", "3.12", "3.13")
+
 # Which folders a dependency group serves; a package's own declarations serve them too.
 GROUPS = {
     "tests": ("tests",),
     "pipeline": ("tests",),
+    "docs": ("tools",),
     "levels": ("tools",),
     "containers": ("containers", "tests"),
     "lint": ("noxfile.py",),
@@ -154,7 +161,7 @@ def ours() -> frozenset[str]:
         for path in (ROOT / name).rglob("*.py")
     ]
     helpers = {path.parent.name if path.stem == "__init__" else path.stem for path in files}
-    return frozenset({*packages, "levels", *helpers})
+    return frozenset({*packages, "levels", "pages", *helpers})
 
 
 def sources(folder: str) -> Iterator[Path]:
@@ -279,8 +286,16 @@ def needs(name: str, extra: str) -> list[Requirement]:
         lines = [Requirement(line) for line in requires(name) or ()]
     except PackageNotFoundError:  # for another platform, or a GPU host's
         return []
-    if not extra:
-        return [
-            line for line in lines if line.marker is None or line.marker.evaluate({"extra": ""})
-        ]
-    return [line for line in lines if line.marker and line.marker.evaluate({"extra": extra})]
+    return [line for line in lines if _applies(line, extra)]
+
+
+def _applies(line: Requirement, extra: str) -> bool:
+    """Whether some version of Python that the lock is for needs this."""
+    if line.marker is None:
+        return not extra
+    marker = line.marker
+    return any(
+        marker.evaluate({"extra": extra, "python_version": version})
+        and not (extra and marker.evaluate({"extra": "", "python_version": version}))
+        for version in PYTHONS
+    )

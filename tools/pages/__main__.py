@@ -3,6 +3,7 @@
 It fails on a link or an anchor that is broken, and on a page that would load from elsewhere.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,18 +17,19 @@ from dust_core.cli import print_error
 from dust_core.errors import DustError
 from pages.documents import copy_documents
 from pages.modules import write_modules
-from pages.navigation import navigation
+from pages.navigation import COMMANDS, navigation
 from pages.verbs import command_reference
 from pages.verify import faults
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 ASSETS = ("dust.css", "iframe-worker.js", "iframe-worker.LICENSE")
 
 
 def build(
     out: Annotated[Path, typer.Option(help="The folder of the build.")] = Path("build/docs"),
-    root: Annotated[Path, typer.Option(help="The repository.", hidden=True)] = ROOT,
+    root: Annotated[Path, typer.Option(help="The repository.")] = ROOT,
 ) -> None:
     """Build the site."""
     pages = out / "pages"
@@ -35,7 +37,8 @@ def build(
     pages.mkdir(parents=True)
     documents = copy_documents(root, pages)
     modules = write_modules(root, pages)
-    (pages / "reference" / "commands.md").write_text(command_reference(), encoding="utf-8")
+    (pages / COMMANDS).parent.mkdir(exist_ok=True)
+    (pages / COMMANDS).write_text(command_reference(), encoding="utf-8")
     (pages / "assets").mkdir()
     for name in ASSETS:
         shutil.copy(HERE / name, pages / "assets")
@@ -45,15 +48,28 @@ def build(
     paths = [str(path) for path in sorted(root.glob("packages/*/src"))]
     project["plugins"]["mkdocstrings"]["handlers"]["python"]["paths"] = paths
     (out / "zensical.toml").write_text(tomlkit.dumps(settings), encoding="utf-8")
-    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
-    done = subprocess.run([*command, "--config-file", str(out / "zensical.toml")], check=False)
-    broken = [] if done.returncode else faults(out / "site")
-    print("\n".join(broken))
-    if done.returncode or broken:
+    broken = [*_built(out / "zensical.toml"), *faults(out / "site")]
+    if broken:
+        typer.echo("\n".join(broken))
         raise DustError(
             "the site is not whole", where=str(out), fix="mend what is named above", exit_code=1
         )
     typer.echo(f"open {out / 'site' / 'index.html'}")
+
+
+def _built(settings: Path) -> list[str]:
+    """Build the pages; what Zensical says, in one piece, if anything is wrong with them."""
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+    done = subprocess.run(
+        [*command, "--config-file", str(settings)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    # It colours each letter, and a strict build that it refuses ends with a traceback of its own.
+    said = COLOURS.sub("", done.stdout).partition("\nTraceback")[0]
+    return [said] if done.returncode else []
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *("docs/**/*.md", "data/*.md", "packages/*/README.md"),
 )
+LISTED = (PurePosixPath("docs/adr"),)  # folders whose list is a page, whether linked or not
 PICTURES = {".png", ".jpg", ".svg"}
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<=\]\()(?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?(?=\))")
@@ -45,7 +46,7 @@ def copy_documents(root: Path, pages: Path) -> list[PurePosixPath]:
         for pattern in DOCUMENTS
         for path in sorted(root.glob(pattern))
     ]
-    copy.waiting = [*documents]
+    copy.waiting = [*documents, *(path for path in LISTED if (root / path).is_dir())]
     while copy.waiting:
         path = copy.waiting.pop()
         if path not in copy.done:

@@ -18,7 +18,9 @@ GUIDES: dict[str, tuple[str, ...]] = {
     "Review": ("docs/review.md", "docs/protection.md", "docs/audit.md", "docs/records.md"),
     "The project": ("CONTRIBUTING.md", "docs/style.md", "SECURITY.md", "CHANGELOG.md"),
 }
-REFERENCE = ("docs/specs.md", "docs/rules.md", "reference/commands.md")
+COMMANDS = "reference/commands.md"
+REFERENCE = ("docs/specs.md", "docs/rules.md", COMMANDS)
+ADR = "docs/adr"
 PACKAGES = ("dust-core", "dust-eval", "dust-compress")
 LICENCES = ("data/LICENCES.md",)
 
@@ -32,32 +34,36 @@ def navigation(
 
     A guide that no table here names comes last among the guides.
     """
-    present = {str(path) for path in documents} | {str(path) for _, path in modules}
-    present.add("reference/commands.md")
+    named = {str(path) for path in documents} | {str(path) for _, path in modules} | {COMMANDS}
+    present = {path for path in named if (pages / path).is_file()}
 
     def entries(paths: Iterable[str]) -> list[dict[str, Any]]:
         return [{title_of(pages / path): path} for path in paths if path in present]
 
     cards = sorted(path for path in present if path.startswith("docs/cards/"))
-    decisions = sorted(path for path in present if path.startswith("docs/adr/"))
-    named = {path for paths in GUIDES.values() for path in paths}
-    named |= {*START, *REFERENCE, *LICENCES, *cards, *decisions}
-    further = sorted(path for path in present - named if PurePosixPath(path).parent.name == "docs")
-    guides: list[dict[str, Any]] = [{title: entries(paths)} for title, paths in GUIDES.items()]
-    return [
-        {"Start": "README.md"},
-        *({"Tutorial": path} for path in START[1:] if path in present),
-        {"Guides": [*guides, *entries(further)]},
-        {
-            "Reference": [
-                *entries(REFERENCE),
-                *([{"Model cards": entries(cards)}] if cards else []),
-                *_code(present, modules),
-                *entries(LICENCES),
-            ]
-        },
-        {"Decisions": [{"All decisions": "docs/adr/index.md"}, *entries(decisions)]},
+    decisions = sorted(path for path in present if path.startswith(f"{ADR}/"))
+    placed = {path for paths in GUIDES.values() for path in paths} | {*START, *REFERENCE}
+    further = sorted(path for path in present - placed if PurePosixPath(path).parent.name == "docs")
+    guides = [part for title, paths in GUIDES.items() for part in _section(title, entries(paths))]
+    reference = [
+        *entries(REFERENCE),
+        *_section("Model cards", entries(cards)),
+        *_code(present, modules),
+        *entries(LICENCES),
     ]
+    listed = [{"All decisions": f"{ADR}/index.md"}] if decisions else []
+    return [
+        {"Start": START[0]},
+        *({"Tutorial": path} for path in START[1:] if path in present),
+        *_section("Guides", [*guides, *entries(further)]),
+        *_section("Reference", reference),
+        *_section("Decisions", [*listed, *entries(decisions)]),
+    ]
+
+
+def _section(title: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A section as an item of a list; nothing where it is empty, which Zensical links to `none`."""
+    return [{title: entries}] if entries else []
 
 
 def _code(
@@ -70,4 +76,4 @@ def _code(
         readme = f"packages/{name}/README.md"
         section = sections.setdefault(name, [{"Overview": readme}] if readme in present else [])
         section.append({package.partition(".")[2] or package: str(path)})
-    return ({name: sections[name]} for name in PACKAGES)
+    return ({name: sections[name]} for name in PACKAGES if name in sections)
