@@ -20,7 +20,7 @@ DOCUMENTS = {
     "docs/guide.md": "# Guide\n\n## What\n\n![p](p.png) [back](../README.md), [decided](adr)\n",
     "docs/adr/001-first.md": "# One `way`\n",
     "src/a.py": "print('```')\n",
-    "papers/README.md": "# Papers\n",
+    "papers/README.md": "# Papers\n\n| a | b |\n|---|---|\n| `x \\| y` | z \\| w |\n",
 }
 
 
@@ -50,6 +50,7 @@ def test_links_go_to_pages_of_code_and_of_folders(repository: Path, tmp_path: Pa
     start = (tmp_path / "pages" / "README.md").read_text()
     assert "(docs/guide.md#what), [code](src/a.py.md), [papers](papers/README.md)" in start
     assert "[decided](adr/index.md)" in (tmp_path / "pages" / "docs" / "guide.md").read_text()
+    assert "| `x | y` | z \\| w |" in (tmp_path / "pages" / "papers" / "README.md").read_text()
     assert "[One way](001-first.md)" in (tmp_path / "pages/docs/adr/index.md").read_text()
     code = (tmp_path / "pages" / "src" / "a.py.md").read_text()
     assert code == "# src/a.py\n\n````python\nprint('```')\n````\n"

@@ -15,10 +15,12 @@ DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *("docs/**/*.md", "data/*.md", "packages/*/README.md"),
 )
-LISTED = (PurePosixPath("docs/adr"),)  # folders whose list is a page, whether linked or not
+LISTED = {PurePosixPath("docs/adr"): "Decisions"}  # folders whose list is a page, and its title
 PICTURES = {".png", ".jpg", ".svg"}
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<=\]\()(?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?(?=\))")
+ROW = re.compile(r"^\|.*$", re.MULTILINE)
+CODE = re.compile(r"`[^`]+`")
 LANGUAGES = {".json": "json", ".py": "python", ".toml": "toml", ".yaml": "yaml"}
 
 
@@ -66,7 +68,9 @@ def _copy_one(copy: Copy, path: PurePosixPath) -> None:
     if source.is_dir():
         listed = sorted(source.glob("*.md"))
         lines = [f"- [{title_of(page)}]({page.name})" for page in listed]
-        copy.place(path / "index.md").write_text(f"# {path}\n\n" + "\n".join(lines) + "\n")
+        copy.place(path / "index.md").write_text(
+            f"# {LISTED.get(path, path)}\n\n" + "\n".join(lines) + "\n", encoding="utf-8"
+        )
     elif path.suffix == ".md":
         text = source.read_text(encoding="utf-8")
         copy.place(path).write_text(_linked(copy, path, text), encoding="utf-8")
@@ -92,7 +96,18 @@ def _linked(copy: Copy, page: PurePosixPath, text: str) -> str:
         shown = _page_of(copy.root, path)
         return posixpath.relpath(shown, page.parent) + (link["anchor"] or "")
 
-    return "".join(part if is_code else LINK.sub(replaced, part) for part, is_code in _parts(text))
+    return "".join(
+        part if is_code else LINK.sub(replaced, ROW.sub(_bare_pipes, part))
+        for part, is_code in _parts(text)
+    )
+
+
+def _bare_pipes(row: re.Match[str]) -> str:
+    """A row of a table whose code has bare pipes.
+
+    A git host drops the backslash of a pipe in code; Python-Markdown shows it, and needs none.
+    """
+    return CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0])
 
 
 def _page_of(root: Path, path: PurePosixPath) -> PurePosixPath:

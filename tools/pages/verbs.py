@@ -38,14 +38,11 @@ def _described(command: Any, name: str, level: int) -> Iterator[str]:
     for kind in ("argument", "option"):
         of_kind = [record for found, record in rows if found == kind]
         if of_kind:
-            lines = "".join(
-                f"| `{_cell(name)}` | {_cell(text).replace('<', '&lt;')} |\n"
-                for name, text in of_kind
-            )
+            lines = "".join(f"| `{name}` | {_cell(text)} |\n" for name, text in of_kind)
             yield f"| {kind} | meaning |\n|---|---|\n{lines}"
     for inner in getattr(command, "commands", {}).values():
         yield from _described(inner, f"{name} {inner.name}", level + 1)
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
