@@ -66,6 +66,7 @@ NOT_IMPORTED = {
     "check-jsonschema": "a program",
     "twine": "a program",
     "mkdocstrings-python": "zensical imports it where the site's settings name it",
+    "pymdown-extensions": "zensical imports them where the site's settings name them",
     "zensical": "a program",
     "editables": "hatchling uses it for editable installations",
     "hatchling": "the packages' build backend",
