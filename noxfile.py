@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from shutil import which
+from shutil import rmtree, which
 from sysconfig import get_path
 
 import nox
@@ -23,6 +23,7 @@ IN_PLACE = os.environ.get("NOX_DEFAULT_VENV_BACKEND") == "none"
 BIN = "Scripts" if sys.platform == "win32" else "bin"
 ROOT = Path(__file__).parent
 LOCK = "requirements.lock"
+DIST = ROOT / "dist"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # to each of several test processes
 PACKAGES = ("dust-core", "dust-eval", "dust-compress")
 EXTRAS = {
@@ -135,19 +136,31 @@ def specs(session: nox.Session) -> None:
         session.run("dust", *command)
 
 
-@nox.session(default=False)
+@nox.session(reuse_venv=True, default=False)
+def release(session: nox.Session) -> None:
+    """Build archives of the sources, and the wheels from them, in dist; check both."""
+    if not IN_PLACE:
+        session.install("-c", LOCK, "--group", "build")
+    rmtree(DIST, ignore_errors=True)
+    for name in PACKAGES:
+        source = f"packages/{name}"
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST), source)
+    session.run("python", "-m", "twine", "check", "--strict", *map(str, sorted(DIST.iterdir())))
+
+
+@nox.session(requires=["release"], default=False)
 @nox.parametrize("package", PACKAGES)
 def wheels(session: nox.Session, package: str) -> None:
-    """Build the wheels, install them in a bare environment, and use them."""
-    folder = Path(session.create_tmp()).resolve()
-    for name in PACKAGES:
-        session.run(
-            *("pip", "wheel", "--quiet", "--no-deps", "--build-constraint", LOCK),
-            *("--wheel-dir", str(folder), f"./packages/{name}"),
-        )
-    wheel = next(folder.glob(f"{package.replace('-', '_')}-*.whl"))
-    session.install("-c", LOCK, "--find-links", str(folder), str(wheel))
+    """Install each wheel in a bare environment, and use it."""
+    wheel = next(DIST.glob(f"{package.replace('-', '_')}-*.whl"))
+    session.install("-c", LOCK, "--find-links", str(DIST), str(wheel))
     session.run("python", str(ROOT / "tests" / "frame" / "bare_environment.py"), package)
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site in build/docs/site; fails on a broken link."""
+    _run(session, "python", "-m", "pages", *session.posargs, PYTHONPATH=str(ROOT / "tools"))
 
 
 @nox.session(requires=["runtime"], venv_backend="none", default=False)

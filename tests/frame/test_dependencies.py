@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
     "dust-core": {"network": ("torch",), "network/onnx": ("torch", "onnx"), "pairs": ("data",)},
     "dust-eval": {
+        "cards": ("report",),
         "cluster": ("cluster",),
         "measure": ("torch", "runtimes"),
         "quality/pictures.py": ("torch",),
@@ -62,6 +63,11 @@ NOT_IMPORTED = {
     "pre-commit": "a program",
     "ruff": "a program",
     "build": "a program",
+    "check-jsonschema": "a program",
+    "twine": "a program",
+    "mkdocstrings-python": "zensical imports it where the site's settings name it",
+    "pymdown-extensions": "zensical imports them where the site's settings name them",
+    "zensical": "a program",
     "editables": "hatchling uses it for editable installations",
     "hatchling": "the packages' build backend",
 }
@@ -69,10 +75,13 @@ NOT_IMPORTED = {
 # What benchmarks compare with, installed by hand where a benchmark says so.
 PEERS = {"dust3r", "nncf"}
 
+PYTHONS = ("3.11", "3.12", "3.13")
+
 # Which folders a dependency group serves; a package's own declarations serve them too.
 GROUPS = {
     "tests": ("tests",),
     "pipeline": ("tests",),
+    "docs": ("tools",),
     "levels": ("tools",),
     "containers": ("containers", "tests"),
     "lint": ("noxfile.py",),
@@ -153,7 +162,7 @@ def ours() -> frozenset[str]:
         for path in (ROOT / name).rglob("*.py")
     ]
     helpers = {path.parent.name if path.stem == "__init__" else path.stem for path in files}
-    return frozenset({*packages, "levels", *helpers})
+    return frozenset({*packages, "levels", "pages", *helpers})
 
 
 def sources(folder: str) -> Iterator[Path]:
@@ -278,8 +287,16 @@ def needs(name: str, extra: str) -> list[Requirement]:
         lines = [Requirement(line) for line in requires(name) or ()]
     except PackageNotFoundError:  # for another platform, or a GPU host's
         return []
-    if not extra:
-        return [
-            line for line in lines if line.marker is None or line.marker.evaluate({"extra": ""})
-        ]
-    return [line for line in lines if line.marker and line.marker.evaluate({"extra": extra})]
+    return [line for line in lines if _applies(line, extra)]
+
+
+def _applies(line: Requirement, extra: str) -> bool:
+    """Whether some version of Python that the lock is for needs this."""
+    if line.marker is None:
+        return not extra
+    marker = line.marker
+    return any(
+        marker.evaluate({"extra": extra, "python_version": version})
+        and not (extra and marker.evaluate({"extra": "", "python_version": version}))
+        for version in PYTHONS
+    )

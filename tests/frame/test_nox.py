@@ -29,6 +29,8 @@ def test_the_sessions_are_those_of_the_readme() -> None:
         "specs",
         "repro",
         "report",
+        "docs",
+        "release",
         "wheels",
         "lock",
         "containers",

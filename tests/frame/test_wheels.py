@@ -1,10 +1,11 @@
-"""The three wheels: what is in them, and dust-core's in a bare environment of its own.
+"""The three packages as they are published: archives of the sources, and the wheels from them.
 
-`nox -s wheels` tries all three, each in an environment of its own with all that it requires.
+`nox -s wheels` tries all three wheels, each in an environment of its own with all that it requires.
 """
 
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -20,20 +21,64 @@ PACKAGES = ("dust-core", "dust-eval", "dust-compress")
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheels by package, built by pip from the sources of the repository."""
-    folder = tmp_path_factory.mktemp("wheels")
-    sources = [ROOT / "packages" / name for name in PACKAGES]
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"),
-            *("--wheel-dir", folder, *sources),
-        ],
-        check=True,
-    )
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the archives of the sources, and with the wheels that were built from them."""
+    folder = tmp_path_factory.mktemp("built")
+    for name in PACKAGES:
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder]
+        subprocess.run([*command, ROOT / "packages" / name], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheels(built: Path) -> dict[str, Path]:
+    """The wheels by package."""
     return {
-        name: next(folder.glob(f"{name.replace('-', '_')}-*-py3-none-any.whl")) for name in PACKAGES
+        name: next(built.glob(f"{name.replace('-', '_')}-*-py3-none-any.whl")) for name in PACKAGES
     }
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_archive_of_the_sources_holds_them_and_no_links(built: Path, package: str) -> None:
+    module = package.replace("-", "_")
+    top = f"{module}-{dust_core.__version__}"
+    with tarfile.open(built / f"{top}.tar.gz") as archive:
+        members = archive.getmembers()
+        assert all(member.isfile() for member in members)
+        names = {member.name for member in members}
+        licence = archive.extractfile(f"{top}/LICENSE")
+        assert licence is not None and licence.read() == (ROOT / "LICENSE").read_bytes()
+    assert {f"{top}/{name}" for name in ("NOTICE", "README.md", "pyproject.toml")} <= names
+    sources = package_sources(package)
+    assert {f"{top}/{name}" for name in sources} <= names
+    others = {name for name in names if "/src/" in name} - {f"{top}/{name}" for name in sources}
+    assert not others
+
+
+def test_the_index_would_take_what_is_built(built: Path) -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *sorted(built.iterdir())],
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
+    assert checked.stdout.count("PASSED") == 2 * len(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_the_licence_of_the_repository(package: str) -> None:
+    for name in ("LICENSE", "NOTICE"):
+        ours = ROOT / "packages" / package / name
+        assert not ours.is_symlink(), f"a link leads out of the archive of the sources: {ours}"
+        assert ours.read_bytes() == (ROOT / name).read_bytes(), f"copy {name} to {ours.parent}"
+
+
+def package_sources(package: str) -> set[str]:
+    """The files below a package's src that git knows, relative to the package."""
+    folder = ROOT / "packages" / package
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "src"]
+    listed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return {name for name in listed.stdout.splitlines() if (folder / name).is_file()}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,0 +1,1 @@
+"""Model cards: what a shipped network is, from the records that measured it."""

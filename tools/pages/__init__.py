@@ -1,0 +1,1 @@
+"""The documentation as a site: the repository's documents, and pages made from the code."""
