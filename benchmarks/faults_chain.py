@@ -1,20 +1,23 @@
 """Signals at random moments of `dust repro P3 --profile ci`, and what its files are afterwards.
 
     python benchmarks/faults_chain.py [--kills 100] [--stage P3] [--seed 22] [--longest 60]
+    python benchmarks/faults_chain.py --each 20
 
 Works on clones of HEAD, in the environment that runs this script. The stage runs once undisturbed.
 Then it runs until so many signals (SIGKILL, SIGINT and SIGTERM in turn) have reached it, each after
-at most --longest seconds. Where a run reaches its end, its files are compared and a new clone
-starts. A fault is: a finished file that is made anew, a stage that no longer runs, a process that
-stays, an exit code other than 130 and 143, a traceback, or at the end a network, graph or engine
-that is not that of the undisturbed run, byte by byte. Exits 1 if there is one. A run is minutes of
-work, and each signal interrupts it.
+at most --longest seconds. With --each, so many SIGINT and SIGTERM reach each task instead, at a
+random moment of the time that it takes. Where a run reaches its end, its files are compared and a
+new clone starts. A fault is: a finished file that is made anew, a stage that no longer runs, a
+process that stays, an exit code other than 130 and 143, a traceback, or at the end a network, graph
+or engine that is not that of the undisturbed run, byte by byte. Exits 1 if there is one. A run is
+minutes of work, and each signal interrupts it.
 """
 
 import argparse
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +39,25 @@ COMPARED = (".pth", ".onnx", ".trt")
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 CODES = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
 LINGERS_S = 10.0  # what a stopped run may need to end its children
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A signal, and when it is sent.
+
+    Attributes:
+        sent: the signal.
+        after: seconds after the start of the run, or of the task.
+        task: the task that it shall reach; None for any.
+    """
+
+    sent: signal.Signals
+    after: float
+    task: str | None = None
+
+    def __str__(self) -> str:
+        """As the table names it."""
+        return f"{self.sent.name} {self.after:.1f} s into {self.task or 'the run'}"
 
 
 @dataclass(frozen=True)
@@ -110,14 +133,21 @@ def processes(project: Path) -> list[str]:
     return left
 
 
-def run(project: Path, stage: str, sent: signal.Signals, after: float | None) -> Run:
-    """Run the stage, and send it a signal after so many seconds; None leaves it alone."""
+def spans(project: Path) -> dict[str, float]:
+    """The tasks that the last run executed, in order, with the seconds that each took."""
+    said = (project / "run.log").read_text(errors="replace")
+    return {task: float(took) for task, took in re.findall(r"(\S+) is done after (\d+) s", said)}
+
+
+def run(project: Path, stage: str, attack: Attack | None) -> Run:
+    """Run the stage, and send it a signal; None leaves it alone."""
     before = finished(project)
     process = start(project, stage)
-    try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
-        process.send_signal(sent)
+    begun = attack is not None and begins(process, project, attack.task)
+    if attack is not None and begun and not ends_within(process, attack.after):
+        process.send_signal(attack.sent)
+    else:
+        process.wait()
     stopped = time.monotonic()
     code = process.wait()
     while (left := processes(project)) and time.monotonic() - stopped < LINGERS_S:
@@ -127,9 +157,28 @@ def run(project: Path, stage: str, sent: signal.Signals, after: float | None) ->
     faults += [f"made anew: {path.name}" for path, made in before.items() if made_at(path) != made]
     said = (project / "run.log").read_text(errors="replace")
     ended = code in (0, 1)
-    if "Traceback" in said or (ended and "error:" in said) or not (ended or code == CODES[sent]):
-        faults.append(f"code {code} after {sent.name}: {said}")
+    allowed = ended or (attack is not None and code == CODES[attack.sent])
+    if "Traceback" in said or (ended and "error:" in said) or not allowed:
+        faults.append(f"code {code} after {attack}: {said}")
     return Run(ended, seconds, faults)
+
+
+def begins(process: subprocess.Popen[str], project: Path, task: str | None) -> bool:
+    """Wait until a task has begun; False where the run ends before. None has begun at once."""
+    while task is not None and f"{task}: " not in (project / "run.log").read_text(errors="replace"):
+        if process.poll() is not None:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def ends_within(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether a process ends by itself in that time."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def made_at(path: Path) -> int:
@@ -137,37 +186,47 @@ def made_at(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
+def attacks(options: argparse.Namespace, took: dict[str, float]) -> Iterator[Attack]:
+    """The signals of a campaign, one after another."""
+    rng = random.Random(options.seed)
+    if options.each is None:
+        for number in range(options.kills):
+            sent = SIGNALS[number % len(SIGNALS)]
+            yield Attack(sent, rng.uniform(0.5, options.longest))
+        return
+    for task, seconds in took.items():
+        for sent in options.each * (signal.SIGINT, signal.SIGTERM):
+            yield Attack(sent, rng.uniform(0, seconds + 1), task)
+
+
 def main() -> None:
     """Send the signals and print what became of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--each", type=int)
     parser.add_argument("--stage", default="P3")
     parser.add_argument("--seed", type=int, default=22)
     parser.add_argument("--longest", type=float, default=60.0)
     options = parser.parse_args()
-    rng = random.Random(options.seed)
     counts: Counter[str] = Counter()
     faults, longest = 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         project = clone(Path(folder))
-        run(project, options.stage, SIGNALS[0], None)
-        expected = digests(project)
-        print(f"undisturbed: {len(expected)} files", flush=True)
-        ended = True
-        while counts.total() < options.kills or not ended:
-            if ended:
-                project = clone(Path(folder))
-            sent = SIGNALS[counts.total() % len(SIGNALS)]
-            left = options.kills > counts.total()
-            after = rng.uniform(0.5, options.longest) if left else None
-            outcome = run(project, options.stage, sent, after)
-            ended = outcome.ended
+        run(project, options.stage, None)
+        expected, took = digests(project), spans(project)
+        print(f"undisturbed: {len(expected)} files, {sum(took.values()):.0f} s", flush=True)
+        project = clone(Path(folder))
+        for attack in (*attacks(options, took), None):
+            outcome = run(project, options.stage, attack)
             found = outcome.faults
-            if ended and digests(project) != expected:
-                found = [*found, f"silently other: {differing(project, expected)}"]
-            if not ended:
-                counts[sent.name] += 1
+            if outcome.ended:
+                if digests(project) != expected:
+                    found = [*found, f"silently other: {differing(project, expected)}"]
+                project = clone(Path(folder))
+            elif attack is not None:
+                counts[attack.sent.name] += 1
                 longest = max(longest, outcome.seconds)
+                print(f"{counts.total()}: {attack} took {outcome.seconds:.1f} s", flush=True)
             for fault in found:
                 print(f"after {counts.total()} signals: {fault}", file=sys.stderr, flush=True)
             faults += len(found)
