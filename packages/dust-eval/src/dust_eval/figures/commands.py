@@ -56,9 +56,11 @@ def explain(
 
 
 def held_by(figure: "Figure", known: "Sequence[Known]") -> "list[Known]":
-    """The values that round to a figure, those of results first."""
+    """The values that round to a figure, the nearest first: a line of 1 % before 0.91 %."""
     holders = [value for value in known if figure.is_rounded(value.value, value.unit)]
-    return sorted(holders, key=lambda holder: not holder.again)
+    return sorted(
+        holders, key=lambda one: (figure.distance(one.value, one.unit) or 0.0, bool(one.again))
+    )
 
 
 def _line(holder: "Known") -> str:
@@ -83,6 +85,7 @@ def _text(document: Path) -> str:
 def _unknown(figure: str) -> DustError:
     return DustError(
         f"nothing that is here holds {figure}",
-        fix="give it the digits and the unit of the document; 'dvc pull' fetches all results",
+        fix="give it the digits and the unit of the document; 'dvc pull --quiet --allow-missing' "
+        "fetches the results",
         exit_code=1,
     )

@@ -61,13 +61,18 @@ class Figure:
 
     def is_rounded(self, value: float, unit: str) -> bool:
         """Whether a value in `unit` is this figure, rounded to the digits that it shows."""
+        distance = self.distance(value, unit)
+        return distance is not None and distance <= 0.5 * self.step * (1 + 1e-9)
+
+    def distance(self, value: float, unit: str) -> float | None:
+        """How far a value in `unit` is from it, in its own unit; None for another quantity."""
         if unit == self.unit or (unit == "fraction" and not self.unit):
             scale = 1.0
         elif not unit or not self.unit or UNITS[self.unit][0] != UNITS[unit][0]:
-            return False
+            return None
         else:
             scale = UNITS[self.unit][1] / UNITS[unit][1]
-        return abs(abs(value) / scale - self.value) <= 0.5 * self.step * (1 + 1e-9)
+        return abs(abs(value) / scale - self.value)
 
 
 def parse_figure(text: str) -> Figure:

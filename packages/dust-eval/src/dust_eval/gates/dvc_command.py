@@ -42,7 +42,9 @@ _SAID = {
     "dvc.stage": ("didn't change, skipping",),
     "dvc.stage.run": ("Running stage", "%s %s"),  # the latter shows the command
     "dvc.dvcfile": ("Generating lock file", "Updating lock file"),
-    "dvc.data_cloud": ("Some of the cache files do not exist",),  # which --allow-missing allows
+    **dict.fromkeys(  # which --allow-missing allows
+        ("dvc.data_cloud", "dvc_data.index.fetch"), ("Some of the cache files do not exist",)
+    ),
 }
 """Messages that somebody else says better, by their loggers: parts of their templates."""
 _SAYS_LAST = "Use `dvc push`"

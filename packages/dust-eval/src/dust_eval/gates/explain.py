@@ -74,6 +74,12 @@ def _explained(verdict: Verdict, specs: "SpecSet", profile: str, where: Path) ->
         yield from _provenance(verdict, candidate)
     path = next(p for p, f in specs.files.items() if f is specs.task_files[verdict.task])
     yield _row("spec", f"{path}, digest {file.candidates[0].provenance.spec_digest[:_SHOWN]}")
+    absent = [
+        name for name in specs.tasks[verdict.task].inputs if not (where.parent / name).exists()
+    ]
+    if absent:
+        needs = ", ".join(specs.tasks[verdict.task].needs)
+        yield _row("needs", f"{', '.join(absent)}, which are not here: {needs} and what they need")
     yield _row("again", again)
 
 
