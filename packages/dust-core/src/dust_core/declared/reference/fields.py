@@ -12,6 +12,29 @@ _HEAD = """# Spec reference
 Written by `dust spec docs`; do not edit. Every file has `apiVersion: dust/v1`, `kind`, `metadata`
 and `spec`; unknown keys are refused. A profile changes size, data, device and runtime, never a
 line, a metric or the protocol.
+
+## In an editor
+
+The first line of a spec names its schema, one of `specs/schema/v1`:
+
+    # yaml-language-server: $schema=../schema/v1/distill.schema.json
+
+An editor with the YAML language server completes keys and executors, shows the meaning of a key,
+and underlines what the schema refuses. For VS Code it is the extension `redhat.vscode-yaml`, which
+`.vscode` recommends; Neovim, Emacs, Helix and Zed start the same server. Where `beta` of K-1 is
+spelt `betta`:
+
+    distill.yaml:19:5    Missing property "beta".
+    distill.yaml:29:7    Property betta is not allowed.
+
+A schema checks one file. `dust validate specs` also checks what files say of one another. In VS
+Code it is the test task (*Tasks: Run Test Task*), whose findings appear at their lines.
+
+A project of specs outside of this repository has its own copy: `dust spec schema` writes the
+schemas to `specs/schema/v1` of the current folder, where the first lines find them. A single file
+anywhere may name a schema by an absolute path or an address, as in
+`$schema=/path/to/dust/specs/schema/v1/distill.schema.json`; only in a project of specs does SPEC002
+ask for the relative path.
 """
 
 
