@@ -4,7 +4,7 @@ https://docs.github.com/en/actions/reference/security/securely-using-pull_reques
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ WORKFLOW = ".github/workflows/review.yml"
 JOBS = ("review", "audit")
 """The jobs that branch protection requires."""
 
+OF_BASE = "./base/"
+"""Where the workflow has the checkout of the base, whose actions it may use."""
+
 _PINNED = re.compile(r"[^@\s]+@[0-9a-f]{40}")
 _OF_HEAD = "github.event.pull_request.head."
 _RUNNERS = re.compile(r"\b(python3?|nox|tox|pytest|make|dvc|bash|sh|source|npm|pre-commit|eval)\s")
@@ -22,16 +25,50 @@ _TEXT = re.compile(r"\$\{\{[^}]*github\.(event\.pull_request|head_ref)")
 
 
 def read_workflow(root: Path) -> Mapping[str, Any]:
-    """The workflow's content; empty where there is none.
+    """The workflow's content, with the steps of the base's own actions; empty where there is none.
 
     Raises:
-        DustError: it is not YAML.
+        DustError: it, or an action that it uses, is not YAML.
     """
-    path = root / WORKFLOW
-    if not path.is_file():
-        return {}
-    content = load_yaml(path).data
+    content = _mapping(root / WORKFLOW)
+    jobs = {
+        name: {**job, "steps": list(_with_actions(job.get("steps") or (), root))}
+        for name, job in (content.get("jobs") or {}).items()
+    }
+    return {**content, "jobs": jobs} if jobs else content
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    content = load_yaml(path).data if path.is_file() else {}
     return content if isinstance(content, dict) else {}
+
+
+def _with_actions(steps: Sequence[Mapping[str, Any]], root: Path) -> Iterator[Mapping[str, Any]]:
+    """The steps, each one that uses an action of the base replaced by those of the action."""
+    for step in steps:
+        place = str(step.get("uses", "")).removeprefix(OF_BASE)
+        action = _mapping(root / place / "action.yml") if place != step.get("uses") else {}
+        inner = (action.get("runs") or {}).get("steps")
+        if not inner:
+            yield step
+            continue
+        inputs = action.get("inputs") or {}
+        given = {name: spec.get("default", "") for name, spec in inputs.items()}
+        given |= step.get("with") or {}
+        yield from (_filled(part, given) for part in inner)
+
+
+def _filled(value: Any, given: Mapping[str, Any]) -> Any:
+    """A step of an action, with the inputs that the workflow gives it."""
+    if isinstance(value, Mapping):
+        return {key: _filled(item, given) for key, item in value.items()}
+    if not isinstance(value, str):
+        return value
+    for name, text in given.items():
+        pattern = rf"\$\{{\{{\s*inputs\.{name}\s*\}}\}}"
+        value = re.sub(pattern, str(text).replace("\\", r"\\"), value)
+    # An action's own checkout is that of the base.
+    return value.replace("${{ github.action_path }}/../../..", "base")
 
 
 def protected_branches(workflow: Mapping[str, Any]) -> list[str]:
@@ -76,8 +113,8 @@ def _job_faults(job: Mapping[str, Any]) -> Iterator[str]:
     permissions = job.get("permissions", {})
     writes = not isinstance(permissions, Mapping) or "write" in permissions.values()
     steps = job.get("steps") or ()
-    if writes and any("checkout" in str(step.get("uses", "")) for step in steps):
-        yield "it checks out files, and its token may write"
+    if writes and any(_is_of_head(step) for step in steps):
+        yield "it checks out the pull request, and its token may write"
     if "timeout-minutes" not in job:
         yield "it has no timeout-minutes"
     if "secrets." in str(job):
@@ -88,7 +125,9 @@ def _job_faults(job: Mapping[str, Any]) -> Iterator[str]:
 
 def _step_faults(step: Mapping[str, Any]) -> Iterator[str]:
     uses, script, folder = (str(step.get(key, "")) for key in ("uses", "run", "working-directory"))
-    if uses and not _PINNED.fullmatch(uses):
+    if uses.startswith(OF_BASE):
+        yield f"the base has no action {uses.removeprefix(OF_BASE)} with steps"
+    elif uses and not _PINNED.fullmatch(uses):
         yield f"{uses} is not pinned by the SHA of a commit"
     if "actions/cache" in uses or (step.get("with") or {}).get("cache"):
         yield "a cache that a pull request fills is read on the default branch"
@@ -121,8 +160,20 @@ def _checkout_faults(options: Mapping[str, Any]) -> Iterator[str]:
         yield "the checkout keeps its token"
     if options.get("submodules") or options.get("lfs"):
         yield "the checkout follows what .gitmodules or .lfsconfig names"
-    of_head = _OF_HEAD in str(options.get("ref", "")) or "repository" in options
+    of_head = _names_head(options)
     if of_head and options.get("path") != "head":
         yield "the checkout of the pull request is not in the folder head"
     if not of_head and options.get("path") != "base":
         yield "the checkout of the base is not in the folder base"
+
+
+def _is_of_head(step: Mapping[str, Any]) -> bool:
+    """Whether a step checks out the pull request, or may."""
+    options = step.get("with") or {}
+    return "checkout" in str(step.get("uses", "")) and (
+        _names_head(options) or options.get("path") != "base"
+    )
+
+
+def _names_head(options: Mapping[str, Any]) -> bool:
+    return _OF_HEAD in str(options.get("ref", "")) or "repository" in options
