@@ -1,16 +1,19 @@
 """The verdicts of two revisions side by side."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from dust_core.declared.change.text import code, counted, table
+from dust_core.declared.change.text import code, counted, folded, table
 from dust_core.declared.records import Provenance, Status, Verdict
 from dust_eval.gates.judge import quantity_text
 from dust_eval.review.judged import Judged, TaskResult
 
 NO_LINE = ""
+
+LISTED = 6
+"""How many reasons a list shows without being unfolded."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Comparison:
         same: the statuses of the other verdicts, counted.
         faults: why the head's results may not be believed.
         base_faults: why those of the base may not be, or cannot be compared with.
+        outdated: by task, those faults of the head that the base does not have of the same result:
+            a change of the specs makes them.
     """
 
     base: str
@@ -49,6 +54,7 @@ class Comparison:
     same: Mapping[Status, int]
     faults: tuple[str, ...]
     base_faults: tuple[str, ...]
+    outdated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def refused(self) -> bool:
@@ -67,7 +73,20 @@ def compare(base: Judged, head: Judged) -> Comparison:
         for line, verdict in result.verdicts.items()
         if (profile, task, line) not in changed and result.file is not None
     )
-    return Comparison(base.name, head.name, rows, same, _faults(head), _faults(base))
+    return Comparison(
+        base.name, head.name, rows, same, _faults(head), _faults(base), _outdated(base, head)
+    )
+
+
+def _outdated(base: Judged, head: Judged) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for profile, tasks in head.profiles.items():
+        for task, after in tasks.items():
+            before = base.profiles.get(profile, {}).get(task)
+            if before is not None and before.md5 == after.md5:
+                new = tuple(fault for fault in after.faults if fault not in before.faults)
+                found[task] = (*found.get(task, ()), *new)
+    return {task: faults for task, faults in found.items() if faults}
 
 
 def _faults(side: Judged) -> tuple[str, ...]:
@@ -103,27 +122,47 @@ def _outcome(verdict: Verdict | None) -> tuple[Any, ...] | None:
     return verdict.status, verdict.value, verdict.op, verdict.line, verdict.unit
 
 
-def render(comparison: Comparison) -> str:
-    """The comparison as a section of the review, in Markdown."""
-    return "\n\n".join(_paragraphs(comparison)) + "\n"
+def render(
+    comparison: Comparison, again: Collection[str] = (), faults: Sequence[str] | None = None
+) -> str:
+    """The comparison as a section of the review, in Markdown.
+
+    Args:
+        again: the tasks that have to run again because of the change: it makes results outdated.
+        faults: those of the head that the section lists; by default all of them.
+    """
+    listed = comparison.faults if faults is None else faults
+    return "\n\n".join(_paragraphs(comparison, again, listed)) + "\n"
 
 
-def _paragraphs(comparison: Comparison) -> Iterator[str]:
+def doubts(comparison: Comparison, again: Collection[str]) -> tuple[str, ...]:
+    """The faults of the head, without those of results that have to be measured again anyway."""
+    outdated = {
+        fault for task, faults in comparison.outdated.items() if task in again for fault in faults
+    }
+    return tuple(fault for fault in comparison.faults if fault not in outdated)
+
+
+def _paragraphs(
+    comparison: Comparison, again: Collection[str], doubted: Sequence[str]
+) -> Iterator[str]:
     yield "### Verdicts"
     for title, faults in (
-        (f"**Not to be believed, in {code(comparison.head)}:**", comparison.faults),
+        (f"**Not to be believed, in {code(comparison.head)}:**", doubted),
         (f"In the base, {code(comparison.base)}:", comparison.base_faults),
     ):
         if faults:
             yield title
-            yield "\n".join(f"- {code(fault)}" for fault in faults)
+            listed = "\n".join(f"- {code(fault)}" for fault in faults)
+            is_long = len(faults) > LISTED
+            yield folded(counted(len(faults), "reason"), [listed]) if is_long else listed
     if comparison.rows:
         header = ("profile", "task", "line", "was", "is", "device", "commit")
-        yield table(header, (_cells(row) for row in comparison.rows))
+        yield table(header, (_cells(row, again) for row in comparison.rows))
     yield _unchanged(comparison)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: Row, again: Collection[str]) -> tuple[str, ...]:
     about = [_provenance(side) for side in (row.before, row.after)]
     devices = dict.fromkeys(
         f"{about.device.name} {about.device.fingerprint[:8]}" for about in about if about
@@ -134,10 +173,16 @@ def _cells(row: Row) -> tuple[str, ...]:
         code(row.task),
         code(row.line) if row.line else "no line",
         _said(row.was, row.before, row.line),
-        _said(row.is_, row.after, row.line),
+        "to run again" if _is_outdated(row, again) else _said(row.is_, row.after, row.line),
         " → ".join(map(code, devices)) or "—",
         " → ".join(map(code, commits)) or "—",
     )
+
+
+def _is_outdated(row: Row, again: Collection[str]) -> bool:
+    """Whether the base's result is still there, and was measured under other terms."""
+    same = row.before is not None and row.after is not None and row.before.md5 == row.after.md5
+    return same and row.task in again
 
 
 def _said(verdict: Verdict | None, side: TaskResult | None, line: str) -> str:

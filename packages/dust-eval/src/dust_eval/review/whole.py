@@ -1,28 +1,34 @@
 """The verb `dust review`: a whole review as one text, the decision first, then its grounds."""
 
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dust_core.declared.change.between import difference_between
+from dust_core.declared.change.diff import Difference
 from dust_core.declared.change.git import Repository
 from dust_core.declared.change.markdown import Beside, render
-from dust_core.declared.change.text import counted
+from dust_core.declared.change.text import counted, folded
 from dust_core.declared.checks import Report, validate
 from dust_core.declared.checks.formats.text import text as finding_text
 from dust_core.declared.project import SPECS
 from dust_core.errors import DustError
 from dust_eval.review.commands import comparison_of
+from dust_eval.review.verdicts import doubts
 from dust_eval.review.verdicts import render as render_verdicts
 
 GENERATED = (("pipeline", "--check"), ("spec", "schema", "--check"), ("spec", "docs", "--check"))
 """The commands that compare generated files with the specs."""
+
+_RULE = re.compile(r"\b[A-Z]+\d{3} ")
+_PATH = re.compile(r"^\S+ \(MD5 \w+\) ")
 
 _CORE = "packages/dust-core/src/dust_core/declared"
 _MODELS = tuple(f"{_CORE}/{room}" for room in ("specs", "records", "reference", "pipeline"))
@@ -60,29 +66,27 @@ def review_of(base: str, head: str = "HEAD") -> tuple[str, int]:
         The text, and the exit code: 1 where the change may not be merged, 2 where a part of the
         review could not be done.
     """
-    verdicts = _part("The verdicts", lambda: _verdicts(base, head))
-    validation = _part("The validation", _validation)
-    generated = _part("The check of generated files", lambda: _generated(base, head))
-    beside = Beside(
-        reasons=tuple(chain(verdicts.reasons, validation.reasons, generated.reasons)),
-        after_lines=verdicts.text,
-        at_end=(validation.text, generated.text),
-    )
-    refused: list[bool] = []
+    compared_specs: list[Difference] = []
 
     def difference() -> Part:
-        change_set = difference_between(base, head, SPECS)
-        refused.append(bool(change_set.refusals or beside.reasons))
-        return Part(render(change_set, beside))
+        compared_specs.append(difference_between(base, head, SPECS))
+        return Part()
 
-    compared = _part("The comparison", difference)
-    parts = (compared, verdicts, validation, generated)
-    text = compared.text
-    if compared.failed:
+    failed = _part("The comparison", difference)
+    change_set = compared_specs[0] if compared_specs else None
+    again = change_set.stages_to_run if change_set else ()
+    validation = _part("The validation", _validation)
+    verdicts = _part("The verdicts", lambda: _verdicts(base, head, again, validation))
+    generated = _part("The check of generated files", lambda: _generated(base, head))
+    parts = (failed, verdicts, validation, generated)
+    reasons = (*validation.reasons, *verdicts.reasons, *generated.reasons)
+    if change_set is None:
         text = "\n\n".join(part.text.strip() for part in parts if part.text) + "\n"
+    else:
+        text = render(change_set, Beside(reasons, verdicts.text, (validation.text, generated.text)))
     if any(part.failed for part in parts):
         return f"## Not reviewed\n\nA part of the review could not be done.\n\n{text}", 2
-    return text, int(any(refused))
+    return text, int(bool(change_set and change_set.refusals) or bool(reasons))
 
 
 def _part(title: str, make: Callable[[], Part]) -> Part:
@@ -94,9 +98,25 @@ def _part(title: str, make: Callable[[], Part]) -> Part:
         return Part(f"### {title} could not be done\n\n{_block(said)}", failed=True)
 
 
-def _verdicts(base: str, head: str) -> Part:
+def _verdicts(base: str, head: str, again: Collection[str], said: Part) -> Part:
+    """The verdicts, without the faults of specs if the validation has said them."""
     comparison = comparison_of(Path.cwd(), base, head, None)
-    return Part(render_verdicts(comparison).strip(), comparison.faults)
+    faults = [
+        fault
+        for fault in doubts(comparison, again)
+        if not said.reasons or not fault.startswith(f"{SPECS}/")
+    ]
+    return Part(render_verdicts(comparison, again, faults).strip(), tuple(_in_short(faults)))
+
+
+def _in_short(faults: Sequence[str]) -> Iterator[str]:
+    """One reason for faults of one kind: the first, and how many more there are."""
+    kinds: dict[str, list[str]] = {}
+    for fault in faults:
+        rule = _RULE.search(fault)
+        kinds.setdefault(rule[0] if rule else _PATH.sub("", fault), []).append(fault)
+    for first, *more in kinds.values():
+        yield f"{first}; and {len(more)} more, listed under Verdicts" if more else first
 
 
 def _validation() -> Part:
@@ -105,13 +125,17 @@ def _validation() -> Part:
         return Part("### Validation\n\nNo rule finds an error.")
     said = _block("\n".join(_findings(report)))
     counts = f"{counted(report.errors, 'error')}, {counted(report.warnings, 'warning')}"
-    if report.errors:
-        reason = f"dust validate finds {counted(report.errors, 'error')}"
-        return Part(f"### Validation: {counts}\n\n{said}", (reason,))
-    return Part(
-        "### Validation\n\nNo rule finds an error.\n\n"
-        f"<details><summary>{counts}</summary>\n\n{said}\n\n</details>"
+    listed = folded(counts, [said])
+    if not report.errors:
+        return Part(f"### Validation\n\nNo rule finds an error.\n\n{listed}")
+    rules = Counter(
+        f"{finding.rule} {finding.title}"
+        for finding in report.findings
+        if finding.severity == "error"
     )
+    kinds = "; ".join(f"{rule} ({count})" for rule, count in rules.most_common())
+    reason = f"dust validate finds {counted(report.errors, 'error')}: {kinds}"
+    return Part(f"### Validation\n\n{listed}", (reason,))
 
 
 def _findings(report: Report) -> Iterator[str]:

@@ -23,6 +23,9 @@ DECLARED = (
 
 MEASURING = "measuring code"
 
+GENERATED = "stages, as `dust pipeline` writes them"
+"""The group of files that follow from the specs: `dust pipeline --check` compares them."""
+
 
 def _below_packages(places: Iterable[str]) -> Iterator[str]:
     """Sources of the packages as patterns."""
@@ -33,6 +36,7 @@ def _below_packages(places: Iterable[str]) -> Iterator[str]:
 
 
 DECIDING: dict[str, tuple[str, ...]] = {
+    GENERATED: ("/dvc.yaml", "/pipelines/*/dvc.yaml"),
     MEASURING: tuple(_below_packages(sources.MEASURING)),
     "training code": ("/packages/dust-compress/src/",),
     "judging code": ("/packages/dust-core/src/", "/packages/dust-eval/src/"),

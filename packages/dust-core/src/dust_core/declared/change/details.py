@@ -1,6 +1,7 @@
 """What changed, value by value, and the stages that have to run, as Markdown."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 
 from dust_core.declared.change.diff import Difference, TaskChange
 from dust_core.declared.change.files import FileChange
@@ -9,6 +10,8 @@ from dust_core.declared.change.text import (
     code,
     codes,
     counted,
+    counted_hours,
+    folded,
     hours,
     signed,
     table,
@@ -28,13 +31,29 @@ def details(change_set: Difference) -> Iterator[str]:
 def _tasks(change_set: Difference) -> Iterator[str]:
     shown = [task for task in change_set.tasks if task.event != "changed" or task.fields]
     if shown:
-        yield "### Tasks"
+        parts = ["### Tasks", *(part for change in shown for part in _task(change, change_set))]
+        # A new task is what approval is about. What changed in others is on demand.
+        is_open = any(change.event == "added" for change in shown)
+        yield folded(_tasks_in_short(shown), parts, is_open=is_open)
+
+
+def _task(change: TaskChange, change_set: Difference) -> Iterator[str]:
+    yield _heading(change, change_set)
+    if change.event == "added":
+        yield _values(change.fields)
+    elif change.event != "removed" and change.fields:
+        yield _fields(change.fields)
+
+
+def _tasks_in_short(shown: Sequence[TaskChange]) -> str:
+    """`1 task added: K-6; 2 tasks changed: K-2, K-4`; a summary is HTML and takes no Markdown."""
+    by_event: dict[str, list[str]] = {}
     for change in shown:
-        yield _heading(change, change_set)
-        if change.event == "added":
-            yield _values(change.fields)
-        elif change.event != "removed" and change.fields:
-            yield _fields(change.fields)
+        by_event.setdefault(change.event, []).append(change.task)
+    return "; ".join(
+        f"{counted(len(tasks), 'task')} {event}: {escape(', '.join(tasks))}"
+        for event, tasks in by_event.items()
+    )
 
 
 def _heading(change: TaskChange, change_set: Difference) -> str:
@@ -60,12 +79,15 @@ def _values(fields: Iterable[FieldChange]) -> str:
 
 def _files(change_set: Difference) -> Iterator[str]:
     shown = [file for file in change_set.files if file.event != "changed" or file.fields]
-    if shown:
-        yield "### Workload, profiles, and what tasks share"
+    parts = []
     for change in shown:
-        yield f"{code(change.path)} {change.event}"
+        parts.append(f"{code(change.path)} {change.event}")
         if change.fields:
-            yield _values(change.fields) if change.event == "added" else _fields(change.fields)
+            write = _values if change.event == "added" else _fields
+            parts.append(write(change.fields))
+    if shown:
+        title = "Workload, profiles, and what tasks share"
+        yield folded(f"{title}: {counted(len(shown), 'file')}", [f"### {title}", *parts])
 
 
 def _stages(change_set: Difference) -> Iterator[str]:
@@ -79,15 +101,10 @@ def _stages(change_set: Difference) -> Iterator[str]:
         parts.append(f"### Stages to run, {more}under {code(profile)}")
         with_hours = profile in change_set.gpu_profiles
         parts.append(_stage_table(change_set, stages.values(), profile, with_hours=with_hours))
-    if parts and change_set.refusals:  # nothing of this is decided yet
-        title = f"{counted(len(change_set.stages_to_run), 'stage')} would run"
-        parts = [_folded(title, parts)]
-    yield from parts
-
-
-def _folded(title: str, parts: Iterable[str]) -> str:
-    content = "\n\n".join(parts)
-    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
+    if parts:
+        verb = "would run" if change_set.refusals else "to run"  # nothing of this is decided yet
+        spent = counted_hours(change_set.hours_to_run)
+        yield folded(f"{counted(len(change_set.stages_to_run), 'stage')} {verb}: {spent}", parts)
 
 
 def _stage_table(
@@ -128,4 +145,4 @@ def _prose(change_set: Difference) -> Iterator[str]:
         )
         content = table(("where", "field", "was", "is"), rows)
         title = f"Wording and estimates, which decide nothing: {counted(len(changes), 'change')}"
-        yield _folded(title, [content])
+        yield folded(title, [content])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dust_core.declared.agreed.design import AgreedLine
 from dust_core.declared.agreed.lines import LETS_MORE_THROUGH, HeldLine
-from dust_core.declared.change.deciding import DecidingFiles
+from dust_core.declared.change.deciding import GENERATED, DecidingFiles
 from dust_core.declared.change.details import details
 from dust_core.declared.change.diff import Difference
 from dust_core.declared.change.lines import LineChange
@@ -70,8 +70,10 @@ def _decision(change_set: Difference, reasons: Sequence[str]) -> Iterator[str]:
         yield "## May be merged"
     if change_set.unreadable:
         return
-    if not change_set.means_something and change_set.deciding:
-        count = sum(len(group.files) for group in change_set.deciding)
+    # What follows from the specs decides nothing by itself.
+    deciding = [group for group in change_set.deciding if group.group != GENERATED]
+    if not change_set.means_something and deciding:
+        count = sum(len(group.files) for group in deciding)
         files = "1 file that decides" if count == 1 else f"{count} files that decide"
         yield (
             f"**No change in the specs; {files} results changed.** "

@@ -91,6 +91,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def folded(title: str, parts: Iterable[str], *, is_open: bool = False) -> str:
+    """Paragraphs that a reader unfolds; the title is HTML."""
+    content = "\n\n".join(parts)
+    tag = "<details open>" if is_open else "<details>"
+    return f"{tag}<summary>{title}</summary>\n\n{content}\n\n</details>"
+
+
 def counted(number: int, noun: str) -> str:
     """`1 task`, `2 tasks`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
