@@ -84,7 +84,7 @@ def draw_pictures() -> None:
         for case in CASES:
             if case.name in PICTURED:
                 report = _report(case, make_template(Path(folder) / case.name))
-                _draw(report, PICTURES / f"{case.name}.png", Path(folder))
+                draw(report, PICTURES / f"{case.name}.png", Path(folder))
 
 
 def _report(case: Case, clone: Clone) -> str:
@@ -97,7 +97,8 @@ def _report(case: Case, clone: Clone) -> str:
     return re.sub(r"\\([0-9a-f]{10}\\)", "(4f0c2a91d7)", done.stdout)
 
 
-def _draw(report: str, picture: Path, folder: Path) -> None:
+def draw(report: str, picture: Path, folder: Path) -> None:
+    """Draw a report as a pull request shows it, with a page in `folder`."""
     from markdown_it import MarkdownIt
 
     page = folder / "page.html"

@@ -2,6 +2,7 @@
 
 python docs/review_example.py            # writes the example anew
 python docs/review_example.py --check    # exits 1 where it is not what dust says
+python docs/review_example.py --pictures # draws both reports too; needs chromium on the path
 """
 
 import os
@@ -42,7 +43,11 @@ WAIVER = (
 def main() -> None:
     """Write the example, or compare it."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    for name, block in examples().items():
+    reports = examples()
+    if "--pictures" in sys.argv[1:]:
+        _draw(reports)
+    for name, report in reports.items():
+        block = _quoted(report)
         marks = rf"(<!-- {name}: .*? -->\n).*?(<!-- end -->)"
         text = re.sub(
             marks, lambda marked, new=block: f"{marked[1]}{new}{marked[2]}", text, flags=re.S
@@ -54,8 +59,16 @@ def main() -> None:
     DOCUMENT.write_text(text, encoding="utf-8")
 
 
+def _draw(reports: dict[str, str]) -> None:
+    from review_cases import PICTURES, draw
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, report in reports.items():
+            draw(report.rpartition("\n(exit code")[0], PICTURES / f"{name}.png", Path(folder))
+
+
 def examples() -> dict[str, str]:
-    """What `dust diff main` says of the example, without and with the waiver, quoted."""
+    """What `dust diff main` says of the example, without and with the waiver."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder)
         for name in ("v1", "profiles"):
@@ -87,8 +100,12 @@ def _diff(clone: Path) -> str:
         sys.exit(done.stderr)
     text = re.sub(r"\([0-9a-f]{10}\)", "(4f0c2a91d7)", done.stdout)  # commits have dates
     text = text.replace(LAST_DAY, SHOWN_DAY)
-    quoted = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-    return f"\n{quoted}\n>\n> (exit code {done.returncode})\n\n"
+    return f"{text}\n(exit code {done.returncode})\n"
+
+
+def _quoted(report: str) -> str:
+    quoted = "\n".join(f"> {line}".rstrip() for line in report.splitlines())
+    return f"\n{quoted}\n\n"
 
 
 def _git(clone: Path, *arguments: str) -> None:

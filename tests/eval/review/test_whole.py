@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from dust_eval.review.judged import Judged, TaskResult
+from dust_eval.review.verdicts import compare, doubts
+
 
 @pytest.fixture
 def generated(repository):
@@ -67,3 +70,19 @@ def test_a_result_that_changed_is_no_outdated_one(generated):
     done = generated.dust("review", "main")
     assert done.code == 1
     assert "Not to be believed" in done.out
+
+
+@pytest.mark.parametrize(
+    ("before", "content", "again", "doubted"),
+    [
+        ((), "a", ["K-4"], False),  # the specs changed, and its stage has to run again
+        ((), "a", [], True),
+        ((), "b", ["K-4"], True),  # the pull request brings this result
+        (("K-4.json: PROOF003 it cannot be",), "a", ["K-4"], True),
+    ],
+)
+def test_only_what_the_change_makes_outdated_is_not_doubted(before, content, again, doubted):
+    fault = "K-4.json: PROOF003 it cannot be"
+    base = Judged("main", {"small": {"K-4": TaskResult("a", None, before, {})}})
+    head = Judged("HEAD", {"small": {"K-4": TaskResult(content, None, (fault,), {})}})
+    assert doubts(compare(base, head), again) == ((fault,) if doubted else ())
