@@ -86,13 +86,20 @@ def _decision(change_set: Difference, reasons: Sequence[str]) -> Iterator[str]:
 
 
 def _approved(change_set: Difference) -> str:
+    worse = _worse(change_set)
+    waived = f", and {counted(worse, 'laxer success line')} under a waiver" if worse else ""
     stages = change_set.stages_to_run
     if not stages:
-        return "no experiment: no stage has to run"
+        return f"no experiment: no stage has to run{waived}"
     spent = counted_hours(change_set.hours_to_run)
     more = f" and {len(stages) - NAMED} more" if len(stages) > NAMED else ""
     named = f"{codes(stages[:NAMED])}{more}"
-    return f"{counted(len(stages), 'stage')} to run and {spent} ({named})"
+    return f"{counted(len(stages), 'stage')} to run and {spent} ({named}){waived}"
+
+
+def _worse(change_set: Difference) -> int:
+    """How many success lines let more through than before."""
+    return sum(line.direction in LETS_MORE_THROUGH for line in change_set.lines)
 
 
 def _summary(change_set: Difference) -> Iterator[str]:
@@ -106,7 +113,7 @@ def _summary(change_set: Difference) -> Iterator[str]:
     )
     if not (tasks or change_set.lines or change_set.stages_to_run or change_set.hours_added):
         return
-    worse = sum(line.direction in LETS_MORE_THROUGH for line in change_set.lines)
+    worse = _worse(change_set)
     cells = {
         "success lines": _counts(len(change_set.lines) - worse, worse),
         "tasks": tasks or "none",
