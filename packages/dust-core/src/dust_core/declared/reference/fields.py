@@ -27,6 +27,11 @@ spelt `betta`:
     distill.yaml:19:5    Missing property "beta".
     distill.yaml:29:7    Property betta is not allowed.
 
+![the misspelt key is underlined, with the server's message](images/editor.png)
+
+The picture shows monaco, the editor inside VS Code, with the second of these answers of the
+language server.
+
 A schema checks one file. `dust validate specs` also checks what files say of one another. In VS
 Code it is the test task (*Tasks: Run Test Task*), whose findings appear at their lines.
 
