@@ -56,6 +56,16 @@ def test_a_loosened_line_gives_a_few_reasons_and_the_line_first(generated):
     assert sum("GATE001" in reason for reason in found) == 1
 
 
+def test_a_wrong_id_is_said_once(generated):
+    edit(generated, "distill.yaml", "exp_id: K_T3B05_sched", "exp_id: K_T6B05_sched")
+    done = generated.dust("review", "main")
+    assert done.code == 1
+    found = reasons(done.out)
+    assert len(found) == 1, found
+    (reason,) = found
+    assert "NAME001" in reason
+
+
 def test_a_corrected_title_changes_no_meaning(generated):
     edit(generated, "distill.yaml", "title: Distill at T = 3", "title: Distil at T = 3")
     done = generated.dust("review", "main")

@@ -75,8 +75,10 @@ def review_of(base: str, head: str = "HEAD") -> tuple[str, int]:
     failed = _part("The comparison", difference)
     change_set = compared_specs[0] if compared_specs else None
     again = change_set.stages_to_run if change_set else ()
-    validation = _part("The validation", _validation)
-    verdicts = _part("The verdicts", lambda: _verdicts(base, head, again, validation))
+    said = change_set.refusals if change_set else ()
+    validation = _part("The validation", lambda: _validation(said))
+    specs_judged = bool(validation.reasons or (change_set and change_set.invalid))
+    verdicts = _part("The verdicts", lambda: _verdicts(base, head, again, specs_judged))
     generated = _part("The check of generated files", lambda: _generated(base, head))
     parts = (failed, verdicts, validation, generated)
     reasons = (*validation.reasons, *verdicts.reasons, *generated.reasons)
@@ -98,13 +100,13 @@ def _part(title: str, make: Callable[[], Part]) -> Part:
         return Part(f"### {title} could not be done\n\n{_block(said)}", failed=True)
 
 
-def _verdicts(base: str, head: str, again: Collection[str], said: Part) -> Part:
-    """The verdicts, without the faults of specs if the validation has said them."""
+def _verdicts(base: str, head: str, again: Collection[str], specs_judged: bool) -> Part:
+    """The verdicts, without the faults of specs if there is a reason for them already."""
     comparison = comparison_of(Path.cwd(), base, head, None)
     faults = [
         fault
         for fault in doubts(comparison, again)
-        if not said.reasons or not fault.startswith(f"{SPECS}/")
+        if not specs_judged or not fault.startswith(f"{SPECS}/")
     ]
     return Part(render_verdicts(comparison, again, faults).strip(), tuple(_in_short(faults)))
 
@@ -119,23 +121,22 @@ def _in_short(faults: Sequence[str]) -> Iterator[str]:
         yield f"{first}; and {len(more)} more, listed under Verdicts" if more else first
 
 
-def _validation() -> Part:
+def _validation(said: Collection[str]) -> Part:
+    """What the rules find in the specs; no reason where everything is `said` already."""
     report = validate((SPECS,))  # results are not in the checkout; the verdicts validate them
     if not report.findings:
         return Part("### Validation\n\nNo rule finds an error.")
-    said = _block("\n".join(_findings(report)))
+    text = _block("\n".join(_findings(report)))
     counts = f"{counted(report.errors, 'error')}, {counted(report.warnings, 'warning')}"
-    listed = folded(counts, [said])
+    listed = folded(counts, [text])
     if not report.errors:
         return Part(f"### Validation\n\nNo rule finds an error.\n\n{listed}")
-    rules = Counter(
-        f"{finding.rule} {finding.title}"
-        for finding in report.findings
-        if finding.severity == "error"
-    )
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    rules = Counter(f"{finding.rule} {finding.title}" for finding in errors)
     kinds = "; ".join(f"{rule} ({count})" for rule, count in rules.most_common())
     reason = f"dust validate finds {counted(report.errors, 'error')}: {kinds}"
-    return Part(f"### Validation\n\n{listed}", (reason,))
+    known = all(finding.sentence in said for finding in errors)
+    return Part(f"### Validation\n\n{listed}", () if known else (reason,))
 
 
 def _findings(report: Report) -> Iterator[str]:
