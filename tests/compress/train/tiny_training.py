@@ -1,9 +1,11 @@
 """A training small enough to be killed twenty times."""
 
 import hashlib
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 
 from dust_compress.train import Objective, Outcome, TrainingPlan, Validation, train
 from dust_core.errors import DustError
+from dust_core.stopping import stop_signals
 
 PLAN = TrainingPlan(
     epochs=6,
@@ -90,3 +93,18 @@ def main(folder: Path, delay: float) -> None:
         (folder / "message").write_text(str(error))
         sys.exit(error.exit_code)
     (folder / "digest").write_text(digest(outcome))
+
+
+def stopped_at_the_end(folder: Path) -> None:
+    """Train in `folder` for an epoch, and get SIGTERM during its validation."""
+
+    def interrupted(network: torch.nn.Module) -> Validation:
+        signal.raise_signal(signal.SIGTERM)
+        return validate(network)
+
+    with stop_signals() as stop:
+        try:
+            stop.unblock()
+            train(Regression(), Stream(), replace(PLAN, epochs=1), folder, interrupted)
+        except KeyboardInterrupt:
+            sys.exit(stop.exit_code)
