@@ -216,7 +216,10 @@ def main() -> None:
         expected, took = digests(project), spans(project)
         print(f"undisturbed: {len(expected)} files, {sum(took.values()):.0f} s", flush=True)
         project = clone(Path(folder))
-        for attack in (*attacks(options, took), None):
+        outcome = Run(ended=True, seconds=0.0, faults=[])
+        for attack in (*attacks(options, took), None):  # at the end, what was interrupted
+            if attack is None and outcome.ended:
+                break
             outcome = run(project, options.stage, attack)
             found = outcome.faults
             if outcome.ended:

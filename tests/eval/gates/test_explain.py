@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sample_results as sample
+from pruned_results import pruned, teacher
 
-from dust_core.declared.records import read_result_file
+from dust_core.declared.records import read_result_file, write_result_file
 from dust_core.files import sha256_file
 
 Run = Callable[..., tuple[int, str, str]]
@@ -51,3 +53,13 @@ def test_an_unknown_line_is_one_message_that_names_the_lines(
     assert code == 2
     assert "P4 has no verdict" in errors and "P-3:smaller_by_quarter" in errors
     assert "\x1b[31m" not in errors
+
+
+def test_a_figure_that_was_not_measured_is_explained_without_it(results: Path, gate: Run) -> None:
+    unmeasured = teacher("P-1", quality={})
+    path = results / "P_r010_run1_log.json"
+    write_result_file(path, sample.result_file(pruned("P-1", "P_r010_run1"), unmeasured))
+    code, output, _ = gate("P4", "--explain", "P-1:quality_pruned")
+    assert code == 0
+    assert "of the baseline was not measured" in output
+    assert "\n  from " not in output and "\n  device " in output

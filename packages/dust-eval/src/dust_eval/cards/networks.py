@@ -72,7 +72,7 @@ def main_line(specs: SpecSet, profile: str, artifacts: Path) -> MainLine:
     final = next((task for task in tasks.values() if task.task.does == _FINAL), None)
     if final is None:
         raise DustError(f"no task of the specs does {_FINAL}", fix="add the main line's last task")
-    file = _result(final, final.id, artifacts)
+    file = _result(final, artifacts)
     networks = tuple(
         _network(result, name, tasks, file, artifacts)
         for result in file.results
@@ -87,17 +87,15 @@ def _network(
     result: Result, name: str, tasks: dict[str, ResolvedTask], file: ResultFile, artifacts: Path
 ) -> Network:
     task = _trained_by(name, result.exp_id, tasks.values())
-    trained = next(
-        found.record
-        for found in _result(task, task.id, artifacts).candidates
-        if found.record is not None
-    )
+    records = [found.record for found in _result(task, artifacts).candidates if found.record]
+    if not records:
+        raise DustError(f"the result of {task.id} has no record", fix=f"run {task.id} again")
     return Network(
         file=name,
         sha256=result.provenance.artifacts[name],
         result=result,
         made_by=task,
-        trained=trained,
+        trained=records[0],
         start=(
             *(
                 str(stage.start.checkpoint)
@@ -142,11 +140,11 @@ def _stages(task: ResolvedTask) -> list[Any]:
     return [stage for stage in stages if stage is not None]
 
 
-def _result(task: ResolvedTask, of: str, artifacts: Path) -> ResultFile:
-    path = artifacts / task.profile_name / task.result_files[of]
+def _result(task: ResolvedTask, artifacts: Path) -> ResultFile:
+    path = artifacts / task.profile_name / task.result_files[task.id]
     if not path.is_file():
         raise DustError(
-            f"{of} has no result here",
+            f"{task.id} has no result here",
             where=str(path),
             fix=f"fetch it with 'dvc pull {path}', or run dust repro",
         )

@@ -76,7 +76,9 @@ def known_values(specs: "SpecSet", project: Path) -> Iterator[Known]:
         yield from of_result(file, path.relative_to(project).as_posix(), path.parent.name)
     yield from of_specs(specs)
     for path in sorted((project / OUTPUTS).glob("*.txt")):
-        yield from of_output(path.read_text(), path.relative_to(project).as_posix())
+        yield from of_output(
+            path.read_text(encoding="utf-8", errors="replace"), path.relative_to(project).as_posix()
+        )
 
 
 def of_result(file: ResultFile, where: str, profile: str) -> Iterator[Known]:

@@ -88,13 +88,12 @@ def _figures(verdict: Verdict, candidate: Result, file: ResultFile) -> Iterator[
     beside = {effect.metric: effect for effect in verdict.beside}
     baseline = next((r for r in file.results if r.exp_id == verdict.baseline), None)
     for field in METRICS[verdict.metric].fields:
+        ours: float | None = getattr(candidate.record, field, None)
+        theirs: float | None = getattr(baseline.record, field, None) if baseline else None
         if (effect := beside.get(field)) is not None:
             ours, theirs = effect.candidate, effect.baseline
-        elif baseline is not None:
-            ours, theirs = getattr(candidate.record, field), getattr(baseline.record, field)
-        else:
-            continue
-        yield _row("from", f"{field} b = {theirs:.6g}, c = {ours:.6g}")
+        if ours is not None and theirs is not None:
+            yield _row("from", f"{field} b = {theirs:.6g}, c = {ours:.6g}")
 
 
 def _provenance(verdict: Verdict, candidate: Result) -> Iterator[str]:

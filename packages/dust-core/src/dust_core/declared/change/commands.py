@@ -1,15 +1,12 @@
 """The verbs `dust diff` and `dust plan`."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.project import SPECS
-
-if TYPE_CHECKING:
-    pass
 
 
 class DiffFormat(StrEnum):
