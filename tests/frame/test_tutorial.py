@@ -22,12 +22,14 @@ AUTHOR = {
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone whose branch `main` is the working tree as it is, without what git ignores."""
+    """A clone whose branch `main` is the working tree, without what git ignores and what ran here."""
     folder = tmp_path_factory.mktemp("tutorial") / "dust"
     git(ROOT, "clone", "--quiet", "--shared", str(ROOT), str(folder))
     git(folder, "checkout", "--quiet", "-B", "main")
     changed = git(ROOT, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
     for name in filter(None, changed.split("\0")):
+        if Path(name).name == "dvc.lock" and Path(name).parts[0] == "pipelines":
+            continue  # of a profile that ran in the working tree: its results are not in the clone
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_file():
