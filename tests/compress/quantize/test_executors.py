@@ -78,7 +78,9 @@ def test_met_without_training_the_line_needs_none(root: Path) -> None:
     assert "meets its line" in str(second.extra["not_needed"])
     assert second.verdicts == ()
     kept = load_quantized(root / "artifacts/ci/quant_ckpt.pth")
+    # Not a name of Q-2's own, whose run may be another.
     assert str(kept.exp_id).startswith("Q_PTQ_keepLN-n8_")
+    assert kept.exp_id == first.candidates[0].exp_id
     teacher = load_checkpoint(root / "artifacts/ci/teacher_fp32.pth").network
     now = kept.network.state_dict()
     same = {name for name, value in teacher.state_dict().items() if torch.equal(now[name], value)}

@@ -1,5 +1,6 @@
 """The executors `qat` (Q-2) and `qat-student` (KQ-2): training with quantizers."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from dust_compress.engine.build import build_engine
@@ -23,10 +24,9 @@ from dust_compress.train.distributed import all_ranks
 from dust_compress.train.outcome import trained_by, training_of
 from dust_compress.train.task_training import work_folder
 from dust_core.declared.project import ARTIFACTS, result_of
-from dust_core.declared.records import Execution, Measurement, build_result
+from dust_core.declared.records import Execution, Measurement, ResultFile, build_result
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.quant import QatSchedule, QuantTask
-from dust_core.declared.specs.names import exp_id
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.model import Dust3r
@@ -49,7 +49,7 @@ def qat(task: ResolvedTask) -> None:
         outcome = train_quantized(task, network, policy) if _escalated(task) else None
     if outcome is None:
         quantize_by(task, network, policy)
-    origin = experiment_of(task) if outcome else exp_id(own.quant_name(policy, "PTQ"))
+    origin = experiment_of(task) if outcome else _calibrated(task)
     path = ARTIFACTS / task.profile_name / own.outputs[0]
     save_quantized(network, path, policy, exp_id=origin, spec_digest=task.digest)
     if outcome is None:
@@ -86,6 +86,13 @@ def qat_student(task: ResolvedTask) -> None:
     write_results(task, results, training_of((outcome,)))
 
 
+def _calibrated(task: ResolvedTask) -> str:
+    """The experiment that calibrated the network without training, which met its line."""
+    (name,) = (result.exp_id for file in _earlier(task) for result in file.candidates)
+    assert name is not None, "every task that quantizes is an experiment"
+    return name
+
+
 def _write_not_needed(task: ResolvedTask, execution: Execution, path: Path) -> None:
     artifacts = {path.name: sha256_file(path)}
     result = build_result(execution, None, Measurement(), artifacts=artifacts)
@@ -105,5 +112,9 @@ def _write_trained(
 
 def _escalated(task: ResolvedTask) -> bool:
     """Whether a task that escalates to this one missed its line."""
-    earlier = (result_of(task, needed) for needed in task.task.needs)
-    return any(verdict.status != "pass" for result in earlier for verdict in result.verdicts)
+    return any(verdict.status != "pass" for file in _earlier(task) for verdict in file.verdicts)
+
+
+def _earlier(task: ResolvedTask) -> Iterator[ResultFile]:
+    """The results of the tasks that this one may continue."""
+    return (result_of(task, needed) for needed in task.task.needs)
