@@ -22,7 +22,7 @@ AUTHOR = {
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone whose branch `main` is the working tree, without what git ignores and what ran here."""
+    """A clone whose branch `main` is the working tree, without what ran in it or git ignores."""
     folder = tmp_path_factory.mktemp("tutorial") / "dust"
     git(ROOT, "clone", "--quiet", "--shared", str(ROOT), str(folder))
     git(folder, "checkout", "--quiet", "-B", "main")

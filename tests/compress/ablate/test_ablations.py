@@ -97,18 +97,18 @@ def test_a_family_off_the_keep_list_reads_eight_bits_and_no_other_does(root: Pat
         assert before(path, "LayerNormalization") and before(path, "Softmax")
         found = [f.found for rule in RULES for f in rule.check(Graph(path.name, path))]
         assert found == [], path.name
-    assert read_origin(graphs["noln"]).exp_id == "ABL_KEEP_noLN_run1"
+    assert read_origin(graphs["noln"]).exp_id == "ABL_KEEP_noLN_run2"
 
     file = read_result_file(ARTIFACTS / "ablation_keep.json")
     own = results(file)
     assert [(r.exp_id, r.provenance.role) for r in file.results] == [
-        ("ABL_KEEP_run1", "reference"),
-        ("ABL_KEEP_noLN_run1", "candidate"),
-        ("ABL_KEEP_noSM_run1", "candidate"),
+        ("ABL_KEEP_run2", "reference"),
+        ("ABL_KEEP_noLN_run2", "candidate"),
+        ("ABL_KEEP_noSM_run2", "candidate"),
         ("P0_FP32_run2", "baseline"),
     ]
     assert [(v.gate, v.status) for v in file.verdicts] == [("evidence_complete", "pass")] * 2
-    kept = own["ABL_KEEP_noSM_run1"].record
+    kept = own["ABL_KEEP_noSM_run2"].record
     assert kept is not None and kept.keep_list == ("layernorm", "attn_scale", "rope", "postprocess")
     # The base is the network of Q-1, byte for byte.
     assert sha256_file(graphs["base"]) == sha256_file(ARTIFACTS / "ptq_int8.onnx")
@@ -126,7 +126,7 @@ def test_the_number_of_images_that_the_base_has_is_taken_from_it(root: Path) -> 
     own = declared(root, "ABL-2")
     ablate_quantization(own)
     file = read_result_file(ARTIFACTS / "ablation_calib.json")
-    fewer, same = f"ABL_CALIB_n{FEWER}_run1", f"ABL_CALIB_n{IMAGES}_run1"
+    fewer, same = f"ABL_CALIB_n{FEWER}_run2", f"ABL_CALIB_n{IMAGES}_run2"
     assert set(results(file)) == {fewer, same, "P0_FP32_run2"}
     source = ARTIFACTS / "ptq_int8.onnx"
     assert sha256_file(ARTIFACTS / f"ablation_calib_n{IMAGES}.onnx") == sha256_file(source)
@@ -136,7 +136,7 @@ def test_the_number_of_images_that_the_base_has_is_taken_from_it(root: Path) -> 
     assert taken[same]["sha256"] == sha256_file(source)
     record = results(file)[same].record
     assert record is not None and "the network of Q-1" in str(record.notes)
-    (first,) = read_result_file(ARTIFACTS / "Q_PTQ_keepLN_run2_log.json").candidates
+    (first,) = read_result_file(ARTIFACTS / "Q_PTQ_keepLN_run3_log.json").candidates
     assert results(file)[same].provenance.per_pair == first.provenance.per_pair
 
 

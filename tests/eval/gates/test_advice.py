@@ -24,7 +24,7 @@ MISSED = Verdict(
     margin=-1.0,
     interval=None,
     baseline=None,
-    reason="0 is not >= 1",
+    reason="0 is below 1",
     beside=(),
 )
 

@@ -40,7 +40,19 @@ def test_a_result_that_is_not_here_says_how_to_get_it(results: Path, gate: Run) 
     (results / "prune_eval.json").unlink()
     code, output, _ = gate("P4", "--explain", "P-3")
     assert code == 0
-    assert "'dvc pull' fetches it, or 'dust run P-3 --profile small' makes it" in output
+    assert (
+        "'dvc pull --allow-missing' fetches it, or 'dust run P-3 --profile small' makes it"
+        in output
+    )
+
+
+def test_text_is_not_written_where_json_is_asked_for(
+    results: Path, gate: Run, tmp_path: Path
+) -> None:
+    code, output, errors = gate("P4", "--explain", "P-3", "--json", str(tmp_path / "p4.json"))
+    assert (code, output) == (2, "")
+    assert "--explain writes text, not JSON" in errors
+    assert not (tmp_path / "p4.json").exists()
 
 
 @pytest.mark.parametrize("line", ["K-1", "quality", "", "P-1:nan", "\x1b[31m"])

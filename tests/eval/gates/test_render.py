@@ -71,7 +71,7 @@ def test_the_table_shows_value_margin_interval_and_what_nothing_binds() -> None:
 
 def test_what_is_not_a_plain_pass_is_explained_below() -> None:
     assert list(explanations(MISSED.tasks)) == [
-        "Q-4 Q_PTQ_keepLN_run1, quality: fail: 1.042 % is not <= 1 %",
+        "Q-4 Q_PTQ_keepLN_run1, quality: fail: 1.042 % is above 1 %",
         f"Q-4 Q_PTQ_keepLN_run1, quality: {SAID}",
     ]
     assert list(explanations([TaskVerdicts("Q-2", (), "not needed: Q-1 passes")])) == [
@@ -131,7 +131,7 @@ def test_json_says_the_same_with_every_digit() -> None:
         "value": pytest.approx(100 / 96),
         "margin": pytest.approx(1 - 100 / 96),
         "baseline": "P0_FP32_run2",
-        "reason": "1.042 % is not <= 1 %",
+        "reason": "1.042 % is above 1 %",
         "other_pictures": SAID,
     }
 

@@ -63,9 +63,9 @@ def write_results(folder: Path, *, int8_ms: float = 40.0, run: int = 3) -> None:
     again = measured(sample.TEACHER, "KQ-3", 0.95, 200.0, **of_teacher, **beside)
     write_result_file(folder / "kq_eval.json", sample.result_file(int8, fp32, again))
     layers = {"enc_blocks.0.mlp.fc2": 0.0056, "patch_embed.proj": 0.001}
-    quantized = measured("Q_PTQ_keepLN_run2", "Q-1", 0.9, 90.0, baselines={})
+    quantized = measured("Q_PTQ_keepLN_run3", "Q-1", 0.9, 90.0, baselines={})
     file = sample.result_file(quantized, extra={"sensitivity": layers})
-    write_result_file(folder / "Q_PTQ_keepLN_run2_log.json", file)
+    write_result_file(folder / "Q_PTQ_keepLN_run3_log.json", file)
 
 
 class Slope:

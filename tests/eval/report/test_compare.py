@@ -40,7 +40,7 @@ def compared_rows(page: Path) -> list[list[str]]:
 
 
 def test_verdicts_that_changed_are_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "other" / "small" / "Q_PTQ_keepLN_run2_log.json").unlink()
+    (here / "other" / "small" / "Q_PTQ_keepLN_run3_log.json").unlink()
     assert report("--compare", "other") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("Q-1 delta1_drop: not there -> ")

@@ -103,7 +103,7 @@ def test_a_scene_has_its_time_beside_that_of_encoding_every_pair(content: Conten
 
 
 def test_layers_are_of_quantizing_alone(folder: Path) -> None:
-    view = layers_of("Q-1", read_result_file(folder / "Q_PTQ_keepLN_run2_log.json"))
+    view = layers_of("Q-1", read_result_file(folder / "Q_PTQ_keepLN_run3_log.json"))
     assert view is not None and view.layers[0].name == "enc_blocks.0.mlp.fc2" and view.of == 2
     pruned = sample.result_file(extra={"sensitivity": [{"kind": "ffn"}]})
     assert layers_of("P-1", pruned) is None

@@ -46,6 +46,19 @@ def test_the_next_run_of_an_experiment_may_be_merged(generated):
     assert re.search(r"<details><summary>\d+ stages to run: [\d.]+ GPU hours</summary>", done.out)
 
 
+def test_what_is_not_committed_is_named_and_not_reviewed(generated):
+    edit(generated, "gates.yaml", "value: 50", "value: 60")
+    assert "specs/" not in generated.dust("review", "main").err
+    for name in ("gates.yaml", "kq.yaml", "prune.yaml"):
+        with (generated.root / "specs" / "v1" / name).open("a") as file:
+            file.write("# a doubt\n")
+    (generated.root / "new.txt").write_text("")
+    done = generated.dust("review", "main")
+    assert "a doubt" not in done.out
+    named = ", ".join(f"specs/v1/{name}.yaml" for name in ("gates", "kq", "prune"))
+    assert done.err.startswith(f"note: what is not committed was not reviewed: {named} and ")
+
+
 def test_a_loosened_line_gives_a_few_reasons_and_the_line_first(generated):
     edit(generated, "gates.yaml", "value: 1.0", "value: 20.0", after="quality_kept:")
     done = generated.dust("review", "main")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from dust_core.bounded import read_bounded
 
+PULL = "dvc pull --allow-missing"
+"""Fetches everything that the remote holds; without its option the command fails in a clone, since
+no remote keeps every network."""
 ANEW = "fetch it again, or write it anew"
 """What to do about a damaged file that DVC does not track."""
 

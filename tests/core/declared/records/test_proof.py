@@ -362,7 +362,7 @@ def test_a_baseline_without_its_own_result_is_not_proven(profile: Profile) -> No
     (profile.folder / "teacher_eval.json").unlink()
     faults = [fault for fault in unproven(gathered(profile.folder, TASKS)) if fault.absent]
     assert {fault.task for fault in faults} == {"K-1", "K-2", "K-3", "K-4", "KQ-2", "KQ-3"}
-    assert faults[0].fix == "fetch it with 'dvc pull', or run P0-2"
+    assert faults[0].fix == "fetch it with 'dvc pull --allow-missing', or run P0-2"
 
 
 def test_a_file_under_the_name_of_another_task_stands_for_neither(profile: Profile) -> None:

@@ -20,7 +20,7 @@ FILES = {
             "K_T5B05_run1", task="K-2", finished=sample.MOMENT + dt.timedelta(days=1),
             figures={"gpu_hours": None, "notes": "beta | gamma"}, artifacts={},
         ),
-        verdicts=(verdict("fail", "2.1 % is not <= 1 %", "K-2"), verdict("pass", task="K-2")),
+        verdicts=(verdict("fail", "2.1 % is above 1 %", "K-2"), verdict("pass", task="K-2")),
     ),
     Path("artifacts/small/distill_log.json"): sample.result_file(
         sample.result(artifacts={"student.pth": "5" * 64}),
@@ -33,12 +33,12 @@ MARKDOWN = """\
 | date | task | input | output | verdict | GPU hours | notes |
 |---|---|---|---|---|---:|---|
 | 2026-11-23 | K-1 | teacher_fp32.pth | student.pth, distill_log.json | pass | 3.50 | - |
-| 2026-11-24 | K-2 | teacher_fp32.pth | k2.json | fail | - | beta \\| gamma; 2.1 % is not <= 1 % |
+| 2026-11-24 | K-2 | teacher_fp32.pth | k2.json | fail | - | beta \\| gamma; 2.1 % is above 1 % |
 """
 
 CSV = """\
 date,task,input,output,verdict,GPU hours,notes
-2026-11-24,K-2,teacher_fp32.pth,k2.json,fail,-,beta | gamma; 2.1 % is not <= 1 %
+2026-11-24,K-2,teacher_fp32.pth,k2.json,fail,-,beta | gamma; 2.1 % is above 1 %
 """
 
 

@@ -168,7 +168,7 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
     ),
     "a variant twice": (
         lambda: edited("v1/ablation", "{without: softmax}", "{without: layernorm}"),
-        "ABL_KEEP_noLN_run1 is there already",
+        "ABL_KEEP_noLN_run2 is there already",
     ),
     "an unknown action": (
         lambda: edited("v1/distill", "on_failure: stop", "on_failure: halt"),

@@ -24,6 +24,7 @@ from dust_core.network.onnx.graph import (
     read_graph,
     writer,
 )
+from dust_core.tracked import PULL
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -67,7 +68,7 @@ class Readable(Rule[Graph]):
     subject = Graph
     id = "QDQ001"
     title = "the graph cannot be read, or does not match its name"
-    fix = "run the task that writes it, or fetch it with dvc pull"
+    fix = f"run the task that writes it, or fetch it with `{PULL}`"
 
     def check(self, subject: Graph) -> Iterator[Finding]:
         place = Place(subject.path)

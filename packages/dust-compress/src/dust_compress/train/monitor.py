@@ -31,6 +31,7 @@ class Monitor:
         self, folder: Path, plan: TrainingPlan, state: TrainState, *, visible: bool
     ) -> None:
         self.folder, self.visible = folder, visible
+        self.begun_at, self.steps = state.step, plan.steps
         self.history = list(state.history)
         self.progress = Progress(
             TextColumn("{task.description}", style="bold", markup=False),
@@ -56,6 +57,8 @@ class Monitor:
             for entry in self.history:
                 self._log(entry)
         self.progress.start()
+        if self.begun_at and self.visible:
+            self.progress.console.print(f"resumes after {self.begun_at} of {self.steps} steps")
         return self
 
     def __exit__(
@@ -87,6 +90,7 @@ class Monitor:
         self.history.append(entry)
         if not self.visible:
             return
+        self.progress.update(self.task, completed=entry["step"])
         self._log(entry)
         if time.monotonic() - self.drawn_at > _SECONDS_BETWEEN_DRAWINGS:
             self._draw()

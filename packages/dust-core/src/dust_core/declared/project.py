@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dust_core.errors import DustError
+from dust_core.tracked import PULL
 
 if TYPE_CHECKING:
     from dust_core.declared.records.result import ResultFile
@@ -56,7 +57,7 @@ def require_inputs(task: "ResolvedTask") -> None:
         raise DustError(
             f"{task.id} reads {', '.join(missing)}, which is not there yet",
             where=str(folder),
-            fix=f"fetch it with 'dvc pull', or run what {task.id} needs first: "
+            fix=f"fetch it with '{PULL}', or run what {task.id} needs first: "
             f"{', '.join(task.task.needs)}",
         )
 

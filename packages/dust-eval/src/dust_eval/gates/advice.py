@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from dust_core.declared.records import QUALITY_METRICS, Verdict
+from dust_core.tracked import PULL
 from dust_eval.gates.stage import TaskVerdicts
 
 _PAIRS = "more pairs or epochs in the profile's recipe (docs/distill.md)"
@@ -33,7 +34,7 @@ _BY_METRIC = {
     "nan_count": "find in its log the step after which values are not finite, and lower the "
     "learning rate",
     "missing_fields": "read in its log why fields are absent, and run it again",
-    "missing_pairs": "fetch the workload with 'dvc pull', or import its missing pairs",
+    "missing_pairs": f"fetch the workload with '{PULL}', or import its missing pairs",
     "missing_variants": "read in its log why variants are absent, and run it again",
     "engine_built": "see with 'dust doctor' which runtimes this machine has",
 }

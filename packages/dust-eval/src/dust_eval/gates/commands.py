@@ -10,6 +10,7 @@ import typer
 from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.project import ARTIFACTS, SPECS
 from dust_core.declared.records.commands import ArtifactsOption
+from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def gate(
     spec_set = load_specs(specs)
     report = stage_report(spec_set, stage, profile, artifacts)
     if explain is not None:
+        if json_file is not None:
+            raise DustError(
+                "--explain writes text, not JSON",
+                fix="leave out one of the two; --json holds every figure of every verdict",
+            )
         from dust_eval.gates.explain import explanations_of
 
         for row in explanations_of(report, explain, spec_set, artifacts):

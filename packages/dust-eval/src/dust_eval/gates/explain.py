@@ -11,6 +11,7 @@ from dust_core.declared.records import Interval, Result, ResultFile, Verdict, re
 from dust_core.declared.specs.models.gates import METRICS
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
+from dust_core.tracked import PULL
 from dust_eval.gates.announcement import duration_text
 from dust_eval.gates.judge import quantity_text
 
@@ -64,7 +65,7 @@ def _explained(verdict: Verdict, specs: "SpecSet", profile: str, where: Path) ->
         yield _row("interval", _interval(verdict.interval))
     again = f"dust run {verdict.task} --profile {profile}"
     if not where.is_file():
-        yield _row("result", f"{where} is not here: 'dvc pull' fetches it, or '{again}' makes it")
+        yield _row("result", f"{where} is not here: '{PULL}' fetches it, or '{again}' makes it")
         return
     file = read_result_file(where)
     candidate = next((r for r in file.candidates if r.exp_id == verdict.exp_id), None)

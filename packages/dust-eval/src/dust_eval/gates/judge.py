@@ -16,6 +16,8 @@ from dust_eval.gates.measures import (
 )
 
 _LONGEST_REASON = 2000
+_BESIDE: dict[str, str] = {"<=": "above", ">=": "below", "==": "not"}
+"""Where a value lies that misses a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,8 @@ def _by_figures(line: GateLine, candidate: Result, baseline: Result | None) -> V
     status = status_of(bound.value, gate.op, gate.value, doubted=bound.doubt is not None)
     why = bound.doubt
     if status == "fail":
-        asked = f"{gate.op} {quantity_text(gate.value, gate.unit)}"
-        why = f"{quantity_text(bound.value, gate.unit)} is not {asked}"
+        value, asked = (quantity_text(part, gate.unit) for part in (bound.value, gate.value))
+        why = f"{value} is {_BESIDE[gate.op]} {asked}"
     return _verdict(line, candidate, baseline, status, why, bound)
 
 

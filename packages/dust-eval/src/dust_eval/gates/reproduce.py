@@ -1,6 +1,6 @@
 """The verb `dust repro`: DVC runs the stale stages, then their lines are judged."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ import typer
 
 from dust_core.declared.change.ledger_command import show_recorded
 from dust_core.declared.change.recording import record_executions
+from dust_core.declared.change.text import counted
 from dust_core.declared.draft import is_draft, mark_draft
 from dust_core.declared.dvc_files import mend
 from dust_core.declared.executors import require_executors
@@ -70,8 +71,19 @@ def repro(
         typer.echo(line)
     with _workers(on, spec_set, profile, every) as workers:
         missed = _stage_by_stage(spec_set, specs, tasks, profile, workers)
+    typer.echo(_ending(every, missed, binding=spec_set.profile(profile).quotable))
     if missed:
         raise typer.Exit(1)
+
+
+def _ending(tasks: Collection[str], missed: Collection[str], *, binding: bool) -> str:
+    """What the exit code stands for, as the last line."""
+    if not binding:
+        return f"{counted(len(tasks), 'task')} ran; the lines of this profile bind nothing: exit 0"
+    if not missed:
+        return f"{counted(len(tasks), 'task')} pass: exit 0"
+    passed = len(tasks) - len(missed)
+    return f"{passed} of {counted(len(tasks), 'task')} pass, {', '.join(missed)} not: exit 1"
 
 
 def _stage_by_stage(
@@ -80,20 +92,20 @@ def _stage_by_stage(
     tasks: Mapping[str, Mapping[str, "Task"]],
     profile: str,
     workers: "Workers | None",
-) -> bool:
-    """Bring stages up to date and judge them; whether a task does not pass."""
+) -> list[str]:
+    """Bring stages up to date and judge them; the tasks that do not pass."""
     binding = spec_set.profile(profile).quotable
     if not binding:  # no verdict ends the run, and DVC takes seconds to read its own files
         every = [task for members in tasks.values() for task in members]
         _bring_up_to_date(spec_set, every, profile, workers)
-    missed = False
+    missed: list[str] = []
     for stage, members in tasks.items():
         if binding:
             _bring_up_to_date(spec_set, members, profile, workers)
         failed = [task for task in _judge(spec_set, stage, profile) if binding]
         if binding:
             show_recorded(record_executions(specs.resolve().parent, spec_set, profile, members))
-        missed = missed or bool(failed)
+        missed += failed
         stopping = [task for task in failed if spec_set.tasks[task].on_failure == "stop"]
         if stopping and stage != list(tasks)[-1]:
             raise DustError(

@@ -17,6 +17,7 @@ from dust_core.declared.records.provenance import Role
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, sha256_file
+from dust_core.tracked import PULL
 from dust_eval.gates.bootstrap import p50_reduction_interval, resampling
 from dust_eval.measure.evaluate import Subject, evaluate
 from dust_eval.measure.execution import begin, write_results
@@ -34,7 +35,7 @@ def freeze_workload(task: ResolvedTask) -> None:
         manifest = Path(split.manifest)
         if not manifest.is_file():
             raise DustError(
-                f"the {name} set is not here", where=str(manifest), fix="pull it: `dvc pull`"
+                f"the {name} set is not here", where=str(manifest), fix=f"pull it: `{PULL}`"
             )
         if sha256_file(manifest) != split.sha256:
             raise DustError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dust_core.errors import DustError
+from dust_core.tracked import PULL
 from dust_eval.quality.depth import Unscorable
 from dust_eval.quality.finite import count_non_finite
 from dust_eval.quality.pair import PairTruth, pair_quality
@@ -93,7 +94,7 @@ def measure_quality(
             unscored[sample.name] = str(error)
         on_pair(sample.name)
     if not names:
-        raise DustError("the workload holds no pair", fix="pull the data: `dvc pull`")
+        raise DustError("the workload holds no pair", fix=f"pull the data: `{PULL}`")
     per_pair = {} if unscored else {name: tuple(row[name] for row in rows) for name in metrics}
     return QualityReport(tuple(names), per_pair, non_finite, unscored)
 

@@ -9,6 +9,7 @@ from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.project import ARTIFACTS, SPECS
 from dust_core.declared.records.commands import ArtifactsOption
 from dust_core.errors import DustError
+from dust_core.tracked import PULL
 
 if TYPE_CHECKING:
     from dust_eval.report.build import Source
@@ -89,7 +90,7 @@ def _write(source: "Source", target: Path) -> None:
     content = built.content
     typer.echo(f"{target}: {content.executed} of {content.tasks} tasks have results")
     if not content.executed:
-        fetch = "fetch them with `dvc pull`, or run" if content.recorded else "run"
+        fetch = f"fetch them with `{PULL}`, or run" if content.recorded else "run"
         typer.echo(f"{fetch} a stage first: dust repro P0 --profile {source.profile}")
 
 

@@ -27,6 +27,9 @@ from dust_eval.review.verdicts import render as render_verdicts
 GENERATED = (("pipeline", "--check"), ("spec", "schema", "--check"), ("spec", "docs", "--check"))
 """The commands that compare generated files with the specs."""
 
+_NAMED = 3
+"""So many files are named that were not reviewed."""
+
 _RULE = re.compile(r"\b[A-Z]+\d{3} ")
 _PATH = re.compile(r"^\S+ \(MD5 \w+\) ")
 
@@ -55,8 +58,19 @@ def review(
     """Review the commit that is checked out: specs, results, rules; exit 1 if it says no."""
     text, exit_code = review_of(base)
     typer.echo(text, nl=False)
+    for line in _not_reviewed(Repository.around(Path.cwd())):
+        typer.echo(line, err=True)
     if exit_code:
         raise typer.Exit(exit_code)
+
+
+def _not_reviewed(repository: Repository) -> Iterator[str]:
+    """What the working tree holds beside the commit that was reviewed."""
+    changed = [path for _, path in repository.changed_files(repository.revision("HEAD"), None)]
+    if changed:
+        named = ", ".join(changed[:_NAMED])
+        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+        yield f"note: what is not committed was not reviewed: {named}{more}"
 
 
 def review_of(base: str, head: str = "HEAD") -> tuple[str, int]:

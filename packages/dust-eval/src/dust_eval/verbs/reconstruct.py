@@ -33,9 +33,9 @@ def reconstruct(
         typer.Argument(help="Photographs of one place: a folder, pictures, a pattern, a video."),
     ],
     model: ModelOption,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Default: scene, in the folder.")
-    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")] = Path(
+        "scene"
+    ),
     side: SideOption = None,
     mode: ModeOption = "crop",
     aspect: AspectOption = "square",
@@ -75,15 +75,14 @@ def reconstruct(
     cloud = fuse(scene, photographs, least)
     if not len(cloud.points):
         raise nothing_sure(least, scene.confidences, where=str(sources[0]))
-    target = out or (sources[0] if sources[0].is_dir() else Path()) / "scene"
     facts = _facts(scene, cloud, len(pairs), least, model)
-    write_scene(target, scene, cloud, photographs, least, facts)
+    write_scene(out, scene, cloud, photographs, least, facts)
     if export:
-        write_model(target / "colmap", scene, cloud, photographs)
+        write_model(out / "colmap", scene, cloud, photographs)
     for line in _warnings(scene, photographs, few=min_confidence is None and least < USUAL):
         typer.echo(line)
     typer.echo(
-        f"{target / 'index.html'}: {len(photographs)} photographs, {len(cloud.points):,} points "
+        f"{out / 'index.html'}: {len(photographs)} photographs, {len(cloud.points):,} points "
         f"of confidence {least:.4g} and more, of {scene.depths.size:,} pixels"
     )
     typer.echo(spent(perf_counter() - start))

@@ -18,6 +18,7 @@ from dust_core.declared.records.ledger import (
 )
 from dust_core.errors import DustError
 from dust_core.files import atomic_write_bytes
+from dust_core.tracked import PULL
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
@@ -118,7 +119,7 @@ def _line(project: Path, execution: Execution) -> LedgerLine | str:
 
     name = _result_of(execution)
     if not name or not (project / name).is_file():
-        return f"has no result here: fetch {name or 'it'} with 'dvc pull'"
+        return f"has no result here: fetch {name or 'it'} with '{PULL}'"
     content = (project / name).read_bytes()
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != execution.outputs[name]:
         return f"has another {name} here than in dvc.lock: restore it with 'dvc checkout'"

@@ -7,12 +7,13 @@ from dust_core.declared.records.parameters import record_parameters, task_parame
 from dust_core.declared.records.record import RECORD_FIELDS
 from dust_core.declared.records.result import ResultFile
 from dust_core.declared.records.sheet import NOTHING, SheetRow
+from dust_core.tracked import PULL
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import ResolvedTask
 
 NOT_RUN = "not run"
-NOT_PULLED = "not here: `dvc pull` brings it"
+NOT_PULLED = f"not here: `{PULL}` brings it"
 
 
 def why_absent(

@@ -114,10 +114,11 @@ class SpecSet:
         Raises:
             DustError: there is no such stage.
         """
-        phases = {phase.lower(): prefix for prefix, phase in STAGES.items()}
+        named = {phase: prefix for prefix, phase in STAGES.items()}
         # `p` alone is the stage P; `p0` ... `p5` are phases.
-        prefix = phases.get(stage.lower(), stage.upper())
-        self._member(STAGES, prefix, "stage")
+        prefix = named.get(stage.upper(), stage.upper())
+        if prefix not in STAGES:
+            self._member(named, stage.upper(), "stage")
         return {task: value for task, value in self.tasks.items() if stage_of(task) == prefix}
 
     def _only(self, kind: str) -> Any:

@@ -9,6 +9,7 @@ from dust_core.declared.reading.place import Place
 from dust_core.declared.specs.names import parse_file_name
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
+from dust_core.tracked import PULL, tracked_path
 
 
 class ArtifactAbsent(ArtifactsRule):
@@ -17,13 +18,28 @@ class ArtifactAbsent(ArtifactsRule):
 
     id = "ART001"
     title = "a result names a file that is absent"
-    fix = "fetch it with dvc pull, or run the task again"
+    fix = f"fetch it with `{PULL}`, or run the task again"
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
-        for result, index, name, _ in _named(subject):
-            if not (subject.folder / name).is_file():
-                place = result.place((*_at(index), name), of_key=True)
+        for place, name, tracked in _absent(subject):
+            if not tracked:
                 yield self.finding(place, name, f"a file in {subject.path}", choices=subject.files)
+
+
+class ArtifactNotFetched(ArtifactsRule):
+    """A clone has the files that somebody fetched. DVC's lock names the others, and a remote need
+    not hold all of them. They cannot be compared with the digests in the results.
+    """
+
+    id = "ART005"
+    title = "a file that a result names is not here, so it was not compared with its digest"
+    fix = f"fetch it with `{PULL}`; what the remote does not hold, its task writes again"
+    severity = "warning"
+
+    def check(self, subject: Artifacts) -> Iterator[Finding]:
+        for place, name, tracked in _absent(subject):
+            if tracked:
+                yield self.finding(place, name, f"a file in {subject.path}")
 
 
 class ArtifactChanged(ArtifactsRule):
@@ -33,7 +49,7 @@ class ArtifactChanged(ArtifactsRule):
 
     id = "ART002"
     title = "a file differs from the one that the result measured"
-    fix = "fetch the right one with dvc pull (or dvc checkout), or run the task again"
+    fix = f"fetch the right one with `{PULL}` (or `dvc checkout`), or run the task again"
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
         digests: dict[str, str] = {}
@@ -102,4 +118,21 @@ def _named(subject: Artifacts) -> Iterator[tuple[ResultJson, int, str, str]]:
                 yield file, index, name, digest
 
 
-RULES = (ArtifactAbsent(), ArtifactChanged(), ArtifactUnnamed(), ArtifactMisnamed())
+def _absent(subject: Artifacts) -> Iterator[tuple[Place, str, bool]]:
+    """Each named file that is not here: where it is named, and whether DVC knows of it."""
+    tracked: dict[str, bool] = {}
+    for result, index, name, _ in _named(subject):
+        file = subject.folder / name
+        if not file.is_file():
+            if name not in tracked:
+                tracked[name] = tracked_path(file) is not None
+            yield result.place((*_at(index), name), of_key=True), name, tracked[name]
+
+
+RULES = (
+    ArtifactAbsent(),
+    ArtifactChanged(),
+    ArtifactUnnamed(),
+    ArtifactMisnamed(),
+    ArtifactNotFetched(),
+)

@@ -13,6 +13,7 @@ from dust_core.declared.specs.models import DataSplits
 from dust_core.declared.specs.models.profile import OpenSplits
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
+from dust_core.tracked import PULL
 
 MAX_MANIFEST_BYTES = 64_000_000
 
@@ -57,7 +58,7 @@ class ManifestChanged(TreeRule):
 
     id = "DATA003"
     title = "a set's manifest has another SHA-256 than declared"
-    fix = "fetch the declared data with dvc pull; new data is a new workload"
+    fix = f"fetch the declared data with `{PULL}`; new data is a new workload"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:
         for split in _sets(subject):
@@ -101,7 +102,7 @@ class NotFetched(TreeRule):
 
     id = "DATA005"
     title = "a set has not been fetched, so it was not compared with its digest"
-    fix = "run dvc pull"
+    fix = f"run `{PULL}`"
     severity = "warning"
 
     def check(self, subject: SpecTree) -> Iterator[Finding]:

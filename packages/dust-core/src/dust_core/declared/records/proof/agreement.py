@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dust_core.declared.records.proof.evidence import Evidence, Loc, Stored, Unproven
 from dust_core.declared.records.provenance import Provenance
 from dust_core.declared.records.result import Result
+from dust_core.tracked import PULL
 
 FP32_AGREEMENT = 2.0**-14
 """How far two FP32 measurements of one network may differ, relative to the value, where device,
@@ -75,7 +76,7 @@ def _copy(evidence: Evidence, stored: Stored, index: int, copy: Result) -> Itera
                 loc=at,
                 says=f"{copy.exp_id}, measured again",
                 expected=f"its own result, of {task_id} in {evidence.folder}, to compare with",
-                fix=f"fetch it with 'dvc pull', or run {task_id}",
+                fix=f"fetch it with '{PULL}', or run {task_id}",
                 absent=own is None,
             )
         elif not set(original.provenance.artifacts.values()) & set(
