@@ -8,8 +8,8 @@ Then it runs until so many signals (SIGKILL, SIGINT and SIGTERM in turn) have re
 at most --longest seconds. With --each, so many SIGINT and SIGTERM reach each task instead, at a
 random moment of the time that it takes. Where a run reaches its end, its files are compared and a
 new clone starts. A fault is: a finished file that is made anew, a stage that no longer runs, a
-process that stays, an exit code other than 130 and 143, a traceback, or at the end a network, graph
-or engine that is not that of the undisturbed run, byte by byte. Exits 1 if there is one. A run is
+process that stays, an exit code that a shell does not report as 130 or 143, a traceback, or at the
+end a network, graph or engine that is not that of the undisturbed run, byte by byte. Exits 1 if there is one. A run is
 minutes of work, and each signal interrupts it.
 """
 
@@ -157,7 +157,8 @@ def run(project: Path, stage: str, attack: Attack | None) -> Run:
     faults += [f"made anew: {path.name}" for path, made in before.items() if made_at(path) != made]
     said = (project / "run.log").read_text(errors="replace")
     ended = code in (0, 1)
-    allowed = ended or (attack is not None and code == CODES[attack.sent])
+    # A process that loads or has ended its work dies of the signal; a shell says 130 or 143 too.
+    allowed = ended or (attack is not None and code in (CODES[attack.sent], -attack.sent))
     if "Traceback" in said or (ended and "error:" in said) or not allowed:
         faults.append(f"code {code} after {attack}: {said}")
     return Run(ended, seconds, faults)
