@@ -9,8 +9,8 @@ at most --longest seconds. With --each, so many SIGINT and SIGTERM reach each ta
 random moment of the time that it takes. Where a run reaches its end, its files are compared and a
 new clone starts. A fault is: a finished file that is made anew, a stage that no longer runs, a
 process that stays, an exit code that a shell does not report as 130 or 143, a traceback, or at the
-end a network, graph or engine that is not that of the undisturbed run, byte by byte. Exits 1 if there is one. A run is
-minutes of work, and each signal interrupts it.
+end a network, graph or engine that is not that of the undisturbed run, byte by byte. Exits 1 if
+there is one. A run is minutes of work, and each signal interrupts it.
 """
 
 import argparse
