@@ -33,10 +33,10 @@ class Server:
     secret: str
     process: subprocess.Popen[str]
 
-    def configure(self, project: Path, secret: str | None = None) -> None:
+    def configure(self, project: Path, secret: str | None = None, bucket: str = BUCKET) -> None:
         """Make the server the project's remote, as docs/machines.md says."""
         for words in (
-            ("add", "--default", "--force", "s3", f"s3://{BUCKET}/cache"),
+            ("add", "--default", "--force", "s3", f"s3://{bucket}/cache"),
             ("modify", "s3", "endpointurl", self.url),
             ("modify", "s3", "region", REGION),
             ("modify", "--local", "s3", "access_key_id", self.key),
@@ -133,6 +133,11 @@ def test_repro_fetches_from_the_server_and_runs_nothing_where_it_cannot(
     assert "s3://dust/cache: the DVC remote 's3' refuses these credentials: " in refused.stderr
     assert "dvc remote modify --local s3" in refused.stderr
 
+    server.configure(repository, bucket="dsut")
+    elsewhere = run("dust", "repro", "P0", "--draft")
+    assert elsewhere.returncode == 2
+    assert "s3://dsut/cache: the DVC remote 's3' has no bucket 'dsut'" in elsewhere.stderr
+
     server.configure(repository)
     server.process.kill()
     unanswered = run("dust", "repro", "P0", "--draft")
@@ -140,7 +145,7 @@ def test_repro_fetches_from_the_server_and_runs_nothing_where_it_cannot(
     assert "s3://dust/cache: the DVC remote 's3' cannot be used: Could not connect" in (
         unanswered.stderr
     )
-    for done in (refused, unanswered):
+    for done in (refused, elsewhere, unanswered):
         assert done.stderr.count("error: ") == 1
         assert "Traceback" not in done.stderr + done.stdout
     assert not (repository / "executed.txt").exists()

@@ -4,6 +4,7 @@ DVC itself reports an unexpected error, and names neither the remote nor what to
 """
 
 from importlib import import_module
+from typing import Any
 
 from dust_core.errors import DustError, first_line
 
@@ -11,6 +12,8 @@ EXIT_SAID = 2
 """The exit code of `dvc_command` after such a message; DVC's own are above 250."""
 
 _LOCAL = "local"
+_WITH_BUCKETS = {"s3", "gs", "azure", "oss"}
+"""Where the first word of a path is a bucket or container, which DVC does not make."""
 
 
 def require_remote() -> None:
@@ -19,7 +22,8 @@ def require_remote() -> None:
     A remote in the file system is not asked: DVC's own message about it comes at once.
 
     Raises:
-        DustError: the remote cannot be reached, refuses the credentials, or needs a package.
+        DustError: the remote cannot be reached, refuses the credentials, has no such bucket, or
+            needs a package.
     """
     settings, filesystems = import_module("dvc.config"), import_module("dvc.fs")
     config = settings.Config.from_cwd()
@@ -34,8 +38,9 @@ def require_remote() -> None:
         return
     where = config["remote"][name]["url"]
     try:
+        files = kind(**options)
         # DVC's own first question to a remote; that there is no such folder is an answer.
-        kind(**options).exists(path)
+        missing = not files.exists(path) and _lacks_bucket(files, path)
     except PermissionError as error:
         raise DustError(
             f"the DVC remote '{name}' refuses these credentials: {first_line(error)}",
@@ -50,3 +55,23 @@ def require_remote() -> None:
             fix=f"check the network, the server and `dvc remote modify {name} ...` "
             "(docs/machines.md, Remotes); `dvc repro` alone works without the remote",
         ) from error
+    if missing:
+        raise DustError(
+            f"the DVC remote '{name}' has no bucket '{_bucket(path)}'",
+            where=where,
+            fix=f"make it, or correct the address: `dvc remote modify {name} url ...`",
+        )
+
+
+def _lacks_bucket(files: Any, path: str) -> bool:
+    """Whether a mistyped bucket looks like a remote that holds nothing yet."""
+    if files.protocol not in _WITH_BUCKETS:
+        return False
+    try:
+        return not files.exists(_bucket(path))
+    except PermissionError:  # the credentials reach the folder alone
+        return False
+
+
+def _bucket(path: str) -> str:
+    return path.partition("/")[0]
