@@ -27,7 +27,7 @@ DIST = ROOT / "dist"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # to each of several test processes
 PACKAGES = ("dust-core", "dust-eval", "dust-compress")
 EXTRAS = {
-    "dust-core": "torch,onnx,data",
+    "dust-core": "torch,onnx,data,cluster",
     "dust-eval": "torch,runtimes,scene,report,cluster,s3",
     "dust-compress": "distill,quantize,engine",
 }

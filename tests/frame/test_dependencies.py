@@ -17,7 +17,13 @@ ROOT = Path(__file__).parents[2]
 # Which extras a room of a package may count on; every other file has the package's own
 # dependencies alone. The longest path decides.
 ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
-    "dust-core": {"network": ("torch",), "network/onnx": ("torch", "onnx"), "pairs": ("data",)},
+    "dust-core": {
+        "network": ("torch",),
+        "network/onnx": ("torch", "onnx"),
+        "pairs": ("data",),
+        "pairs/importing/workers.py": ("data", "cluster"),
+        "scheduler.py": ("cluster",),
+    },
     "dust-eval": {
         "cards": ("report",),
         "cluster": ("cluster",),

@@ -127,7 +127,7 @@ def _processes(jobs: int) -> Iterator[Executor]:
 
 @contextmanager
 def _workers(scheduler: str) -> Iterator[Executor]:
-    from dust_eval.cluster.scheduler import connected
+    from dust_core.scheduler import connected
 
     with TemporaryDirectory() as folder, connected(scheduler, Path(folder)) as client:
         import distributed

@@ -19,8 +19,8 @@ from distributed import Client, LocalCluster
 
 from dust_core.declared.reading.yaml_text import parse_yaml
 from dust_core.errors import DustError
+from dust_core.scheduler import connected
 from dust_eval.cluster.order import Member
-from dust_eval.cluster.scheduler import connected
 from dust_eval.cluster.source import source_here
 from dust_eval.cluster.stages import bring_up_to_date
 from dust_eval.cluster.worker import unlike

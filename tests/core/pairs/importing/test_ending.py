@@ -10,17 +10,18 @@ import sys
 from functools import partial
 from pathlib import Path
 from dust_core.pairs.importing.adapters import Scene
-from dust_core.pairs.importing.parallel import in_processes
+from dust_core.pairs.importing.parallel import in_processes, processes
 
 def make(scene, tally):
     yield {"1.txt": b"a"}
 
 if __name__ == "__main__":
     scenes = iter([Scene(name, dict) for name in "abcd"])
-    made = in_processes(scenes, make, 2, Path(sys.argv[1]))
-    next(made)
-    print("ready", flush=True)
-    sys.stdin.read()
+    with processes(2) as readers:
+        made = in_processes(scenes, make, readers, Path(sys.argv[1]))
+        next(made)
+        print("ready", flush=True)
+        sys.stdin.read()
 """
 
 

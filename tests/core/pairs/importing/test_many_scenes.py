@@ -8,38 +8,17 @@ from typing import Any
 
 import adapter_room as room
 import pytest
+from many_rooms import content, make, run
 
 from dust_core.errors import DustError
 from dust_core.pairs.importing.adapters.seven_scenes import SevenScenes
-from dust_core.pairs.importing.commands import import_
 from dust_core.pairs.importing.importer import Settings, Step, samples
 from dust_core.pairs.importing.tally import Tally
-
-NAMES = ("attic", "hall2", "hall10", "lost", "yard")
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five rooms; two frames of one have a fault, and one has no pair at all."""
-    made = room.seven_scenes(tmp_path_factory.mktemp("set"))
-    for name in NAMES:
-        shutil.copytree(made.source / "room", made.source / name)
-    shutil.rmtree(made.source / "room")
-    for path in made.source.glob("lost/*/*.pose.txt"):
-        path.write_text("nan " * 16)
-    for number in (1, 3):
-        next(made.source.glob(f"hall2/*/frame-00000{number}.depth.png")).unlink()
-    return made.source
-
-
-def run(source: Path, into: Path, **options: Any) -> None:
-    k = ",".join(str(room.K[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    sizes = {"side": 48, "max_overlap": 1.0, "pairs_per_shard": 3, "intrinsics": k}
-    import_("7-scenes", source, into, **sizes | options)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return make(tmp_path_factory.mktemp("set"))
 
 
 def test_shards_do_not_depend_on_the_number_of_processes(

@@ -126,8 +126,8 @@ def _workers(
     if on is None:
         yield None
         return
+    from dust_core.scheduler import connected, is_local
     from dust_eval.cluster.comparable import require_comparable
-    from dust_eval.cluster.scheduler import connected, is_local
     from dust_eval.cluster.source import source_here
     from dust_eval.cluster.workers import Workers
 

@@ -35,6 +35,13 @@ MaxOverlap = Annotated[float, typer.Option(help="Most covisibility, 0 to 1.")]
 Window = Annotated[int, typer.Option(min=1, help="Following frames tried.")]
 PairsPerFrame = Annotated[int, typer.Option(min=1, help="Pairs that begin with one frame.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the order in which they are tried.")]
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCHEDULER",
+        help="Give scenes to workers of dask, which see the same files: tcp://HOST:PORT, local:3.",
+    ),
+]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes, each with a scene of its own.")]
 # Options of single layouts; without them a layout has its own default.
 Intrinsics = Annotated[
@@ -90,6 +97,7 @@ def import_(
     seed: Seed = 42,
     strict: Strict = False,
     jobs: Jobs = 1,
+    on: On = None,
     intrinsics: Intrinsics = None,
     depth_intrinsics: DepthIntrinsics = None,
     colour_from_depth: ColourFromDepth = None,
@@ -127,7 +135,7 @@ def import_(
         strict=strict,
     )
     manifest, tally = run(
-        layout_of(layout, given), source, folder, settings, given, pairs_per_shard, jobs
+        layout_of(layout, given), source, folder, settings, given, pairs_per_shard, jobs, on
     )
     say(manifest, tally, folder)
 

@@ -14,7 +14,7 @@ from dust_core.pairs.importing.adapters import Layout, Recording, Scene
 from dust_core.pairs.importing.adapters.base import Frame, LeftOut
 from dust_core.pairs.importing.choose import Chosen, Selection, select, view1_from_view2
 from dust_core.pairs.importing.journal import Done, Journal
-from dust_core.pairs.importing.parallel import Made, in_processes
+from dust_core.pairs.importing.parallel import Made, Readers, in_processes
 from dust_core.pairs.importing.tally import Tally
 from dust_core.pairs.importing.view import View, read_view
 from dust_core.pairs.shards.sample import Members, PairSample, encode
@@ -78,7 +78,7 @@ def samples(
     tally: Tally,
     *,
     skip: int = 0,
-    jobs: int = 1,
+    readers: Readers | None = None,
     folder: Path | None = None,
     on_step: Progress = lambda _: None,
 ) -> Iterator[Members]:
@@ -88,7 +88,8 @@ def samples(
         tally: has what is done, scene by scene.
         skip: for so many pairs at the beginning an empty sample may be given, as the writer has
             them. Scenes that lie in them and that the journal has are not read.
-        jobs: processes that read scenes; samples and their order do not depend on it.
+        readers: processes that read scenes; samples and their order do not depend on them. None:
+            this process reads.
         folder: for the journal and for files between processes; None: neither.
 
     Raises:
@@ -107,8 +108,8 @@ def samples(
         tally.add(part, outside)
         yield from ({} for _ in range(part.pairs))
     made: Generator[Made, None, None]
-    if jobs > 1 and folder is not None:
-        made = in_processes(scenes, partial(scene_samples, settings), jobs, folder / _SPOOL)
+    if readers is not None and folder is not None:
+        made = in_processes(scenes, partial(scene_samples, settings), readers, folder / _SPOOL)
     else:
 
         def show(scene: str, part: Tally, frames: tuple[int, int]) -> None:

@@ -17,6 +17,7 @@ from dust_core.errors import DustError
 from dust_core.files import atomic_write_text, require_folder
 from dust_core.pairs.importing.adapters import LAYOUTS, Layout
 from dust_core.pairs.importing.importer import Settings, Step, samples
+from dust_core.pairs.importing.parallel import Readers, processes
 from dust_core.pairs.importing.source import Trace, differing, keep_trace, trace
 from dust_core.pairs.importing.tally import Tally
 from dust_core.pairs.shards.manifest import Manifest
@@ -52,14 +53,17 @@ def run(
     given: dict[str, Any],
     pairs_per_shard: int,
     jobs: int,
+    on: str | None = None,
 ) -> tuple[Manifest, Tally]:
     """Write the shards with a bar for the recording in hand: how many follow is not known.
 
     Args:
         jobs: processes that read scenes.
+        on: a scheduler whose workers read them instead; None: there is none.
 
     Raises:
-        DustError: as `samples` and `write_shards`, or the folder holds shards of something else.
+        DustError: as `samples` and `write_shards`; the folder holds shards of something else; or
+            the workers cannot read the source.
     """
     require_folder(folder)
     request = _request(settings, given, pairs_per_shard)
@@ -73,7 +77,7 @@ def run(
             err=True,
         )
     tally = Tally()
-    with _nothing_left(folder), _bar() as bar:
+    with _nothing_left(folder), _readers(source, folder, jobs, on) as readers, _bar() as bar:
         task = bar.add_task("frames", total=None, scenes=0, pairs=0)
 
         def show(step: Step) -> None:
@@ -84,12 +88,12 @@ def run(
 
         stream = samples(
             layout,
-            source,
+            source if on is None else source.absolute(),
             settings,
             tally,
             skip=0 if changed else finished,
-            jobs=jobs,
-            folder=unfinished_folder(folder),
+            readers=readers,
+            folder=unfinished_folder(folder.absolute()),
             on_step=show,
         )
         manifest = write_shards(
@@ -101,6 +105,23 @@ def run(
         )
     atomic_write_text(folder / _REPORT, tally.as_json())
     return manifest, tally
+
+
+@contextmanager
+def _readers(source: Path, folder: Path, jobs: int, on: str | None) -> Iterator[Readers | None]:
+    """Who reads the scenes: workers, processes, or None for this process."""
+    if on is not None:
+        if jobs > 1:
+            raise DustError("--jobs counts processes of this machine", fix="leave it out with --on")
+        from dust_core.pairs.importing.workers import workers
+
+        with workers(on, source.absolute(), unfinished_folder(folder.absolute())) as readers:
+            yield readers
+    elif jobs > 1:
+        with processes(jobs) as readers:
+            yield readers
+    else:
+        yield None
 
 
 @contextmanager

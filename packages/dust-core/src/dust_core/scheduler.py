@@ -57,10 +57,10 @@ def connected(scheduler: str, folder: Path = LOCAL) -> Iterator["Client"]:
         import distributed
     except ModuleNotFoundError as error:
         raise DustError(
-            "dask.distributed is not installed, and --on gives stages to its workers",
+            "dask.distributed is not installed, and --on gives work to its workers",
             where="--on",
             fix="install the locked versions: pip install -r requirements.lock; or "
-            "pip install 'dust-eval[cluster]'",
+            "pip install 'dust-core[cluster]'",
         ) from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our lines say what happens
     if is_here:
@@ -99,7 +99,7 @@ def _started(count: int, folder: Path) -> Iterator["distributed.LocalCluster"]: 
             cluster = distributed.LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
-                memory_limit=0,  # stages are processes of their own
+                memory_limit=0,  # what is allowed to a stage or a scene is for the system to say
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,
                 local_directory=str(folder),
