@@ -194,11 +194,23 @@ def _run(session: nox.Session, program: str, *arguments: str, **variables: str) 
     folder = Path(get_path("scripts")) if IN_PLACE else _runtime(session) / BIN
     path = os.pathsep.join((str(folder), os.environ["PATH"]))
     command = [which(program, path=path) or str(folder / program), *arguments]
-    code = subprocess.run(
-        command, env={**os.environ, **variables, "PATH": path}, check=False
-    ).returncode
+    # `dust` ends with nox, even where that is killed.
+    ended = {"DUST_STARTER": str(os.getpid())}
+    with subprocess.Popen(
+        command, env={**os.environ, **ended, **variables, "PATH": path}
+    ) as process:
+        while (code := _waited(process)) is None:
+            pass
     if code:
         raise SystemExit(code)
+
+
+def _waited(process: "subprocess.Popen[bytes]") -> int | None:
+    """The exit code of a program; None after Ctrl-C, which it got too, and after which it ends."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        return None
 
 
 def _runtime(session: nox.Session) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pages.documents import title_of
 
-START = ("README.md", "docs/tutorial.md")
+START = ("README.md", "docs/tutorial.md", "docs/words.md")
 GUIDES: dict[str, tuple[str, ...]] = {
     "Networks": ("docs/model.md", "docs/scene.md"),
     "Data": ("docs/data.md", "data/README.md", "docs/levels.md"),

@@ -96,6 +96,23 @@ def test_a_figure_is_traced_to_its_record(explain: Explain) -> None:
     assert "again: dust run K-1 --profile small" in first
 
 
+def test_a_figure_of_two_words_needs_no_quotes(explain: Explain) -> None:
+    assert explain("7.8", "MB") == explain("7.8 MB")
+
+
+def test_a_rate_of_the_specs_is_no_share(explain: Explain) -> None:
+    code, output, _ = explain("0.2 %")  # a learning rate is 0.002
+    assert "lr" not in output
+    code, output, _ = explain("30 %")
+    assert code == 0 and "student.depth" in output
+
+
+def test_a_figure_that_several_values_round_to_says_so(explain: Explain) -> None:
+    Path("a.md").write_text("it loses 30 %\n")
+    _, output, _ = explain("a.md")
+    assert "; 3 other values round to it too" in output
+
+
 def test_a_figure_that_nothing_holds_is_one_message(explain: Explain) -> None:
     code, _, errors = explain("7.9 MB")
     assert code == 1 and "nothing that is here holds 7.9 MB" in errors and "dvc pull" in errors

@@ -58,7 +58,12 @@ def test_every_quantity_has_something_to_try(metric: str) -> None:
 def test_nothing_is_said_after_a_pass_or_of_what_does_not_count() -> None:
     assert tried(judge(lines.QUALITY, lines.student(), lines.teacher())) == []
     assert tried(MISSED, settled="not needed: Q-1 passes") == []
-    assert tried(judge(lines.QUALITY, None)) == []  # its reason says that it has no result
+
+
+def test_a_result_that_is_not_here_is_to_be_fetched_or_made() -> None:
+    for absent in (judge(lines.QUALITY, None), judge(lines.QUALITY, lines.student(), None)):
+        (line,) = tried(absent)
+        assert "'dvc pull --allow-missing'" in line and "dust repro" in line
 
 
 def test_the_same_advice_is_given_once_with_every_task_that_it_is_for() -> None:

@@ -209,8 +209,10 @@ def test_a_misspelled_task_or_profile_gets_its_nearest() -> None:
         specs.task("KQ-22")
     with pytest.raises(DustError, match=r"no profile 'smal'.*\n.*did you mean small"):
         resolve(specs, "K-1", "smal")
-    with pytest.raises(DustError, match="no stage 'P9'"):
+    with pytest.raises(DustError, match=r"no stage 'P9'.*\n.*one of P0, P1, P2, P3, P4, P5"):
         specs.stage("p9")
+    with pytest.raises(DustError, match=r"KQ-3 is a task, not a stage\n.*its stage is P3"):
+        specs.stage("kq-3")
 
 
 def test_an_empty_folder_is_one_message(tmp_path: Path) -> None:

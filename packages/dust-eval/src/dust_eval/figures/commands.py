@@ -18,9 +18,9 @@ _SHOWN = 8
 
 
 def explain(
-    figure: Annotated[
-        str,
-        typer.Argument(help="A figure, such as '16.4 ms' or 0.648, or a document with figures."),
+    words: Annotated[
+        list[str],
+        typer.Argument(help="A figure, such as 16.4 ms or 0.648, or a document with figures."),
     ],
     specs: SpecsOption = SPECS,
 ) -> None:
@@ -29,10 +29,12 @@ def explain(
     A value is the figure if it rounds to it, whatever its sign. Of a document, every figure with a
     unit is looked for.
     """
+    from dust_core.declared.change.text import counted
     from dust_core.declared.specs import load_specs
     from dust_eval.figures.figure import figures_in, parse_figure
     from dust_eval.figures.known import known_values
 
+    figure = " ".join(words)
     known = tuple(known_values(load_specs(specs), specs.resolve().parent))
     document = Path(figure)
     if document.suffix != ".md":
@@ -48,8 +50,10 @@ def explain(
     figures = list(figures_in(_text(document)))
     without = [quoted for quoted in figures if not held_by(quoted, known)]
     for quoted in figures:
-        first = next(iter(held_by(quoted, known)), None)
-        said = "nothing that is here holds it" if first is None else _line(first)
+        holders = held_by(quoted, known)
+        said = _line(holders[0]) if holders else "nothing that is here holds it"
+        if len(holders) > 1:
+            said += f"; {counted(len(holders) - 1, 'other value')} round to it too"
         typer.echo(f"{document}:{quoted.line}: {quoted.text}: {said}")
     if without:
         raise typer.Exit(1)

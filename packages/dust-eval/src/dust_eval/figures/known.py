@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dust_core.declared.project import ARTIFACTS
-from dust_core.declared.records import Result, ResultFile, Verdict, read_result_file
+from dust_core.declared.records import (
+    Result,
+    ResultFile,
+    Verdict,
+    read_result_file,
+)
 from dust_core.errors import DustError
 from dust_eval.figures.figure import figures_in
 
@@ -42,6 +48,11 @@ _KEYS = {
     "s": ("seconds",),
 }
 """What names of values in the specs say of their units."""
+_SHARES = {
+    "after", "confidence", "depth", "ffn", "flip", "heads", "least_width", "rho", "smallest_crop",
+    "to", "value", "warmup",
+}  # fmt: skip
+"""Values in the specs between 0 and 1 that a text may give in percent; a rate is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,8 @@ def of_result(file: ResultFile, where: str, profile: str) -> Iterator[Known]:
     for verdict in file.verdicts:
         for what, value, unit in _of_verdict(verdict):
             yield Known(value, unit, what, where, again)
+    for what, value in _changes(file):
+        yield Known(value, "%", what, where, again)
     for key, value in _leaves(file.extra, "extra"):
         unit = next((u for suffix, u in _SUFFIXES.items() if key.endswith(suffix)), "")
         yield Known(value, unit, f"{key} of {file.task}", where, again)
@@ -103,7 +116,7 @@ def of_specs(specs: "SpecSet") -> Iterator[Known]:
             unit = specs.gates[g].unit if (g := parent.rpartition(".")[2]) in specs.gates else ""
             name = key.lower()
             named = [u for u, words in _KEYS.items() if any(word in name for word in words)]
-            bare = "fraction" if 0 < value < 1 else ""
+            bare = "fraction" if 0 < value < 1 and key.rpartition(".")[2] in _SHARES else ""
             for one in dict.fromkeys([unit if unit == "%" else bare, *named]):
                 yield Known(value, one, key.removeprefix("."), where)
 
@@ -130,6 +143,29 @@ def _of_provenance(result: Result, task: str) -> Iterator[tuple[str, float, str]
     yield f"time of {task}", (ran.finished - ran.started).total_seconds(), "s"
     for values in list(ran.per_pair.values())[:1]:
         yield f"measured pairs of {task}", len(values), "pairs"
+
+
+def _changes(file: ResultFile) -> Iterator[tuple[str, float]]:
+    """What texts say of two results of a file that no line compares, in percent.
+
+    Every result against the baseline, and the candidates against what was measured beside them.
+    """
+    from dust_eval.gates.effects import drop_percent, reduction_percent
+
+    for ours, theirs in permutations(file.results, 2):
+        a, b = ours.record, theirs.record
+        roles = (ours.provenance.role, theirs.provenance.role)
+        if a is None or b is None or not _is_compared(*roles):
+            continue
+        named = f"of {ours.exp_id} against {theirs.exp_id} ({roles[1]})"
+        if a.delta1 is not None and b.delta1:
+            yield f"drop of delta1 {named}", drop_percent("delta1", a.delta1, b.delta1)
+        if a.t_pair_p50_ms is not None and b.t_pair_p50_ms:
+            yield f"p50 saved {named}", reduction_percent(a.t_pair_p50_ms, b.t_pair_p50_ms)
+
+
+def _is_compared(ours: str, theirs: str) -> bool:
+    return theirs == "baseline" or (ours, theirs) == ("candidate", "reference")
 
 
 def _of_verdict(verdict: Verdict) -> Iterator[tuple[str, float, str]]:

@@ -20,9 +20,11 @@ _QUALITY = {
 }
 _OTHERWISE = "compare its best and worst pairs in the report ('nox -s report')"
 _LATENCY = (
-    "see with 'dust doctor' what this processor computes fast: eight bits need VNNI or AMX on a "
-    "CPU (docs/quantize.md)"
+    "see with 'dust doctor' what this processor computes fast: on a CPU eight bits need VNNI or "
+    "AMX, and a network larger than that of ci, whose products take little of its time "
+    "(docs/quantize.md)"
 )
+_ABSENT = f"fetch the result with '{PULL}', or run the stage: dust repro"
 _AGAIN = "measure again while nothing else runs, or declare more turns in workload.yaml"
 _BY_METRIC = {
     "t_pair_p50_down": _LATENCY,
@@ -58,6 +60,8 @@ def advice(tasks: tuple[TaskVerdicts, ...], does: Mapping[str, str]) -> Iterator
 
 def _what(verdict: Verdict, does: str) -> str | None:
     """What to try; None after a pass, and where the reason says what to do."""
+    if verdict.value is None and (verdict.reason or "").endswith("has no result"):
+        return _ABSENT
     if verdict.status == "pass" or verdict.value is None:
         return None
     if verdict.status == "inconclusive":

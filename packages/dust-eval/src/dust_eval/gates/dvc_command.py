@@ -41,6 +41,7 @@ _ENTRY = re.compile(r"[0-9a-f]{64}")  # SHA-256 of what it holds, which is its n
 _SAID = {
     "dvc.stage": ("didn't change, skipping",),
     "dvc.stage.run": ("Running stage", "%s %s"),  # the latter shows the command
+    "dvc.repo.scm_context": ("To track the changes with git", "To enable auto staging"),
     "dvc.dvcfile": ("Generating lock file", "Updating lock file"),
     **dict.fromkeys(  # which --allow-missing allows
         ("dvc.data_cloud", "dvc_data.index.fetch"), ("Some of the cache files do not exist",)

@@ -80,7 +80,7 @@ def _explained(verdict: Verdict, specs: "SpecSet", profile: str, where: Path) ->
     ]
     if absent:
         needs = ", ".join(specs.tasks[verdict.task].needs)
-        yield _row("needs", f"{', '.join(absent)}, which are not here: {needs} and what they need")
+        yield _row("needs", f"{', '.join(absent)} (not here), so first {needs} and what they need")
     yield _row("again", again)
 
 

@@ -91,8 +91,11 @@ def _paragraphs(
     )
     if remarks:
         yield "\n".join(remarks)
-    yield _said_of(survivors)
-    yield _LATENCY
+    if rows:
+        yield _said_of(survivors)
+        yield _LATENCY
+    elif not absent:
+        yield "No result of it has figures that can be measured again."
 
 
 def _about(audit: "Audit") -> str:
@@ -131,7 +134,8 @@ def _limit(limit: "Limit") -> str:
 def _said_of(survivors: Sequence[Survivor]) -> str:
     changed = [pair for pair in survivors if pair.recorded.status != pair.measured.status]
     if not changed:
-        return f"With the measured values, all {len(survivors)} verdicts would be the same."
+        every = "the verdict" if len(survivors) == 1 else f"all {len(survivors)} verdicts"
+        return f"With the measured values, {every} would be the same."
     rows = (
         (
             code(pair.recorded.task),

@@ -49,6 +49,8 @@ def show_recorded(recorded: "Recorded") -> None:
     """Print what was appended to the ledger, and on standard error what was not and why."""
     for line in recorded.lines:
         typer.echo(f"ledger: {line.task} run {line.run} is appended")
+    if recorded.lines:
+        typer.echo("commit dvc.lock and executions together, and 'dvc push' what they name")
     for reason in recorded.left_out:
         typer.echo(f"not in the ledger: {reason}", err=True)
 

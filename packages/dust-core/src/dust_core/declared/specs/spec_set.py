@@ -117,6 +117,9 @@ class SpecSet:
         named = {phase: prefix for prefix, phase in STAGES.items()}
         # `p` alone is the stage P; `p0` ... `p5` are phases.
         prefix = named.get(stage.upper(), stage.upper())
+        if stage.upper() in self.tasks:
+            phase = STAGES[stage_of(stage.upper())]
+            raise DustError(f"{stage.upper()} is a task, not a stage", fix=f"its stage is {phase}")
         if prefix not in STAGES:
             self._member(named, stage.upper(), "stage")
         return {task: value for task, value in self.tasks.items() if stage_of(task) == prefix}
@@ -155,7 +158,9 @@ def load_specs(folder: Path) -> SpecSet:
     ]
     if not paths:
         raise DustError(
-            "there are no specs", where=str(folder), fix="run in the repository, or use --specs"
+            "there are no specs",
+            where=str(folder),
+            fix="run in the top folder of the repository, or use --specs",
         )
     documents = [load_yaml(path) for path in paths]
     return _spec_set([(document, _model(document)) for document in documents])

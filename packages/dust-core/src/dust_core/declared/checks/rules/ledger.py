@@ -158,11 +158,12 @@ class ProfileBound(LedgerRule):
     def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
         files = {file.model.metadata.name: file for file in subject.tree.of_kind("Profile")}
         for profile in subject.profiles:
-            if profile in subject.quotable:
+            file = files.get(profile)
+            # `quotable` is empty where the specs as a whole are refused, as another rule says.
+            if profile in subject.quotable or (file and file.model.spec.quotable):
                 continue
             lines = [line for file in subject.ledger for line in file.lines]
             count = sum(line.profile == profile for line in lines)
-            file = files.get(profile)
             place = file.place(("spec", "quotable")) if file else Place(subject.path)
             state = "quotable: false" if file else "no such profile"
             yield self.finding(
