@@ -135,7 +135,7 @@ def test_without_dask_it_says_what_to_install(
     done = run("dust", "repro", "P0", "--on", "local")
     assert done.returncode == 2
     assert "dask.distributed is not installed" in done.stderr
-    assert "pip install 'dust-eval[cluster]'" in done.stderr
+    assert "pip install 'dust-core[cluster]'" in done.stderr
 
 
 def test_uncommitted_changes_are_refused(run: Callable, install: Callable, committed: Path) -> None:
