@@ -56,9 +56,10 @@ def test_a_task_that_did_not_run_exits_1(results: Path, gate: Run) -> None:
     (results / "prune_eval.json").unlink()
     code, output, _ = gate("P4")
     assert code == 1
-    assert output.splitlines()[-2:] == [
+    assert output.splitlines()[-3:] == [
         "P-3, quality_pruned: fail: P-3 has no result",
         "P-3, smaller_by_quarter: fail: P-3 has no result",
+        "P-3: try this: fetch the result with 'dvc pull --allow-missing', or run the stage: dust repro",
     ]
 
 
