@@ -84,7 +84,7 @@ def load_graph(path: Path, options: RuntimeOptions) -> TensorRtGraph:
         raise DustError(
             "an engine runs on a GPU only, and none is here",
             where=str(path),
-            fix="name the graph that it was built from (.onnx), or run on a machine with a GPU",
+            fix="name its graph (.onnx), which openvino runs, or run on a machine with a GPU",
         )
     if capability() not in manifest.compute_capabilities:
         raise DustError(
