@@ -31,8 +31,8 @@ def test_a_missed_line_exits_1_and_says_by_how_much(results: Path, gate: Run) ->
     lines = output.splitlines()
     assert "P-2 P_r030_run1, quality_pruned: fail: 5.263 % is above 3 %" in lines
     assert (
-        "P-2 P_r030_run1, quality_pruned: the value decides: the whole workload is measured; "
-        "both places are on this side of 3 %, which makes it 50 % sure at most for other pictures"
+        "P-2 P_r030_run1, quality_pruned: decided by its value on the whole workload; "
+        "for other pictures 2 places make it 50 % sure at most"
     ) in lines
 
 

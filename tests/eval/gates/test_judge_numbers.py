@@ -56,19 +56,17 @@ def of_places(*drops: float) -> tuple[Result, Result]:
 @pytest.mark.parametrize(
     ("drops", "status", "said"),
     [
-        ((0.2, 1.4), "pass", "20 pairs of 2 places cannot tell this from 1 % on other pictures"),
-        ((0.8, 1.6), "fail", "20 pairs of 2 places cannot tell this from 1 % on other pictures"),
+        ((0.2, 1.4), "pass", "20 pairs of 2 places cannot tell it from 1 % on other pictures"),
+        ((0.8, 1.6), "fail", "20 pairs of 2 places cannot tell it from 1 % on other pictures"),
         (
             (0.2, 0.4),
             "pass",
-            "both places are on this side of 1 %, which makes it 50 % sure at most for other "
-            "pictures",
+            "for other pictures 2 places make it 50 % sure at most",
         ),
         (
             (2.0, 3.0, 4.0),
             "fail",
-            "all 3 places are on this side of 1 %, which makes it 75 % sure at most for other "
-            "pictures",
+            "for other pictures 3 places make it 75 % sure at most",
         ),
         ((0.1, 0.2) * 4, "pass", "it holds for other pictures too"),
         ((2.0, 3.0) * 4, "fail", "it is missed on other pictures too"),
@@ -82,7 +80,7 @@ def test_quality_is_decided_by_its_value_and_the_interval_is_put_into_words(
     verdict = judge(replace(QUALITY, resampling=plan), *of_places(*drops))
     assert verdict.status == status
     assert verdict.value == pytest.approx(sum(drops) / len(drops))
-    assert verdict.other_pictures == f"the value decides: the whole workload is measured; {said}"
+    assert verdict.other_pictures == f"decided by its value on the whole workload; {said}"
 
 
 def test_one_turn_decides_no_latency() -> None:

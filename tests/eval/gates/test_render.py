@@ -47,8 +47,8 @@ def shown(verdicts: StageReport) -> str:
 
 
 SAID = (
-    "the value decides: the whole workload is measured; both places are on this side of 1 %, "
-    "which makes it 50 % sure at most for other pictures"
+    "decided by its value on the whole workload; for other pictures 2 places make it 50 % sure "
+    "at most"
 )
 TABLE = """\
 P2, profile small

@@ -143,8 +143,8 @@ def test_a_run_that_the_specs_do_not_declare_is_in_the_sheet_alone(html: str) ->
 
 def test_a_quality_line_says_why_its_interval_does_not_decide(html: str) -> None:
     assert (
-        "the value decides: the whole workload is measured; both places are on this side of "
-        "1 %, which makes it 50 % sure at most for other pictures"
+        "decided by its value on the whole workload; for other pictures 2 places make it 50 % sure "
+        "at most"
     ) in Page(html).text
 
 

@@ -109,17 +109,15 @@ def _other_pictures(
     elif interval is None:
         said = "a place whose baseline is 0 has no drop, so nothing is said of other pictures"
     elif straddles(interval, value, gate.op, gate.value):
-        said = f"{pairs} pairs of {places} places cannot tell this from {line} on other pictures"
+        said = f"{pairs} pairs of {places} places cannot tell it from {line} on other pictures"
     elif interval.confidence < plan.confidence:
-        said = (
-            f"{'both' if places == 2 else f'all {places}'} places are on this side of {line}, "
-            f"which makes it {100 * interval.confidence:.3g} % sure at most for other pictures"
-        )
+        sure = f"{100 * interval.confidence:.3g} %"
+        said = f"for other pictures {places} places make it {sure} sure at most"
     elif gate.met_by(value):
         said = "it holds for other pictures too"
     else:
         said = "it is missed on other pictures too"
-    return f"the value decides: the whole workload is measured; {said}"
+    return f"decided by its value on the whole workload; {said}"
 
 
 def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) -> BoundValue:
