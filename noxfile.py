@@ -184,7 +184,8 @@ def lock(session: nox.Session) -> None:
 
 
 def _dust(session: nox.Session, *arguments: str) -> None:
-    _run(session, "dust", *arguments)
+    # It ends with nox, even where that is killed.
+    _run(session, "dust", *arguments, DUST_STARTER=str(os.getpid()))
 
 
 def _run(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
@@ -194,11 +195,7 @@ def _run(session: nox.Session, program: str, *arguments: str, **variables: str) 
     folder = Path(get_path("scripts")) if IN_PLACE else _runtime(session) / BIN
     path = os.pathsep.join((str(folder), os.environ["PATH"]))
     command = [which(program, path=path) or str(folder / program), *arguments]
-    # `dust` ends with nox, even where that is killed.
-    ended = {"DUST_STARTER": str(os.getpid())}
-    with subprocess.Popen(
-        command, env={**os.environ, **ended, **variables, "PATH": path}
-    ) as process:
+    with subprocess.Popen(command, env={**os.environ, **variables, "PATH": path}) as process:
         while (code := _waited(process)) is None:
             pass
     if code:

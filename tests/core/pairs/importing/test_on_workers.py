@@ -133,3 +133,43 @@ def test_processes_of_this_machine_are_not_counted_beside_workers(
         many_rooms.run(source, tmp_path / "made", on="local:2", jobs=2)
     with pytest.raises(DustError, match="'slurm' is no scheduler"):
         many_rooms.run(source, tmp_path / "made", on="slurm")
+
+
+def test_a_scheduler_that_ends_is_one_message_and_the_same_command_goes_on(
+    source: Path, tmp_path: Path
+) -> None:
+    """A program of its own: what is left of a connection cannot be told from another test's."""
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import many_rooms\n"
+        "from dust_core.errors import DustError\n"
+        "from dust_core.pairs.importing import parallel, workers\n"
+        "awaited = parallel._awaited\n"
+        "def ended(*arguments):\n"
+        "    os.kill(int(sys.argv[3]), signal.SIGKILL)\n"
+        "    return awaited(*arguments)\n"
+        "parallel._awaited = ended\n"
+        "workers._able = lambda *_: 1\n"
+        "try:\n"
+        "    many_rooms.run(Path(sys.argv[1]), Path(sys.argv[2]), on=sys.argv[4])\n"
+        "except DustError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0"]
+    scheduler = subprocess.Popen(
+        [*command, "--no-dashboard"], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert scheduler.stderr is not None
+    line = next(line for line in scheduler.stderr if "Scheduler at:" in line)
+    where = (str(source), str(tmp_path / "made"), str(scheduler.pid), line.split()[-1])
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script, *where], capture_output=True, text=True, timeout=SECONDS
+        )
+    finally:
+        scheduler.kill()
+        scheduler.communicate()
+    assert "a process that read scenes was ended" in done.stdout, done.stderr
+    assert "the same command goes on" in done.stdout

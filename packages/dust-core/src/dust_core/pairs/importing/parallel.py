@@ -41,7 +41,7 @@ class Readers:
     Attributes:
         pool: takes a scene.
         count: how many scenes are read at once.
-        lost: what the pool raises where a process was ended.
+        lost: what the pool raises where a process, or what it answers to, was ended.
         advice: what to do then.
         stop: leaves what was not begun, and waits for the processes of this machine.
         check: called from time to time while a scene is awaited; it raises where none can come.
@@ -49,7 +49,7 @@ class Readers:
 
     pool: Executor
     count: int
-    lost: type[Exception]
+    lost: tuple[type[Exception], ...]
     advice: str
     stop: Callable[[], None]
     check: Callable[[], None] = lambda: None
@@ -63,7 +63,7 @@ def processes(jobs: int) -> Iterator[Readers]:
     advice = "give fewer --jobs if memory was short; the same command goes on"
     stop = partial(pool.shutdown, cancel_futures=True)
     try:
-        yield Readers(pool, jobs, BrokenProcessPool, advice, stop)
+        yield Readers(pool, jobs, (BrokenProcessPool,), advice, stop)
     finally:
         stop()
 

@@ -6,6 +6,7 @@ Data sets are large, so no file is sent: source and target lie where every worke
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -49,7 +50,9 @@ def workers(scheduler: str, source: Path, folder: Path) -> Iterator[Readers]:
         pool = client.get_executor(pure=False)
         advice = "give the workers more memory if it was short; the same command goes on"
         stop = partial(pool.shutdown, wait=False)
-        yield Readers(pool, count, KilledWorker, advice, stop, _watch(client))
+        # The latter two where the scheduler is gone.
+        lost = (KilledWorker, CancelledError, OSError)
+        yield Readers(pool, count, lost, advice, stop, _watch(client))
 
 
 def _able(client: "Client", source: Path, folder: Path) -> int:
