@@ -96,14 +96,14 @@ def latency_table(wide: Path, int8: Path, flops: float, threads: int, repeats: i
     turns = measure_latency(models, images, timing)
     peaks = {kind: gemm_peak(kind, threads) for kind in ("fp32", "bf16", "int8")}
     table = Table(title=f"OpenVINO, {threads} threads, {flops:.1f} GFLOP a pair, {repeats} turns")
-    for column in ("", "p50 [ms]", "of FP32", "GFLOP/s", "GEMM peak", "share of peak", "file [MB]"):
+    for column in ("", "p50", "of FP32", "GFLOP/s", "GEMM peak", "share of peak", "file"):
         table.add_column(column, justify="right" if column else "left")
     medians = [float(np.percentile(samples.ms, 50)) for samples in turns]
     for (name, (path, _, kind)), median in zip(subjects.items(), medians, strict=True):
         rate, peak = flops / median * 1000, peaks[kind]
         table.add_row(
-            *(name, f"{median:.1f}", f"{median / medians[0]:.0%}", f"{rate:.0f}"),
-            *(f"{peak:.0f}", f"{rate / peak:.0%}", f"{path.stat().st_size / 1e6:.1f}"),
+            *(name, f"{median:.1f} ms", f"{median / medians[0]:.0%}", f"{rate:.0f}"),
+            *(f"{peak:.0f}", f"{rate / peak:.0%}", f"{path.stat().st_size / 1e6:.1f} MB"),
         )
     Console(width=100).print(table)
 
@@ -157,7 +157,7 @@ def gemm(*, quantized: bool) -> onnx.ModelProto:
 
 def engine_table(wide: Path, int8: Path, folder: Path) -> None:
     table = Table(title="TensorRT for RTX, compiled without a GPU")
-    for column in ("", "graph [MB]", "engine [MB]", "time [s]", "peak memory [MB]", "products"):
+    for column in ("", "graph", "engine", "time", "peak memory", "products"):
         table.add_column(column, justify="right" if column else "left")
     cases: list[tuple[str, Path, EngineFloats]] = [
         ("FP32", wide, "fp32"), ("FP16", wide, "fp16"), ("INT8, floats FP16", int8, "fp16"),
@@ -167,8 +167,8 @@ def engine_table(wide: Path, int8: Path, folder: Path) -> None:
         start = time.perf_counter()
         manifest = build_engine(graph, engine, compiler="tensorrt_rtx", floats=floats)
         table.add_row(
-            *(name, f"{graph.stat().st_size / 1e6:.1f}", f"{engine.stat().st_size / 1e6:.1f}"),
-            *(f"{time.perf_counter() - start:.1f}", f"{compiler_peak_mb(engine):.0f}"),
+            *(name, f"{graph.stat().st_size / 1e6:.1f} MB", f"{engine.stat().st_size / 1e6:.1f} MB"),
+            *(f"{time.perf_counter() - start:.1f} s", f"{compiler_peak_mb(engine):.0f} MB"),
             products(manifest.products),
         )
     Console(width=100).print(table)

@@ -88,8 +88,8 @@ def train(
         for epoch, judged in enumerate(outcome.history, 1):
             judgements = [judged[f"val/{name}"] for name in ("loss", "absrel", "delta1")]
             figures = [f"{value:.4f}" for value in judgements]
-            rows.append((head, f"{rate:.1f}", f"{epoch * pairs:,}", *figures))
-    show(("head", "pairs/s", "pairs seen", "validation loss", "absrel", "delta1"), rows)
+            rows.append((head, f"{rate:.1f} pairs/s", f"{epoch * pairs:,} pairs", *figures))
+    show(("head", "trains on", "seen", "validation loss", "absrel", "delta1"), rows)
 
 
 @app.command()
@@ -116,8 +116,8 @@ def latency(
             student = cut(teacher, Reduction(depth=0.3, heads=0.3, ffn=0.3), ffn_multiple=32)
             for role, network in (("teacher", teacher), ("student", student)):
                 size = (
-                    f"{flops_giga(network, SIDE, SIDE):.1f}",
-                    f"{parameters_millions(network):.1f}",
+                    f"{flops_giga(network, SIDE, SIDE):.1f} GFLOP",
+                    f"{parameters_millions(network):.1f} M",
                 )
                 rows += [(head, role, "FP32", *size), (head, role, "INT8", *size)]
                 paths += [Path(folder) / f"{head}-{role}-{kind}.onnx" for kind in ("fp32", "int8")]
@@ -128,8 +128,8 @@ def latency(
         noise = np.random.default_rng(0).uniform(-1, 1, (2, 1, 3, SIDE, SIDE)).astype(np.float32)
         timing = task.workload.timing.model_copy(update={"repeats": turns})
         taken = measure_latency(models, (noise[0], noise[1]), timing)
-    medians = [f"{np.percentile(samples.ms, 50):.1f}" for samples in taken]
-    columns = ("head", "network", "precision", "GFLOP", "million parameters", "ms a pair")
+    medians = [f"{np.percentile(samples.ms, 50):.1f} ms" for samples in taken]
+    columns = ("head", "network", "precision", "operations", "parameters", "a pair")
     show(columns, [(*row, ms) for row, ms in zip(rows, medians, strict=True)])
 
 

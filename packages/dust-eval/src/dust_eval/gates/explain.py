@@ -89,12 +89,14 @@ def _figures(verdict: Verdict, candidate: Result, file: ResultFile) -> Iterator[
     beside = {effect.metric: effect for effect in verdict.beside}
     baseline = next((r for r in file.results if r.exp_id == verdict.baseline), None)
     for field in METRICS[verdict.metric].fields:
+        floats = ""
         ours: float | None = getattr(candidate.record, field, None)
         theirs: float | None = getattr(baseline.record, field, None) if baseline else None
         if (effect := beside.get(field)) is not None:
             ours, theirs = effect.candidate, effect.baseline
+            floats = f" in {effect.against}" if effect.against else ""
         if ours is not None and theirs is not None:
-            yield _row("from", f"{field} b = {theirs:.6g}, c = {ours:.6g}")
+            yield _row("from", f"{field} b = {theirs:.6g}{floats}, c = {ours:.6g}")
 
 
 def _provenance(verdict: Verdict, candidate: Result) -> Iterator[str]:

@@ -46,6 +46,7 @@ def judge(
     candidate: Result | None,
     baseline: Result | None = None,
     unproven: Sequence[str] = (),
+    beside: Sequence[Result] = (),
 ) -> Verdict:
     """Judge a candidate by a line.
 
@@ -64,6 +65,7 @@ def judge(
         candidate: the result that the line binds; None if it does not exist.
         baseline: the result of the line's baseline; None if it does not exist or is not needed.
         unproven: why the candidate is not proven, each with what to do; empty where it is.
+        beside: the baseline's network in other float precisions, timed in the same turns.
 
     Returns:
         The verdict; the same arguments always give the same one.
@@ -74,7 +76,7 @@ def judge(
     if candidate.provenance.spec_digest != line.spec_digest:
         reason = f"the result is of another version of {line.task}: run it again"
         return _verdict(line, candidate, None, "fail", reason)
-    verdict = _by_figures(line, candidate, baseline if gate.baseline else None)
+    verdict = _by_figures(line, candidate, baseline if gate.baseline else None, beside)
     doubts = list(unproven)
     if line.quotable:
         used = [candidate, *([baseline] if baseline and gate.baseline else [])]
@@ -92,7 +94,9 @@ def _shortened(reason: str) -> str:
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 3]}..."
 
 
-def _by_figures(line: GateLine, candidate: Result, baseline: Result | None) -> Verdict:
+def _by_figures(
+    line: GateLine, candidate: Result, baseline: Result | None, beside: Sequence[Result]
+) -> Verdict:
     """The verdict that the figures give."""
     gate = line.gate
     try:
@@ -104,7 +108,7 @@ def _by_figures(line: GateLine, candidate: Result, baseline: Result | None) -> V
         elif unlike := differences(candidate, baseline):
             return _verdict(line, candidate, baseline, "inconclusive", "; ".join(unlike))
         else:
-            bound = measure_relative(gate, candidate, baseline, line.resampling)
+            bound = measure_relative(gate, candidate, baseline, line.resampling, beside)
     except MissingMeasurement as missing:
         return _verdict(line, candidate, baseline, "fail", str(missing))
     except ZeroDivisionError:

@@ -1,12 +1,14 @@
 """The quantity that a line binds, computed from results."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dust_core.declared.records import (
     QUALITY_METRICS,
     Effect,
     Interval,
+    Latency,
     Result,
     percentile,
     straddles,
@@ -53,17 +55,24 @@ def measure_absolute(gate: Gate, candidate: Result) -> BoundValue:
 
 
 def measure_relative(
-    gate: Gate, candidate: Result, baseline: Result, plan: Resampling
+    gate: Gate,
+    candidate: Result,
+    baseline: Result,
+    plan: Resampling,
+    beside: Sequence[Result] = (),
 ) -> BoundValue:
     """A drop or a reduction relative to the baseline, in percent.
+
+    Args:
+        beside: the baseline's network in other float precisions, timed in the same turns.
 
     Raises:
         MissingMeasurement: a figure that it needs is null in one of the two records.
         ZeroDivisionError: the baseline's figure is 0, so the change has no percentage.
     """
     fields = METRICS[gate.metric].fields
-    if fields == ("t_pair_p50_ms",):
-        return _latency(gate, candidate, baseline, plan)
+    if METRICS[gate.metric].sampled:
+        return _latency(gate, candidate, baseline, plan, beside)
     if fields[0] in QUALITY_METRICS:
         return _quality(gate, candidate, baseline, plan)
     return _resources(fields, candidate, baseline)
@@ -120,7 +129,13 @@ def _other_pictures(
     return f"decided by its value on the whole workload; {said}"
 
 
-def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) -> BoundValue:
+def _latency(
+    gate: Gate,
+    candidate: Result,
+    baseline: Result,
+    plan: Resampling,
+    beside: Sequence[Result],
+) -> BoundValue:
     """The reduction of the median latency, from the turns of both in one process."""
     _both("t_pair_p50_ms", candidate, baseline)
     turns = candidate.provenance.latency
@@ -129,11 +144,19 @@ def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) 
             f"latency was not measured in turn with {gate.baseline}: a ratio needs both in one "
             "process"
         )
-    interval = p50_reduction_interval(turns.candidate_ms, turns.baseline_ms, plan)
-    ours, theirs = percentile(turns.candidate_ms, 50), percentile(turns.baseline_ms, 50)
+    floats, baseline_ms = None, turns.baseline_ms
+    if gate.metric == "t_pair_p50_down_fastest_float":
+        floats, baseline_ms = _fastest_float(gate, turns, beside)
+    interval = p50_reduction_interval(turns.candidate_ms, baseline_ms, plan)
+    ours, theirs = percentile(turns.candidate_ms, 50), percentile(baseline_ms, 50)
     value = reduction_percent(ours, theirs)
     effect = Effect(
-        metric="t_pair_p50_ms", candidate=ours, baseline=theirs, change=value, interval=interval
+        metric="t_pair_p50_ms",
+        candidate=ours,
+        baseline=theirs,
+        change=value,
+        interval=interval,
+        against=floats,
     )
     doubt = None
     if interval is None:
@@ -141,6 +164,26 @@ def _latency(gate: Gate, candidate: Result, baseline: Result, plan: Resampling) 
     elif straddles(interval, value, gate.op, gate.value):
         doubt = f"the interval of the reduction straddles the line of {gate.value:g} %"
     return BoundValue(value, interval, (effect,), doubt)
+
+
+def _fastest_float(
+    gate: Gate, turns: Latency, beside: Sequence[Result]
+) -> tuple[str, tuple[float, ...]]:
+    """The float precision in which the baseline's network is fastest, and its turns."""
+    timed = {"fp32": turns.baseline_ms or ()}
+    for result in beside:
+        ran = result.provenance
+        if ran.runtime is not None and ran.latency is not None:
+            timed.setdefault(ran.runtime.precision, ran.latency.candidate_ms)
+    if len(timed) == 1 and not beside:
+        raise MissingMeasurement(
+            f"the network of {gate.baseline} was not timed in another float precision than fp32"
+        )
+    if len({len(ms) for ms in timed.values()}) > 1:
+        raise MissingMeasurement(
+            f"{' and '.join(timed)} of {gate.baseline} were not timed in the same turns"
+        )
+    return min(timed.items(), key=lambda named: percentile(named[1], 50))
 
 
 def _resources(fields: tuple[str, ...], candidate: Result, baseline: Result) -> BoundValue:

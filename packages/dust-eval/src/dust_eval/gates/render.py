@@ -118,11 +118,15 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
 
 def _cells_beside(effect: Effect, unit: str) -> tuple[str, ...]:
     return (
-        f"  {effect.metric} {effect.baseline:.4g} -> {effect.candidate:.4g}",
+        f"  {effect.metric} {_against(effect)}{effect.baseline:.4g} -> {effect.candidate:.4g}",
         _quantity(effect.change, unit),
         "",
         interval_text(effect.interval),
     )
+
+
+def _against(effect: Effect) -> str:
+    return f"{effect.against} " if effect.against else ""
 
 
 def _quantity(value: float | None, unit: str, form: str = ".3g") -> str:

@@ -1,6 +1,6 @@
 """The verdicts of a task and of a whole stage, from the result files of a profile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,10 +93,11 @@ def judge_task(
     for name, gate in task.gates.items():
         line = GateLine(task.id, task.digest, name, gate, plan, task.profile.quotable)
         for candidate in candidates:
-            baseline = None
+            baseline, beside = None, tuple[Result, ...]()
             if candidate is not None and file is not None and gate.baseline is not None:
                 baseline = _baseline(gate.baseline, candidate, file, results)
-            verdicts.append(judge(line, candidate, baseline, unproven))
+                beside = tuple(_in_other_floats(baseline, file))
+            verdicts.append(judge(line, candidate, baseline, unproven, beside))
     return TaskVerdicts(task.id, tuple(verdicts))
 
 
@@ -120,6 +121,14 @@ def _settle(
 def _measured(file: ResultFile | None) -> bool:
     """Whether a task ran an experiment: a task that was not needed has no record."""
     return file is not None and any(result.record is not None for result in file.candidates)
+
+
+def _in_other_floats(baseline: Result | None, file: ResultFile) -> Iterator[Result]:
+    """The measurements of the baseline's artifacts in other float precisions, in one process."""
+    for result in file.results:
+        if baseline is not None and result.provenance.role == "reference":
+            if result.provenance.artifacts == baseline.provenance.artifacts:
+                yield result
 
 
 def _baseline(

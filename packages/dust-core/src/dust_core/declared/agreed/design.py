@@ -47,6 +47,7 @@ _STABLE = AgreedLine("validation_loss_rise", 10.0)
 _FINITE = AgreedLine("nan_count", 0.0)
 _EVIDENCE = AgreedLine("missing_variants", 0.0)
 _HALVED = AgreedLine("t_pair_p50_down", 50.0, STUDENT)
+_FASTER = AgreedLine("t_pair_p50_down_fastest_float", 20.0, STUDENT)
 
 LINES: dict[str, tuple[AgreedLine, ...]] = {
     "freeze-workload": (AgreedLine("missing_pairs", 0.0),),
@@ -58,10 +59,13 @@ LINES: dict[str, tuple[AgreedLine, ...]] = {
     "ptq": (_KEPT,),
     "qat": (_KEPT,),
     "build-engine": (AgreedLine("engine_built", 1.0),),
-    "evaluate-quant": (AgreedLine("t_pair_p50_down", 50.0, TEACHER),),
+    "evaluate-quant": (
+        AgreedLine("t_pair_p50_down", 50.0, TEACHER),
+        AgreedLine("t_pair_p50_down_fastest_float", 20.0, TEACHER),
+    ),
     "choose-student": (AgreedLine("quality_rank", 1.0),),
     "qat-student": (_KEPT, _HALVED),
-    "evaluate-kq": (_KEPT, _HALVED),
+    "evaluate-kq": (_KEPT, _HALVED, _FASTER),
     "prune": (_PRUNED,),
     "evaluate-pruned": (_PRUNED, AgreedLine("size_or_params_down", 25.0, TEACHER)),
     "ablate-keep": (_EVIDENCE,),

@@ -18,10 +18,7 @@ from dust_core.declared.specs.decides import deciding_keys
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
-    from dust_core.declared.specs.models import Task
-
-_DEVICE_METRICS = frozenset({"t_pair_p50_down", "engine_built"})
-"""Metrics of lines whose outcome depends on the device."""
+    from dust_core.declared.specs.models import Gate, Task
 
 _RECIPES = {
     "distill": "distill",
@@ -86,7 +83,7 @@ def dvc_stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, 
     )
     for task_id, task in specs.tasks.items():
         files = [*task.inputs, *_taken_over(specs, task), *_results_read(specs, task)]
-        if any(specs.gate(name).metric in _DEVICE_METRICS for name in task.gate):
+        if any(_depends_on_device(specs.gate(name)) for name in task.gate):
             files.append(DEVICE_FILE)
         outputs = _with_manifests((*task.outputs, task.result_file(task_id)))
         yield (
@@ -103,6 +100,13 @@ def dvc_stages(specs: "SpecSet", profile: str) -> Iterator[tuple[str, dict[str, 
                 "outs": [str(folder / name) for name in outputs],
             },
         )
+
+
+def _depends_on_device(gate: "Gate") -> bool:
+    """Whether the outcome of a line depends on the device: one on latency, or on an engine."""
+    from dust_core.declared.specs.models import METRICS
+
+    return METRICS[gate.metric].sampled or gate.metric == "engine_built"
 
 
 def _with_manifests(names: Iterable[str]) -> Iterator[str]:

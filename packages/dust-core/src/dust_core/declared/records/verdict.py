@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 
 from dust_core.declared.records.base import Frozen, Text
 from dust_core.declared.records.provenance import Provenance
-from dust_core.declared.specs.models.gates import Op, meets
+from dust_core.declared.specs.models.gates import METRICS, Op, meets
 
 Status = Literal["pass", "fail", "inconclusive"]
 
-SAMPLED = frozenset({"t_pair_p50_down"})
+SAMPLED = frozenset(name for name, metric in METRICS.items() if metric.sampled)
 """Metrics that are sampled: value and interval must be on one side of the line."""
 
 
@@ -51,6 +51,9 @@ class Effect(Frozen):
         description="Drop or reduction, in the unit of the line; null where the baseline is 0"
     )
     interval: Interval | None
+    against: Text | None = Field(
+        default=None, description="Precision of the baseline, where it is not that of the record"
+    )
 
 
 class Verdict(Frozen):

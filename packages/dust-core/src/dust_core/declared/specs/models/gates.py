@@ -29,6 +29,11 @@ class GateMetric:
         """Whether the quantity is relative to a baseline."""
         return bool(self.fields)
 
+    @property
+    def sampled(self) -> bool:
+        """Whether it is a latency: value and interval must be on one side of the line."""
+        return self.fields == ("t_pair_p50_ms",)
+
 
 METRICS: dict[str, GateMetric] = {
     "delta1_drop": GateMetric(
@@ -41,6 +46,12 @@ METRICS: dict[str, GateMetric] = {
         "%",
         ">=",
         "100 (b - c) / b of the median pair latency, timed in turn",
+        ("t_pair_p50_ms",),
+    ),
+    "t_pair_p50_down_fastest_float": GateMetric(
+        "%",
+        ">=",
+        "the same against the fastest float precision in which the baseline's network was timed",
         ("t_pair_p50_ms",),
     ),
     "size_or_params_down": GateMetric(
