@@ -210,14 +210,16 @@ def time_steps(task: ResolvedTask, teacher: Dust3r, steps: int) -> None:
     seconds_of["truth and task loss"] = seconds_of.pop("all forward") - inside
 
     table = Table(title=f"a step of {recipe.batch} pairs at {recipe.side}, both orders")
-    for column in ("part", "s", "share"):
+    for column in ("part", "time", "share"):
         table.add_column(column, justify="left" if column == "part" else "right")
     for name, seconds in sorted(seconds_of.items(), key=lambda row: -row[1]):
-        table.add_row(name, f"{seconds / steps:.3f}", f"{seconds / steps / whole:.0%}")
-    table.add_row("whole", f"{whole:.3f}", f"{recipe.batch / whole:.2f} pairs/s", style="bold")
-    table.add_row("processor time", f"{processor:.3f}", f"{processor / recipe.batch:.3f} s a pair")
+        table.add_row(name, f"{seconds / steps:.3f} s", f"{seconds / steps / whole:.0%}")
+    table.add_row("whole", f"{whole:.3f} s", f"{recipe.batch / whole:.2f} pairs/s", style="bold")
+    table.add_row(
+        "processor time", f"{processor:.3f} s", f"{processor / recipe.batch:.3f} s a pair"
+    )
     for name, seconds in epoch_end(task, objective, optimiser, average).items():
-        table.add_row(f"an epoch's end: {name}", f"{seconds:.3f}", "")
+        table.add_row(f"an epoch's end: {name}", f"{seconds:.3f} s", "")
     Console().print(table)
 
 

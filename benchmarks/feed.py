@@ -77,7 +77,7 @@ def compare(folder: Path, batch: int, threads: int, count: int, turns: int) -> N
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for name, median in medians.items():
         print(f"{name:10} {median:7.1f} pairs/s at {side}x{side} on {threads} threads")
-    print(f"ratio      {medians['DALI'] / medians['DataLoader']:7.2f}")
+    print(f"ratio      {medians['DALI'] / medians['DataLoader']:7.2f} times")
 
 
 def waiting_share(folder: Path, batch: int, threads: int, steps: int) -> float:

@@ -137,15 +137,15 @@ def compare(name: str, threads: int, seconds: float, published: Path | None) -> 
     medians = dict(zip(labels, (float(np.median(samples.ms)) for samples in timed), strict=True))
     table = Table(title=f"{name}, {flops:.1f} GFLOP a pair, {threads} threads, {turns} turns")
     last = list(makers)[-1]
-    for column in ("", "type", "p50 [ms]", "GFLOP/s", "peak", "share", f"{last} / it", "error"):
+    for column in ("", "type", "p50", "GFLOP/s", "peak", "share", f"{last} / it", "error"):
         table.add_column(column, justify="right" if column else "left")
     for label, prediction in zip(labels, predictions, strict=True):
         precision, median = label[1], medians[label]
         rate, peak = 1000 * flops / median, peaks[precision]
         faster = medians[last, precision] / median
         table.add_row(
-            *(*label, f"{median:.1f}", f"{rate:.0f}", f"{peak:.0f}", f"{rate / peak:.0%}"),
-            *(f"{faster:.2f}", f"{error(prediction, predictions[0]):.1e}"),
+            *(*label, f"{median:.1f} ms", f"{rate:.0f}", f"{peak:.0f}", f"{rate / peak:.0%}"),
+            *(f"{faster:.2f} times", f"{error(prediction, predictions[0]):.1e}"),
         )
     console.print(table)
 

@@ -116,7 +116,7 @@ def layouts(root: Path, frames: int, side: int) -> None:
         print(
             f"{make.__name__:28} {ours['frames'] / ours['seconds']:8.1f} "
             f"{loop['frames'] / loop['seconds']:8.1f} {ours['pairs']:6.0f} "
-            f"{ours['mb']:6.0f} {loop['mb']:8.0f}",
+            f"{ours['mb']:6.0f} MB {loop['mb']:8.0f} MB",
             flush=True,
         )
         shutil.rmtree(folder)
@@ -141,7 +141,7 @@ def many(root: Path, counts: list[int], jobs: list[int], side: int) -> None:
             facts = measured("import", "7-scenes", whole, out, options, side, processes)
             print(
                 f"{count:7} {processes:5} {facts['seconds']:8.1f} {facts['pairs']:7.0f} "
-                f"{facts['frames'] / facts['seconds']:9.1f} {facts['mb']:6.0f}",
+                f"{facts['frames'] / facts['seconds']:9.1f} {facts['mb']:6.0f} MB",
                 flush=True,
             )
             shutil.rmtree(out)

@@ -74,7 +74,7 @@ def climb(
     """Measure every step that this processor has."""
     if context.invoked_subcommand:
         return
-    console = Console(width=110)
+    console = Console(width=130)
     table = Table(title=f"OpenVINO {openvino.__version__.partition('-')[0]}, {turns} turns")
     for column in COLUMNS:
         table.add_column(column, justify="right" if column[:1] in "tpos" else "left")

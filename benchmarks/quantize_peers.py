@@ -211,7 +211,7 @@ def measured(task: ResolvedTask, graphs: dict[str, Graph], threads: int) -> Tabl
     ]
     float_size = size_mb(graphs["FP32"].file)
     table = Table(title=f"OpenVINO, {threads} threads, {len(samples)} pairs; drops in % of FP32")
-    for column in ("", "p50 [ms]", "of FP32", *QUALITY_METRICS, "MB", "of FP32", "made in [s]"):
+    for column in ("", "p50", "of FP32", *QUALITY_METRICS, "size", "of FP32", "made in"):
         table.add_column(column, justify="right" if column else "left")
     for (name, graph), own, p50 in zip(graphs.items(), quality, medians, strict=True):
         drops = [
@@ -219,9 +219,14 @@ def measured(task: ResolvedTask, graphs: dict[str, Graph], threads: int) -> Tabl
         ]
         size = size_mb(graph.file)
         table.add_row(
-            *(name, f"{p50:.1f}", f"{p50 / medians[0]:.0%}", *(f"{drop:+.2f}" for drop in drops)),
-            *(f"{size:.1f}", f"{size / float_size:.0%}"),
-            "" if graph.seconds is None else f"{graph.seconds:.0f}",
+            *(
+                name,
+                f"{p50:.1f} ms",
+                f"{p50 / medians[0]:.0%}",
+                *(f"{drop:+.2f}" for drop in drops),
+            ),
+            *(f"{size:.1f} MB", f"{size / float_size:.0%}"),
+            "" if graph.seconds is None else f"{graph.seconds:.0f} s",
         )
     return table
 

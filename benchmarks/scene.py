@@ -199,7 +199,7 @@ def main() -> None:
         ratios = (after / before for before, after in zip(*times.values(), strict=True))
         print("once / by pair: scene {:.3f}, predicting {:.3f}".format(*ratios))
         return
-    print(f"{'scene':<28}{'ours s':>8}{'Adam s':>8}{'ratio':>7}{'ours':>10}{'Adam':>10}")
+    print(f"{'scene':<28}{'ours':>10}{'Adam':>10}{'ratio':>7}{'ours':>10}{'Adam':>10}")
     for scene, edges in cliques(options.folder, options.side, options.noise).items():
         images = 1 + max(max(edge.first, edge.second) for edge in edges)
         pairs = set(swin_pairs(images, 4))
@@ -211,7 +211,7 @@ def main() -> None:
         end = perf_counter()
         taken, plain = middle - begin, end - middle
         print(
-            f"{scene:<28}{taken:>8.1f}{plain:>8.1f}{taken / plain:>7.2f}"
+            f"{scene:<28}{taken:>8.1f} s{plain:>8.1f} s{taken / plain:>7.2f}"
             f"{ours.objective:>10.4f}{theirs:>10.4f}"
         )
 

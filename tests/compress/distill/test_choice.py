@@ -138,6 +138,7 @@ def test_the_rank_is_that_on_the_workload_and_not_that_of_the_choice(
     file = chosen(root, workload)
     (verdict,) = file.verdicts
     assert (verdict.gate, verdict.value, verdict.status) == ("best_student", rank, status)
+    assert verdict.reason == (None if status == "pass" else f"rank {rank:g} is not 1")
     assert file.extra["student"] == "K_T3B05_run3"
     assert file.extra["behind_the_best_percent"] == pytest.approx(behind)
     measured: Any = file.extra["workload"]

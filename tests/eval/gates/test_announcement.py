@@ -51,7 +51,7 @@ def test_another_device_runs_again_what_is_measured(project: Path) -> None:
 
 
 def test_the_times_of_results_that_are_here_are_added_up(project: Path) -> None:
-    result = sample.result("KQ_INT8_run3", task="KQ-3")
+    result = sample.result("KQ_INT8_run4", task="KQ-3")
     finished = result.provenance.started + timedelta(minutes=7)
     proof = result.provenance.model_copy(update={"finished": finished})
     file = sample.result_file(result.model_copy(update={"provenance": proof}))

@@ -89,11 +89,11 @@ def test_better_values_or_a_lower_teacher_decide_nothing(
     assert code == 1
     for line in ("quality_kept", "latency_halved_student"):
         (said,) = (
-            text for text in output.splitlines() if text.startswith(f"KQ-3 KQ_INT8_run3, {line}:")
+            text for text in output.splitlines() if text.startswith(f"KQ-3 KQ_INT8_run4, {line}:")
         )
         assert f"{line}: inconclusive: {reason}" in said
         assert "to the last digit" in said and "run KQ-3 again" in said
-    assert "KQ-2 KQ_INT8_run3, quality_kept: inconclusive" not in output
+    assert "KQ-2 KQ_INT8_run4, quality_kept: inconclusive" not in output
 
 
 def test_values_that_fail_stay_in_sight(profile: Profile, gate: Run) -> None:

@@ -20,7 +20,7 @@ from dust_eval.scene.page import render as render_scene
 
 SPECS = Path(__file__).parents[3] / "specs"
 SET = load_specs(SPECS)
-INT8, FP32, SIDE = "KQ_INT8_run3", "K_T3B05_run3", 32
+INT8, FP32, SIDE = "KQ_INT8_run4", "K_T3B05_run3", 32
 BOTH = {
     "P0-2": BaselineRef(exp_id=sample.TEACHER, sha256="4" * 64),
     "K-4": BaselineRef(exp_id=FP32, sha256="5" * 64),

@@ -16,13 +16,8 @@ from PIL import Image
 from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode
 from dust_core.pairs.importing.adapters.colmap import Colmap
-from dust_core.pairs.pictures.photographs import (
-    Shape,
-    find_photographs,
-    left_out_lines,
-    read_photograph,
-    read_photographs,
-)
+from dust_core.pairs.pictures.chosen import find_photographs, left_out_lines
+from dust_core.pairs.pictures.photographs import Shape, read_photograph, read_photographs
 from dust_eval.scene.align import Scene
 from dust_eval.scene.cloud import Cloud, cameras_json, fuse, glb_bytes, ply_bytes, usual_confidence
 from dust_eval.scene.colmap import write_model
@@ -241,3 +236,18 @@ def test_a_model_for_colmap_has_the_cameras_and_points_of_the_scene(folder: Path
     np.testing.assert_allclose(
         [float(word) for word in points[0].split()[1:4]], [-0.775, -0.775, 2], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("name", ["frame-000001.depth.png", "depth_01.png", "01_Depth.tif"])
+def test_depth_maps_beside_photographs_are_left_out(tmp_path: Path, name: str) -> None:
+    for photograph in ("a.png", "b.png", "in_depth_report.jpg"):
+        Image.new("RGB", (64, 48), (200, 100, 50)).save(tmp_path / photograph)
+    Image.fromarray(np.full((48, 64), 1500, np.uint16)).save(tmp_path / name)
+    for sources in ([tmp_path], [tmp_path / "*"]):
+        chosen = find_photographs(sources)
+        assert [path.name for path in chosen.paths] == ["a.png", "b.png", "in_depth_report.jpg"]
+        assert chosen.left_out == {name: "a depth map by its name and its 16-bit greys"}
+    named = find_photographs([tmp_path / "a.png", tmp_path / name])
+    assert [path.name for path in named.paths] == ["a.png", name]
+    (tmp_path / name).rename(tmp_path / "radiograph.png")
+    assert not find_photographs([tmp_path]).left_out

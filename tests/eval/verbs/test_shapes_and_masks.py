@@ -12,7 +12,8 @@ from PIL import Image
 
 from dust_core.cli import main
 from dust_core.network.checkpoint import load_checkpoint
-from dust_core.pairs.pictures.photographs import Chosen, Photograph, Shape, read_photographs
+from dust_core.pairs.pictures.chosen import Chosen
+from dust_core.pairs.pictures.photographs import Photograph, Shape, read_photographs
 
 SIDE = 64
 

@@ -30,14 +30,22 @@ def raised_in_another_notation(clone: Clone) -> None:
     "the line quality_pruned is loosened (KQ-3) and no valid waiver says why",
 )
 def another_line(clone: Clone) -> None:
-    clone.edit(KQ, "gate: [quality_kept, latency_halved_student]",
-               "gate: [quality_pruned, latency_halved_student]", after="    KQ-3:")  # fmt: skip
+    clone.edit(KQ, "gate: [quality_kept,", "gate: [quality_pruned,", after="    KQ-3:")
 
 
 @case(LINES, "A task no longer names a line.", DIFF, "latency_halved_student is dropped (KQ-3)")
 def line_left_out(clone: Clone) -> None:
-    clone.edit(KQ, "gate: [quality_kept, latency_halved_student]", "gate: [quality_kept]",
-               after="    KQ-3:")  # fmt: skip
+    clone.edit(KQ, "latency_halved_student, ", "", after="    KQ-3:")
+
+
+@case(
+    LINES,
+    "INT8 need no longer be faster than the network in 16 bits.",
+    DIFF,
+    "the line t_pair_p50_down_fastest_float >= 20 % is dropped (KQ-3), which no waiver permits",
+)
+def floats_left_out(clone: Clone) -> None:
+    clone.edit(KQ, ", faster_than_floats_student]", "]", after="    KQ-3:")
 
 
 @case(LINES, "A line is compared with another baseline.", DIFF, "latency_halved_student is moved")
@@ -106,7 +114,9 @@ def laxer_heir(clone: Clone) -> None:
     clone.edit(QUANT, "on_failure: record", "on_failure: {escalate: Q-5}", after="    Q-4:")
     text = clone.path(QUANT).read_text()
     heir = text[text.index("    Q-4:") :].replace("    Q-4:", "    Q-5:", 1)
-    heir = heir.replace("gate: [quality_kept, latency_halved]", "gate: [quality_pruned]")
+    heir = heir.replace(
+        "gate: [quality_kept, latency_halved, faster_than_floats]", "gate: [quality_pruned]"
+    )
     heir = heir.replace("on_failure: {escalate: Q-5}", "on_failure: record")
     heir = heir.replace("quant_eval.json]", "quant_again_eval.json]", 1)
     clone.path(QUANT).write_text(text + heir)

@@ -26,7 +26,7 @@ def values_edited(clone: Clone) -> None:
     RESULTS,
     "The same, and the lock holds the edited file's digest.",
     "diff main",
-    "KQ-3 (run 3) was executed again on the same inputs",
+    "KQ-3 (run 4) was executed again on the same inputs",
 )
 def values_edited_and_locked(clone: Clone) -> None:
     values_edited(clone)
@@ -42,7 +42,7 @@ def values_edited_and_locked(clone: Clone) -> None:
 def values_edited_everywhere(clone: Clone) -> None:
     for name in (
         "kq_eval.json",
-        "KQ_INT8_run3_log.json",
+        "KQ_INT8_run4_log.json",
         "K_T5B05_run3_log.json",
         "distill_log.json",
     ):
@@ -66,7 +66,7 @@ def mean_edited(clone: Clone) -> None:
     "expected 0.687349238 within 6.1e-05 of its value, from P0-2 in teacher_eval.json",
 )
 def teacher_lowered(clone: Clone) -> None:
-    for name in ("kq_eval.json", "KQ_INT8_run3_log.json"):
+    for name in ("kq_eval.json", "KQ_INT8_run4_log.json"):
         with clone.result(name) as values:
             scale_quality(of_role(values, "baseline", "P0_FP32_run2"), 0.84)
         clone.consistent(name)
@@ -79,7 +79,7 @@ def teacher_lowered(clone: Clone) -> None:
     "found 5 pairs, expected 20, the pairs that small measures",
 )
 def best_pairs(clone: Clone) -> None:
-    for name in ("kq_eval.json", "KQ_INT8_run3_log.json"):
+    for name in ("kq_eval.json", "KQ_INT8_run4_log.json"):
         with clone.result(name) as values:
             for result in values["results"]:
                 _keep(result, 5)
@@ -135,7 +135,7 @@ def _percentiles(result: dict[str, Any]) -> None:
     RESULTS,
     "The candidate's own latencies are halved, and their percentiles with them.",
     "diff main",
-    "KQ-3 (run 3) was executed again on the same inputs",
+    "KQ-3 (run 4) was executed again on the same inputs",
 )
 def candidate_faster(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -166,7 +166,7 @@ def second_file(clone: Clone) -> None:
     "found teacher_fp32.pth, expected an input or an output of KQ-3",
 )
 def teacher_as_candidate(clone: Clone) -> None:
-    for name in ("kq_eval.json", "KQ_INT8_run3_log.json"):
+    for name in ("kq_eval.json", "KQ_INT8_run4_log.json"):
         with clone.result(name) as values:
             teacher = of_role(values, "baseline", "P0_FP32_run2")
             candidate = of_role(values, "candidate")
@@ -196,7 +196,7 @@ def teachers_file_renamed(clone: Clone) -> None:
     RESULTS,
     "A float network is measured, and the record says eight bits.",
     GATE,
-    "found precision bf16, expected an INT8 precision, as bits_w of KQ_INT8_run3 is 8",
+    "found precision bf16, expected an INT8 precision, as bits_w of KQ_INT8_run4 is 8",
 )
 def float_as_int8(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:

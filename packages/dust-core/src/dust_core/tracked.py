@@ -1,5 +1,6 @@
 """How a user gets a file that is absent or damaged: with DVC, where DVC knows it."""
 
+import configparser
 import os
 from pathlib import Path
 
@@ -36,6 +37,32 @@ def tracked_path(path: Path) -> Path | None:
         if pointer.is_file() or candidate.relative_to(root).as_posix() in locked:
             return Path(os.path.relpath(candidate))
     return None
+
+
+def is_kept(md5: str, project: Path) -> bool:
+    """Whether DVC's cache or its default remote may have a file of this MD5.
+
+    A remote on the network is not asked: it may have any file. Neither is a project without DVC.
+    """
+    if not (project / _FOLDER / "config").is_file():
+        return True
+    folders = [project / _FOLDER / "cache"]
+    if (remote := _default_remote(project / _FOLDER)) is not None:
+        if "://" in remote:
+            return True
+        folders.append(project / _FOLDER / remote)
+    return any((folder / "files" / "md5" / md5[:2] / md5[2:]).exists() for folder in folders)
+
+
+def _default_remote(folder: Path) -> str | None:
+    """The address of DVC's default remote, as its configuration has it; None for none."""
+    config = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        config.read([folder / "config", folder / "config.local"], encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return None
+    name = config.get("core", "remote", fallback=None)
+    return config.get(f"'remote \"{name}\"'", "url", fallback=None)
 
 
 def _locked(root: Path) -> set[str]:

@@ -37,7 +37,7 @@ def test_a_stage_comes_with_what_it_builds_on_each_after_its_own(project):
 def test_hours_are_those_of_what_runs(project):
     project.execute(*MAIN_LINE[:5])
     answer = project.dust("plan", "P1")
-    assert "7 tasks: 0 done, 5 to pull, 2 to run, 41 GPU hours" in answer.out
+    assert "7 tasks: 5 to pull, 2 to run, 41 GPU hours" in answer.out
 
 
 def test_files_that_are_here_need_no_pull(project):
@@ -56,6 +56,30 @@ def test_a_change_runs_its_stage_and_what_builds_on_it(project):
     planned = steps(project, "P1")
     running = {name: step["reasons"] for name, step in planned.items() if step["state"] == "to run"}
     assert running == {"K-2": ["its spec changed"], "K-4": ["K-2 runs"]}
+
+
+@pytest.mark.parametrize(
+    ("config", "stored", "state"),
+    [
+        ("[core]\nremote = s\n['remote \"s\"']\nurl = ../store\n", "store", "to pull"),
+        ("[core]\nremote = s\n['remote \"s\"']\nurl = ../store\n", ".dvc/cache", "to pull"),
+        ("[core]\nremote = s\n['remote \"s\"']\nurl = ../store\n", "elsewhere", "not kept"),
+        ("[core]\nremote = s\n['remote \"s\"']\nurl = s3://bucket/dust\n", "elsewhere", "to pull"),
+        ("[core]\nanalytics = false\n", "elsewhere", "not kept"),
+    ],
+)
+def test_what_no_remote_keeps_cannot_be_pulled(project, config, stored, state):
+    project.execute("P0-1")
+    (project.root / ".dvc").mkdir()
+    (project.root / ".dvc" / "config").write_text(config)
+    for out in project.lock()["stages"]["P0-1"]["outs"]:
+        kept = project.root / stored / "files" / "md5" / out["md5"][:2] / out["md5"][2:]
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.touch()
+    step = steps(project)["P0-1"]
+    assert step["state"] == state
+    lost = [f"no remote has {name}" for name in ("workload.yaml", "P0-1_log.json")]
+    assert step["reasons"] == (lost if state == "not kept" else [])
 
 
 def test_outputs_that_changed_since_they_were_read_run_the_reader(project):

@@ -7,6 +7,7 @@ from dust_compress.train.distributed import all_ranks
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.variants import networks_of
 from dust_eval.measure.execution import begin
+from dust_eval.measure.floats import floats_of
 
 
 def ablate_quantization(task: ResolvedTask) -> None:
@@ -21,7 +22,7 @@ def ablate_quantization(task: ResolvedTask) -> None:
     variants = networks_of(task)
     execution, taken = begin(task), executed_base(task)
     quantize_variants(task, variants, taken)
-    floats = task.profile.runtime.float_precision
+    floats = floats_of(task).precision
     measure_variants(execution, variants, taken, f"int8+{floats}")  # type: ignore[arg-type]
 
 

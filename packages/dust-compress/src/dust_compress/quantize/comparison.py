@@ -20,6 +20,7 @@ from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint
 from dust_eval.measure.evaluate import Evaluation, Subject, evaluate
 from dust_eval.measure.execution import baseline_beside
+from dust_eval.measure.floats import floats_of
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,19 @@ def compare(
         DustError: see `evaluate`.
     """
     executed = engine if engine and task.profile.runtime.name == "tensorrt" else graph
-    precision, path = task.profile.runtime.float_precision, source.path(task)
+    floats, path = floats_of(task), source.path(task)
     network = load_checkpoint(path).network
-    quantized, reduced = "the quantized network", f"{source.file} in {precision}"
+    quantized, reduced = "the quantized network", f"{source.file} in {floats.reduced}"
     subjects = {
         quantized: Subject(
             path=executed,
-            computed=f"int8+{precision}",  # type: ignore[arg-type]
+            computed=f"int8+{floats.precision}",  # type: ignore[arg-type]
             network=network,
             graph=graph,
             scene=engine is not None,
         ),
         source.file: Subject(path=path, computed="fp32", network=network, scene=engine is not None),
-        reduced: Subject(path=path, computed=precision, network=network, notes=reduced),
+        reduced: Subject(path=path, computed=floats.reduced, network=network, notes=reduced),
     }
     if source != TEACHER:
         subjects[TEACHER.file] = Subject(path=TEACHER.path(task), computed="fp32")

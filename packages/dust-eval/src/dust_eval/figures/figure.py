@@ -37,7 +37,12 @@ _NUMBER = r"(?<![\w.,/^-])(?P<sign>[-+]?)(?P<digits>\d{1,3}(?:,\d{3})+|\d+)(?P<t
 _UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _FIGURE = re.compile(rf"{_NUMBER}\s?(?P<unit>{_UNIT})(?![\w/])")
 _ALONE = re.compile(rf"\s*{_NUMBER}\s*(?P<unit>{_UNIT})?\s*")
-_CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(
+    r"^(```|~~~).*?^\1[^\n]*$"  # a block between fences
+    r"|(?:(?<=\n\n)|\A)(?: {4}[^\n]*(?:\n|\Z)|\n(?= {4}))+"  # a block by its indent
+    r"|(?<!`)`[^`\n]+`(?!`)",  # in a line
+    re.MULTILINE | re.DOTALL,
+)
 _LINK = re.compile(r"\]\([^)]*\)")
 
 
@@ -91,7 +96,7 @@ def parse_figure(text: str) -> Figure:
 
 
 def figures_in(markdown: str) -> Iterator[Figure]:
-    """The figures with a unit in a document, outside blocks of code and targets of links."""
+    """The figures with a unit in a document, outside code and targets of links."""
     prose = _CODE.sub(lambda block: "\n" * block.group().count("\n"), markdown)
     prose = _LINK.sub("]", prose)
     for found in _FIGURE.finditer(prose):

@@ -39,6 +39,7 @@ _FIELD_UNITS = {
 }
 _SUFFIXES = {"_ms": "ms", "_s": "s", "seconds": "s", "_MB": "MB", "_GB": "GB", "_percent": "%"}
 _KEYS = {
+    "%": ("percentile",),
     "pairs": ("pairs",),
     "epochs": ("epochs", "patience"),
     "images": ("images",),
@@ -134,6 +135,9 @@ def _of_record(result: Result) -> Iterator[tuple[str, float, str]]:
         value = getattr(result.record, field, None)
         if value is not None:
             yield f"{field} of {result.exp_id} ({result.provenance.role})", value, unit
+    if result.record is not None and result.record.notes:
+        for figure in figures_in(result.record.notes):
+            yield f"notes of {result.exp_id}", figure.value, figure.unit
 
 
 def _of_provenance(result: Result, task: str) -> Iterator[tuple[str, float, str]]:

@@ -121,7 +121,8 @@ def _by_figures(
     why = bound.doubt
     if status == "fail":
         value, asked = (quantity_text(part, gate.unit) for part in (bound.value, gate.value))
-        why = f"{value} is {_BESIDE[gate.op]} {asked}"
+        named = "rank " if gate.unit == "rank" else ""
+        why = f"{named}{value} is {_BESIDE[gate.op]} {asked}"
     return _verdict(line, candidate, baseline, status, why, bound)
 
 

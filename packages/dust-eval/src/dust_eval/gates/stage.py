@@ -125,10 +125,12 @@ def _measured(file: ResultFile | None) -> bool:
 
 def _in_other_floats(baseline: Result | None, file: ResultFile) -> Iterator[Result]:
     """The measurements of the baseline's artifacts in other float precisions, in one process."""
+    if baseline is None:
+        return
     for result in file.results:
-        if baseline is not None and result.provenance.role == "reference":
-            if result.provenance.artifacts == baseline.provenance.artifacts:
-                yield result
+        other = result.provenance
+        if other.role == "reference" and other.artifacts == baseline.provenance.artifacts:
+            yield result
 
 
 def _baseline(

@@ -21,6 +21,7 @@ from dust_core.tracked import PULL
 from dust_eval.gates.bootstrap import p50_reduction_interval, resampling
 from dust_eval.measure.evaluate import Subject, evaluate
 from dust_eval.measure.execution import begin, write_results
+from dust_eval.measure.floats import floats_of
 from dust_eval.measure.samples import workload_samples
 
 
@@ -61,7 +62,7 @@ def freeze_workload(task: ResolvedTask) -> None:
 
 
 def evaluate_teacher(task: ResolvedTask) -> None:
-    """Measure the teacher in FP32, in FP32 again, and in the profile's precision.
+    """Measure the teacher in FP32, in FP32 again, and in the profile's 16-bit precision.
 
     The second measurement shows how reliable the first is. `extra.again` holds the ratio of the
     median latencies, with its interval, and whether quality is the same to the last digit.
@@ -72,7 +73,7 @@ def evaluate_teacher(task: ResolvedTask) -> None:
     execution = begin(task)
     path = ARTIFACTS / task.profile_name / task.task.inputs[0]
     pinned = task.workload.timing.baseline_precision
-    reduced = task.profile.runtime.float_precision
+    reduced = floats_of(task).reduced
     evaluations = evaluate(
         task,
         {

@@ -39,7 +39,7 @@ def compiled(task: ResolvedTask, graph: Path, precision: Precision) -> Path:
         raise DustError(
             "engines compute in fp32 or fp16, not in bf16",
             where=f"profile {task.profile_name}",
-            fix="set runtime.float_precision to fp16",
+            fix="set runtime.float_precision to fp16, or to auto",
         )
     build = _builder()
     name = f"{sha256_file(graph)[:16]}-{precision}-{engine_key(task, build)[:16]}.trt"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -11,15 +10,14 @@ from dust_core.console import Terminal
 from dust_core.declared.specs import ResolvedTask
 from dust_core.errors import DustError
 from dust_core.network.checkpoint import load_checkpoint
-from dust_eval.measure.engines import compiled
-from dust_eval.measure.exported import encoding_once, exported
+from dust_eval.measure.exported import encoding_once, options_for, runnable
 from dust_eval.measure.figures import measured_figures, runtime_of
 from dust_eval.measure.latency import measure_latency
 from dust_eval.measure.memory import CudaMemory, SubjectMemory
 from dust_eval.measure.samples import scene_images, workload_samples
 from dust_eval.measure.subject import Evaluation, Loaded, Subject
 from dust_eval.quality import Sample, measure_quality
-from dust_eval.runtimes import RuntimeOptions, load_model
+from dust_eval.runtimes import load_model
 
 __all__ = ["Evaluation", "Subject", "evaluate", "load_and_score", "progress_bars"]
 
@@ -97,14 +95,10 @@ def load_and_score(
     memory = SubjectMemory(CudaMemory()) if task.profile.device.kind == "cuda" else None
     if subject.path.suffix == ".pth" and subject.network is None:
         subject = replace(subject, network=load_checkpoint(subject.path, finite=False).network)
-    options = RuntimeOptions(
-        precision="fp32" if int8_in_float else subject.floats,
-        threads=task.profile.threads,
-        device=task.profile.device.kind,
-        tf32=task.workload.timing.tf32,
-        as_written=int8_in_float,
-    )
-    file = _runnable(task, subject, options)
+    options = options_for(task, subject.floats)
+    if int8_in_float:
+        options = replace(options, precision="fp32", as_written=True)
+    file = runnable(task, subject.path, options)
     with memory or nullcontext():
         runtime = "onnxruntime" if int8_in_float else task.profile.runtime.name
         model = load_model(runtime, file, options)
@@ -118,16 +112,6 @@ def load_and_score(
             on_pair=lambda _: progress.advance(bar),
         )
     return Loaded(subject, model, file, quality, memory.peak_bytes / 1e9 if memory else None)
-
-
-def _runnable(task: ResolvedTask, subject: Subject, options: RuntimeOptions) -> Path:
-    """The subject's file as the profile's runtime reads it."""
-    runtime, file = task.profile.runtime.name, subject.path
-    if file.suffix == ".pth" and runtime != "torch":
-        file = exported(task, file)
-    if file.suffix == ".onnx" and runtime == "tensorrt":
-        file = compiled(task, file, options.precision)
-    return file
 
 
 def _require_pinned(task: ResolvedTask, baseline: Loaded) -> None:

@@ -1,4 +1,4 @@
-"""Graphs of checkpoints, for runtimes that read graphs."""
+"""Files of networks as a runtime reads them: graphs of checkpoints, engines of graphs."""
 
 from pathlib import Path
 
@@ -11,7 +11,27 @@ from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.onnx.export import export_onnx
 from dust_core.network.onnx.parts import write_parts
 from dust_eval.measure.engines import compiled
-from dust_eval.runtimes import EncodesOnce, PairModel, load_split
+from dust_eval.runtimes import EncodesOnce, PairModel, Precision, RuntimeOptions, load_split
+
+
+def options_for(task: ResolvedTask, precision: Precision) -> RuntimeOptions:
+    """The settings of the task's profile and protocol, with float operations in a precision."""
+    return RuntimeOptions(
+        precision=precision,
+        threads=task.profile.threads,
+        device=task.profile.device.kind,
+        tf32=task.workload.timing.tf32,
+    )
+
+
+def runnable(task: ResolvedTask, file: Path, options: RuntimeOptions) -> Path:
+    """A checkpoint, a graph or an engine as the profile's runtime reads it."""
+    runtime = task.profile.runtime.name
+    if file.suffix == ".pth" and runtime != "torch":
+        file = exported(task, file)
+    if file.suffix == ".onnx" and runtime == "tensorrt":
+        file = compiled(task, file, options.precision)
+    return file
 
 
 def exported(task: ResolvedTask, checkpoint: Path) -> Path:

@@ -11,6 +11,7 @@ from dust_core.declared.records import (
 )
 from dust_core.declared.specs import ResolvedTask
 from dust_core.network.model.cost import flops_giga, parameters_millions
+from dust_eval.measure.floats import floats_of
 from dust_eval.measure.memory import process_peak_gb
 from dust_eval.measure.resources import non_finite_weights, size_mb
 from dust_eval.measure.subject import Loaded
@@ -60,6 +61,7 @@ def measured_figures(
         quantities={
             "nan_count": quality.non_finite + non_finite_weights(subject.subject.path),
             "unsettled_warmups": int(not subject.settled),
+            **{f"auto_{floats}_ms": ms for floats, ms in floats_of(task).p50_ms.items()},
             **(subject.scene.counts() if subject.scene else {}),
         },
         notes=_notes(task, subject),

@@ -10,7 +10,8 @@ from dust_core.errors import DustError
 from dust_core.visible import plain_stem
 
 if TYPE_CHECKING:
-    from dust_core.pairs.pictures.photographs import Chosen, Photograph
+    from dust_core.pairs.pictures.chosen import Chosen
+    from dust_core.pairs.pictures.photographs import Photograph
 
 _MAGIC = re.compile(r"[*?\[]")
 

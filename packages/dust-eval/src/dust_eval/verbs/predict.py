@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from dust_eval.runtimes import PairModel
     from dust_eval.scene.pair import PairScene
 
+MOST_PAIRS = 200
+"""Pairs of one call, unless `--limit` says otherwise."""
+
 
 def predict(
     sources: Annotated[
@@ -45,7 +48,7 @@ def predict(
     pairs: Annotated[
         Literal["consecutive", "all"], typer.Option(help="Of more than two pictures.")
     ] = "consecutive",
-    limit: Annotated[int, typer.Option(min=1, help="Most pairs of one call.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="Most pairs of one call.")] = MOST_PAIRS,
     every: Annotated[int, typer.Option(min=1, help="Of a video, each so many frames.")] = 10,
     min_confidence: ConfidenceOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a damaged picture.")] = False,
@@ -57,7 +60,8 @@ def predict(
     Of more photographs, each pair has a folder of its own, and pairs.json lists them.
     What an earlier call wrote into the folder is removed.
     """
-    from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
+    from dust_core.pairs.pictures.chosen import find_photographs
+    from dust_core.pairs.pictures.photographs import read_photographs
     from dust_eval.verbs.pair_list import are_a_pair, choose_pairs, pair_folders, require_few
     from dust_eval.verbs.shapes import image_shape
 

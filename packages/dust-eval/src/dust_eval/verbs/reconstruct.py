@@ -51,7 +51,8 @@ def reconstruct(
 ) -> None:
     """Turn photographs into a coloured cloud, cameras and a page to look at."""
     from dust_core.pairs.pictures.canvas import on_one_canvas
-    from dust_core.pairs.pictures.photographs import find_photographs, read_photographs
+    from dust_core.pairs.pictures.chosen import find_photographs
+    from dust_core.pairs.pictures.photographs import read_photographs
 
     chosen = find_photographs(sources)
 

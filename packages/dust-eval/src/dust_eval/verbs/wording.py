@@ -36,7 +36,8 @@ def say_what_was_read(
     photographs: "Sequence[Photograph]", left_out: "Mapping[str, str] | None" = None
 ) -> None:
     """Print what was left out, and what was assumed in reading the rest."""
-    from dust_core.pairs.pictures.photographs import left_out_lines, remark_lines
+    from dust_core.pairs.pictures.chosen import left_out_lines
+    from dust_core.pairs.pictures.photographs import remark_lines
 
     for line in [
         *left_out_lines(left_out or {}),

@@ -16,8 +16,9 @@ from dust_core.declared.change.stale import what_it_is
 from dust_core.declared.change.values import value_at
 from dust_core.declared.project import ARTIFACTS, DEVICE_FILE
 from dust_core.errors import DustError
+from dust_core.tracked import is_kept
 
-State = Literal["done", "to pull", "to run"]
+State = Literal["done", "to pull", "not kept", "to run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class Step:
         task: its id.
         does: its executor.
         after: the tasks whose files it reads.
-        state: `done`, with its files present; `to pull`, done, but its files are not here; `to
-            run`.
-        reasons: why it has to run; empty if it does not.
+        state: `done`, with its files present; `to pull`, done, but its files are not here; `not
+            kept`, done, but no remote has its files, so only another run makes them; `to run`.
+        reasons: why it has to run, or which files are not kept; empty if neither.
         gpu_hours: expected for the full profile.
     """
 
@@ -111,7 +112,9 @@ def make_plan(
             why += [] if why else _other_inputs(graph[name], locked, after)
         reasons[name] = tuple(why)
         task = specs.tasks[name]
-        state = "to run" if why else _kept(graph[name], project)
+        state: State = "to run"
+        if not why:
+            state, why = _kept(locked[name], project)
         steps.append(Step(name, task.does, after, state, tuple(why), task.expected_gpu_hours))
     return Plan(profile, tuple(steps))
 
@@ -142,6 +145,10 @@ def _other_inputs(
     ]
 
 
-def _kept(stage: Stage, project: Path) -> State:
-    here = all((project / path).exists() for path in stage.writes)
-    return "done" if here else "to pull"
+def _kept(executed: Execution, project: Path) -> tuple[State, list[str]]:
+    """The state of a task that need not run, and the files that no remote has."""
+    absent = {path: md5 for path, md5 in executed.outputs.items() if not (project / path).exists()}
+    lost = [Path(path).name for path, md5 in absent.items() if not is_kept(md5, project)]
+    if lost:
+        return "not kept", [f"no remote has {name}" for name in lost]
+    return ("to pull" if absent else "done"), []

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+from collections import Counter
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from dust_core.declared.change.diff import Difference
-from dust_core.declared.change.plan import Plan, Step
+from dust_core.declared.change.plan import Plan, State, Step
 from dust_core.declared.change.text import code, codes, counted, hours, table
 from dust_core.declared.change.values import ABSENT
 
@@ -25,7 +26,7 @@ def plan_text(plan: Plan) -> str:
     """A plan as aligned text, one line a task."""
     width = max((len(step.task) for step in plan.steps), default=0)
     lines = [
-        f"{step.task:<{width}}  {step.state:<7}  {hours(step.gpu_hours):>6} GPU h  {_why(step)}"
+        f"{step.task:<{width}}  {step.state:<8}  {hours(step.gpu_hours):>6} GPU h  {_why(step)}"
         for step in plan.steps
     ]
     lines = [line.rstrip() for line in lines]
@@ -49,11 +50,11 @@ def _why(step: Step) -> str:
 
 
 def _total(plan: Plan) -> str:
-    done = sum(step.state == "done" for step in plan.steps)
-    pull = len(plan.steps) - len(plan.to_run) - done
+    counts = Counter(step.state for step in plan.steps)
+    states = [f"{counts[state]} {state}" for state in get_args(State) if counts[state]]
     return (
-        f"{counted(len(plan.steps), 'task')}: {done} done, {pull} to pull, {len(plan.to_run)} to "
-        f"run, {hours(plan.gpu_hours)} GPU hours (estimates for the full profile)."
+        f"{counted(len(plan.steps), 'task')}: {', '.join(states)}, {hours(plan.gpu_hours)} GPU "
+        "hours (estimates for the full profile)."
     )
 
 

@@ -1,23 +1,21 @@
 """A user's photographs: read from files or a video, turned upright, and brought to an image."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from dust_core.errors import DustError
-from dust_core.natural import natural_key
 from dust_core.pairs.framing import Mode, Placement, place, place_native
 from dust_core.pairs.geometry import Floats
+from dust_core.pairs.pictures.chosen import Chosen, some_names, too_few
 from dust_core.pairs.pictures.colours import Opaque
-from dust_core.pairs.pictures.formats import HEAD, VIDEO, format_of, kind_of, names
 from dust_core.pairs.pictures.masks import Masks, read_mask
 from dust_core.pairs.pictures.read import Picture, read_picture
 from dust_core.pairs.pictures.video import is_video, read_video
 from dust_core.pairs.shards.sample import network_input
-from dust_core.visible import in_one_line
 
 _SMALLEST = 32  # pixels: a smaller picture shows nothing that could be matched
 
@@ -54,117 +52,13 @@ class Photograph:
         return mask if self.opaque is None else mask & self.opaque
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The pictures among files.
-
-    Attributes:
-        paths: the pictures, by name.
-        left_out: the names of the others, each with the reason.
-    """
-
-    paths: list[Path]
-    left_out: dict[str, str] = field(default_factory=dict)
-
-
-def find_photographs(sources: Sequence[Path]) -> Chosen:
-    """The pictures and videos that a user names: files, patterns, and what is directly in folders.
-
-    They are told by their content; hidden files of a folder do not count.
-
-    Raises:
-        DustError: a name stands for nothing, or they are fewer than two pictures.
-    """
-    files: list[Path] = []
-    for source in sources:
-        if source.is_dir():
-            inside = (path for path in source.iterdir() if path.is_file())
-            files += sorted((path for path in inside if path.name[0] != "."), key=natural_key)
-        elif source.is_file():
-            files.append(source)
-        else:
-            matched = sorted(_matching(source), key=natural_key)
-            if not matched:
-                raise DustError(
-                    "no such folder, picture or video",
-                    where=str(source),
-                    fix="name a folder of photographs, pictures, a pattern, or a video",
-                )
-            files += matched
-    _require_several(files)
-    chosen = choose_pictures(dict.fromkeys(files))
-    if len(chosen.paths) < 2 and not any(map(is_video, chosen.paths)):
-        raise too_few(len(chosen.paths), sources, chosen.left_out)
-    return chosen
-
-
-def _require_several(files: Sequence[Path]) -> None:
-    """Refuse one picture that is named several times, which is a slip of the keyboard."""
-    if len(files) > 1 and len({path.resolve() for path in files}) == 1:
-        raise DustError(
-            f"the same picture, {len(files)} times; a scene needs two views of one place",
-            where=str(files[0]),
-            fix="name another picture beside it",
-        )
-
-
-def _matching(pattern: Path) -> list[Path]:
-    """The files whose path matches a pattern that no shell has replaced."""
-    start = Path(pattern.anchor or ".")
-    try:
-        matched = list(start.glob(str(pattern.relative_to(pattern.anchor))))
-    except (ValueError, NotImplementedError):  # no pattern that Python knows
-        return []
-    return [path for path in matched if path.is_file()]
-
-
-def choose_pictures(files: Iterable[Path]) -> Chosen:
-    """The pictures among files, told by their content."""
-    paths, left_out = [], {}
-    for path in files:
-        try:
-            with path.open("rb") as stream:
-                head = stream.read(HEAD)
-        except OSError as error:
-            left_out[path.name] = f"cannot be read: {error.strerror}"
-            continue
-        if format_of(head) is None and kind_of(head) != VIDEO:
-            left_out[path.name] = kind_of(head)
-        else:
-            paths.append(path)
-    return Chosen(paths, left_out)
-
-
-def too_few(count: int, sources: Sequence[Path], left_out: dict[str, str]) -> DustError:
-    """The error that a scene needs more pictures than there are."""
-    reasons = "; ".join(left_out_lines(left_out))
-    return DustError(
-        f"{count} photographs, at least 2 are needed" + (f" ({reasons})" if reasons else ""),
-        where=", ".join(map(str, sources)),
-        fix=f"give pictures of one place ({names()})",
-    )
-
-
-def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
-    """What was left out, in a line for each reason, with three names at the most."""
-    all_namesby_reason: dict[str, list[str]] = {}
-    for name, reason in left_out.items():
-        all_namesby_reason.setdefault(reason, []).append(name)
-    return [f"left out, {reason}: {_some(named)}" for reason, named in all_namesby_reason.items()]
-
-
 def remark_lines(photographs: Sequence[Photograph]) -> list[str]:
     """What was assumed in reading photographs, in a line for each remark."""
-    all_namesby_remark: dict[str, list[str]] = {}
+    by_remark: dict[str, list[str]] = {}
     for photograph in photographs:
         for remark in photograph.remarks:
-            all_namesby_remark.setdefault(remark, []).append(photograph.name)
-    return [f"{_some(named)}: {remark}" for remark, named in all_namesby_remark.items()]
-
-
-def _some(items: Sequence[str]) -> str:
-    more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-    return ", ".join(map(in_one_line, items[:3])) + more
+            by_remark.setdefault(remark, []).append(photograph.name)
+    return [f"{some_names(named)}: {remark}" for remark, named in by_remark.items()]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ _FARTHEST_STEPS = 64_000
 COARSEST_STEPS = 50
 """Depth of fewer steps is off by more than a hundredth."""
 _SMALLEST_UNIT_M = 1e-37  # as float32 holds it
-_RATIO = _FARTHEST_STEPS / FINE_STEPS
+WIDEST_RATIO = _FARTHEST_STEPS / FINE_STEPS
+"""Of the farthest to the nearest depth that one step holds to a thousandth."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def _unit_for(depths: Floats) -> float:
     if not depths.size:
         return DEPTH_UNIT_M
     nearest, farthest = float(depths.min()), float(depths.max())
-    if farthest > _RATIO * nearest:
+    if farthest > WIDEST_RATIO * nearest:
         ordered = np.sort(depths.ravel().astype(np.float64))
-        kept = np.searchsorted(ordered, ordered * _RATIO, "right") - np.arange(len(ordered))
+        kept = np.searchsorted(ordered, ordered * WIDEST_RATIO, "right") - np.arange(len(ordered))
         first = int(kept.argmax())
         nearest, farthest = float(ordered[first]), float(ordered[first + kept[first] - 1])
     unit = float(np.clip(DEPTH_UNIT_M, farthest / _FARTHEST_STEPS, nearest / FINE_STEPS))

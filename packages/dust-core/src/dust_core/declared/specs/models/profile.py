@@ -148,9 +148,9 @@ class Runtime(SpecModel):
     name: Literal["openvino", "onnxruntime", "tensorrt", "torch"] = Field(
         description="Runtime of candidate and baseline alike.", examples=["openvino"]
     )
-    float_precision: Precision = Field(
-        description="Precision of what stays in float in a quantized network; the FP32 baseline "
-        "is always FP32.",
+    float_precision: Precision | Literal["auto"] = Field(
+        description="Precision of what stays in float in a quantized network; auto: FP32 or 16 "
+        "bits, whichever times faster on the device. The FP32 baseline is always FP32.",
         examples=["bf16"],
     )
     compiler: Literal["tensorrt", "tensorrt_rtx"] = Field(

@@ -1,0 +1,108 @@
+"""The precision of float operations, measured where the profile leaves it to the device.
+
+16 bits are not faster everywhere: on a processor with AVX-512 that has neither bf16 nor AMX,
+OpenVINO's products in bf16 take longer than in FP32. Which is faster depends on the device, the
+runtime and the network, so the answer is kept for these and taken once.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dust_core.declared.project import ARTIFACTS
+from dust_core.declared.records import percentile
+from dust_core.declared.records.environment import described_device
+from dust_core.declared.specs import ResolvedTask
+from dust_core.files import atomic_write_text, sha256_file
+from dust_eval.measure.exported import options_for, runnable
+from dust_eval.measure.latency import measure_latency
+from dust_eval.measure.samples import workload_samples
+from dust_eval.runtimes import PairModel, Precision, load_model
+
+TEACHER = "teacher_fp32.pth"
+
+_NARROW: Mapping[tuple[str, str], Precision] = {
+    ("openvino", "cpu"): "bf16",
+    ("torch", "cpu"): "bf16",
+    ("torch", "cuda"): "fp16",
+    ("tensorrt", "cuda"): "fp16",
+}
+"""The 16-bit type of a runtime on a kind of device; the other runtimes compute in FP32."""
+
+
+@dataclass(frozen=True)
+class Floats:
+    """How the float operations of a profile run on this device.
+
+    Attributes:
+        precision: of what stays in float in a quantized network.
+        reduced: what a float network is measured in beside FP32.
+        p50_ms: median latency of the teacher by precision; empty where the profile decides.
+    """
+
+    precision: Precision
+    reduced: Precision
+    p50_ms: Mapping[Precision, float] = field(default_factory=dict)
+
+
+def floats_of(task: ResolvedTask) -> Floats:
+    """The float precisions of a task: as its profile says, or the faster on this device.
+
+    With `auto` the teacher is timed in FP32 and in the runtime's 16-bit type, in turn. The answer
+    is kept below the profile's artifacts for the device, the runtime's version and the teacher's
+    bytes.
+
+    Raises:
+        DustError: the teacher is not there, or the runtime cannot load it.
+    """
+    declared = task.profile.runtime.float_precision
+    if declared != "auto":
+        return Floats(declared, declared)
+    narrow = _NARROW.get((task.profile.runtime.name, task.profile.device.kind))
+    if narrow is None:
+        return Floats("fp32", "fp32")
+    teacher = ARTIFACTS / task.profile_name / TEACHER
+    models: dict[Precision, PairModel] = {}
+    for precision in ("fp32", narrow):
+        options = options_for(task, precision)
+        model = load_model(task.profile.runtime.name, runnable(task, teacher, options), options)
+        models[model.precision] = model  # a processor without 16 bits computes in FP32
+    path = _answer(task, teacher, models["fp32"].version)
+    taken = _kept(path, models) or _timed(task, models)
+    atomic_write_text(path, json.dumps(taken))
+    return Floats(min(taken, key=taken.__getitem__), narrow, taken)
+
+
+def _timed(task: ResolvedTask, models: Mapping[Precision, PairModel]) -> dict[Precision, float]:
+    """The median latency of each, in turn."""
+    images = next(iter(workload_samples(task))).images
+    turns = measure_latency(list(models.values()), images, task.workload.timing)
+    return {
+        precision: percentile(samples.ms, 50)
+        for precision, samples in zip(models, turns, strict=True)
+    }
+
+
+def _answer(task: ResolvedTask, teacher: Path, version: str) -> Path:
+    """Where the answer is kept: its name follows from all that decides it."""
+    decided = {
+        "device": described_device(task.profile.device.kind).fingerprint,
+        "runtime": (task.profile.runtime.name, version),
+        "threads": task.profile.threads,
+        "teacher": sha256_file(teacher),
+        "images": task.workload.images.model_dump(mode="json"),
+    }
+    digest = hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
+    return ARTIFACTS / task.profile_name / ".work" / "floats" / f"{digest[:16]}.json"
+
+
+def _kept(path: Path, models: Mapping[Precision, PairModel]) -> dict[Precision, float] | None:
+    """An earlier answer for the same precisions; None for none, or for a damaged one."""
+    try:
+        kept = json.loads(path.read_text())
+        whole = kept.keys() == models.keys() and all(ms > 0 for ms in kept.values())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
+    return kept if whole else None
