@@ -1,10 +1,11 @@
 """Distillation: the time of a step by part, and the effect of initialisations and loss terms.
 
-    python benchmarks/distill.py steps [--profile small] [--steps 6] [--trim]
+    python benchmarks/distill.py steps [--profile small] [--steps 6] [--trim] [--embedded]
     python benchmarks/distill.py precision
     python benchmarks/distill.py trials [--pairs 256] [--only starts|terms] [--write FILE]
 
 Run from the repository's root, with the profile's teacher in artifacts/PROFILE/ or at --teacher.
+With --embedded the embedded training set takes the place of a set that is drawn elsewhere.
 
 `steps` times whole training steps of K-1 by part, then the end of an epoch. With --trim, freed
 memory goes back to the system, as it does where a training does not ask to keep it. `trials` trains
@@ -22,7 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -136,6 +137,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--trim", action="store_true", help="give freed memory back")
+    parser.add_argument("--embedded", action="store_true", help="read the embedded training set")
     parser.add_argument("--pairs", type=int, default=256, help="that each student sees")
     parser.add_argument("--only", choices=("starts", "terms"))
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -146,6 +148,8 @@ def main() -> None:
         return
     try:
         task = resolve(load_specs(SPECS), TASK, arguments.profile)
+        if arguments.embedded:
+            task = on_embedded_set(task)
         path = arguments.teacher or ARTIFACTS / arguments.profile / "teacher_fp32.pth"
         teacher = load_checkpoint(path).network
         teacher = at_training_patches(teacher, task.profile.training.distill)
@@ -157,6 +161,14 @@ def main() -> None:
             run_trials(task, teacher, (AS_DECLARED, *chosen), arguments.pairs, arguments.write)
     except DustError as error:
         raise SystemExit(str(error)) from error
+
+
+def on_embedded_set(task: ResolvedTask) -> ResolvedTask:
+    """The task with a recipe that reads the embedded training set."""
+    training = task.profile.training
+    distill = training.distill.model_copy(update={"shards": None})
+    training = training.model_copy(update={"distill": distill})
+    return replace(task, profile=task.profile.model_copy(update={"training": training}))
 
 
 def time_products(side: int = 1024, seconds: float = 2.0) -> None:

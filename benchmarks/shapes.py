@@ -31,7 +31,7 @@ def main() -> None:
     share = resolve(load_specs(Path("specs")), "K-1", "small").common.student
     reduction = Reduction(depth=share.depth, heads=share.heads, ffn=share.ffn)
     for name in TEACHERS:
-        student = cut(Dust3r(CONFIGS[name]), reduction)
+        student = cut(Dust3r(CONFIGS[name]), reduction, ffn_multiple=share.ffn_multiple)
         size, work = parameters_millions(student), flops_giga(student, SIDE, SIDE)
         shares = size / teachers[name][0], work / teachers[name][1]
         print(

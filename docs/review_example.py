@@ -32,8 +32,9 @@ SHOWN_DAY = "2027-03-31"
 
 WAIVER = (
     "specs/v1/gates.yaml",
-    "value: 20",
-    "value: 20\n      waiver:\n        from: 25\n        to: 20\n"
+    'size_or_params_down\n      op: ">="\n      value: 20',
+    'size_or_params_down\n      op: ">="\n      value: 20\n'
+    "      waiver:\n        from: 25\n        to: 20\n"
     "        reason: this runtime pads channels to multiples of 32\n"
     '        owner: "@ana"\n        approved_by: "@dust-project/spec-approvers"\n'
     f"        expires: {LAST_DAY}",

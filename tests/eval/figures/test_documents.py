@@ -17,7 +17,6 @@ from dust_eval.figures.commands import held_by
 from dust_eval.figures.figure import figures_in, parse_figure
 from dust_eval.figures.known import OUTPUTS, Known, known_values
 from dust_eval.scene.initial import PNP_PIXELS
-from dust_eval.verbs.predict import MOST_PAIRS
 
 ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tools")]
@@ -40,11 +39,9 @@ NOT_HELD = json.loads(Path(__file__).with_name("not_held.json").read_text())
 DECIDED_BY_CODE: dict[str, dict[str, float]] = {
     "docs/data.md": {"30 seconds": border.HANGS_S, "128 times": WIDEST_RATIO},
     "docs/levels.md": {"0.03 m": UNIT_M, "65.5 m": FARTHEST_M},
-    "docs/model.md": {
-        "5 pixels": PNP_PIXELS, "200 pairs": MOST_PAIRS, "100 kB": MANIFEST_BYTES / 1000,
-    },
+    "docs/model.md": {"5 pixels": PNP_PIXELS, "100 kB": MANIFEST_BYTES / 1000},
     "docs/review.md": {"180 days": LONGEST.days},
-}  # fmt: skip
+}
 """Figures that no run measures: limits, and lengths that were chosen."""
 
 

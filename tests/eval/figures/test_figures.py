@@ -80,12 +80,14 @@ def test_every_rounding_is_read_back(value: float, digits: int, unit: str) -> No
 def test_code_and_links_have_no_figures() -> None:
     text = "| 5 ms |\n```\n7 ms\n```\n[a](b-8 ms.md) and v1.2 m, 3/4 s, x9 MB, 2 sheep, **6 s**\n"
     assert [(figure.text, figure.line) for figure in figures_in(text)] == [("5 ms", 1), ("6 s", 5)]
-    text = "As\n\n    --size 8 MB\n\n    7 MB\n\nit says `5 pairs`, and\n    4 pairs of `x`.\n\n    3 s"
+    text = (
+        "As\n\n    --size 8 MB\n\n    7 MB\n\nit says `5 pairs`, or\n    4 pairs of `x`.\n\n    3 s"
+    )
     assert [(figure.text, figure.line) for figure in figures_in(text)] == [("4 pairs", 8)]
 
 
 def test_stored_outputs_hold_what_they_print() -> None:
-    text = "$ python benchmarks/engine.py\nINT8  18.1 ms\nFP32  37 ms\n"
+    text = "$ python benchmarks/engine.py\n     INT8  18.1 ms\nFP32  37 ms\n"
     values = [(value.value, value.unit, value.what) for value in of_output(text, "engine.txt")]
     assert values == [(18.1, "ms", "line 2"), (37.0, "ms", "line 3")]
 

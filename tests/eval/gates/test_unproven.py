@@ -128,7 +128,7 @@ def test_many_faults_are_summed_up(profile: Profile, gate: Run) -> None:
     profile.edit("KQ-3", edit)
     profile.edit("KQ-3", delta1(1.01, 0, 1))
     _, output = gate()
-    assert "2 more, which 'dust validate' lists" in output
+    assert "3 more, which 'dust validate' lists" in output
 
 
 def test_a_draft_is_written_with_verdicts_that_decide_nothing(profile: Profile) -> None:

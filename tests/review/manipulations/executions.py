@@ -71,7 +71,7 @@ def falsified(clone: Clone) -> None:
     EXECUTIONS,
     "The lock names another output for the same run: the luckiest of many.",
     DIFF,
-    "KQ-3 (run 4) was executed again on the same inputs: take the next run: 5",
+    "KQ-3 (run 5) was executed again on the same inputs: take the next run: 6",
 )
 def drawn_again(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -106,7 +106,7 @@ def ledger_edited(clone: Clone) -> None:
     EXECUTIONS,
     "The ledger is removed.",
     DIFF,
-    "KQ-3 run 4 (small) is in dvc.lock and not in the ledger",
+    "KQ-3 run 5 (small) is in dvc.lock and not in the ledger",
 )
 def ledger_removed(clone: Clone) -> None:
     _ledger(clone).unlink()
@@ -116,7 +116,7 @@ def ledger_removed(clone: Clone) -> None:
     EXECUTIONS,
     "The ledger gains a line that no lock has.",
     DIFF,
-    "KQ-3 run 94 (small) differs between dvc.lock and the ledger",
+    "KQ-3 run 95 (small) differs between dvc.lock and the ledger",
 )
 def ledger_invented(clone: Clone) -> None:
     path = _ledger(clone)
@@ -132,13 +132,13 @@ def _ledger(clone: Clone) -> Path:
     EXECUTIONS,
     "A run that never ran is recorded: an old line again, with a higher number.",
     DIFF,
-    "ended no later than run 4 before it, so it is that run",
+    "ended no later than run 5 before it, so it is that run",
 )
 def never_ran(clone: Clone) -> None:
-    clone.edit("specs/v1/kq.yaml", "run: 4", "run: 5", after="    KQ-3:")
-    clone.edit("dvc.lock", "spec.tasks.KQ-3.run: 4", "spec.tasks.KQ-3.run: 5")
+    clone.edit("specs/v1/kq.yaml", "run: 5", "run: 6", after="    KQ-3:")
+    clone.edit("dvc.lock", "spec.tasks.KQ-3.run: 5", "spec.tasks.KQ-3.run: 6")
     path = _ledger(clone)
-    line = path.read_text().splitlines()[-1].replace('"run": 4', '"run": 5')
+    line = path.read_text().splitlines()[-1].replace('"run": 5', '"run": 6')
     path.write_text(path.read_text() + line + "\n")
 
 

@@ -119,7 +119,7 @@ def draft(clone: Clone) -> None:
     RESULTS,
     "The result was measured on another input than the task before it wrote.",
     GATE,
-    "expected f023df5a6f61, as KQ-2 recorded it in KQ_INT8_run4_log.json",
+    "expected ab3de1ab308b, as KQ-2 recorded it in KQ_INT8_run4_log.json",
 )
 def other_input(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:

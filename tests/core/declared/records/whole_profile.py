@@ -142,7 +142,9 @@ class Profile:
     def _quantized(self, task: str) -> None:
         best = self.measured(task, "best", "baseline")
         teacher = self.measured(task, "teacher", "baseline")
-        self.store(task, self.measured(task, "KQ-2", beside="K-4"), teacher, best)
+        in_bf16 = sample.OPENVINO.model_copy(update={"precision": "bf16"})
+        narrow = _with(self.measured(task, "best", "reference", beside="K-4"), runtime=in_bf16)
+        self.store(task, self.measured(task, "KQ-2", beside="K-4"), teacher, best, narrow)
 
     def _references(self, beside: str | None) -> dict[str, BaselineRef]:
         if beside is None:

@@ -32,10 +32,10 @@ EXECUTED = {
     "Q-1": "950b61f64da493eb1dba4e9ca933880f0f79fea679330aecf4e7bdcf412930e6",
     "Q-2": "add2ef26efdf3aa84c82d912a580d6f1cfb98f062352c37f3d551f787c6b9be8",
     "Q-3": "b641df9b96c9dfea06e8b4aa919227e8963c7276560cd9d2749d6204ecf2829c",
-    "Q-4": "8444490f3f249b41cc2f72faa3afc72bfd245180a817fdb0496846f5a6944070",
+    "Q-4": "6011e9619e5b95baa0aea013e5a3d973e016970fd08100da3e684419464206ae",
     "KQ-1": "75a12a94d80a5a07c249f4f08b397d7f2a2816fa10d88b5d4a6823a5d452f476",
-    "KQ-2": "b45c0c7a8036aa4965656faa7ed763c05ade8e5ce38fd2e65a0ad8971c517967",
-    "KQ-3": "aa48a08d1727e47254e008a2a3cab043c30eb3b3b7a778243268497e3e2eead8",
+    "KQ-2": "af65fba97499f4de4f78d982d0d3e3257c8e3c1e52137867c9d261a3deb1a3cb",
+    "KQ-3": "ca665ce08deabfff592447dcf550c5ee711a2eea937d3f9a4e6bfbbf7661215f",
 }
 """What was executed under `small`. A task that takes its next run gets a new line here."""
 

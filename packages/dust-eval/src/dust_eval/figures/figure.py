@@ -98,9 +98,13 @@ def parse_figure(text: str) -> Figure:
 def figures_in(markdown: str) -> Iterator[Figure]:
     """The figures with a unit in a document, outside code and targets of links."""
     prose = _CODE.sub(lambda block: "\n" * block.group().count("\n"), markdown)
-    prose = _LINK.sub("]", prose)
-    for found in _FIGURE.finditer(prose):
-        yield _figure(found, found.group().lstrip(), prose.count("\n", 0, found.start()) + 1)
+    yield from figures_of(_LINK.sub("]", prose))
+
+
+def figures_of(text: str) -> Iterator[Figure]:
+    """The figures with a unit in a text that is no document, such as what a program printed."""
+    for found in _FIGURE.finditer(text):
+        yield _figure(found, found.group().lstrip(), text.count("\n", 0, found.start()) + 1)
 
 
 def _figure(found: re.Match[str], text: str, line: int) -> Figure:

@@ -14,7 +14,7 @@ from dust_core.declared.records import (
     read_result_file,
 )
 from dust_core.errors import DustError
-from dust_eval.figures.figure import figures_in
+from dust_eval.figures.figure import figures_of
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
@@ -125,7 +125,7 @@ def of_specs(specs: "SpecSet") -> Iterator[Known]:
 def of_output(text: str, where: str) -> Iterator[Known]:
     """The figures with a unit that a benchmark printed; its first line is its command."""
     command, _, output = text.partition("\n")
-    for figure in figures_in(output):
+    for figure in figures_of(output):
         line = f"line {figure.line + 1}"
         yield Known(figure.value, figure.unit, line, where, command.removeprefix("$ "))
 
@@ -136,7 +136,7 @@ def _of_record(result: Result) -> Iterator[tuple[str, float, str]]:
         if value is not None:
             yield f"{field} of {result.exp_id} ({result.provenance.role})", value, unit
     if result.record is not None and result.record.notes:
-        for figure in figures_in(result.record.notes):
+        for figure in figures_of(result.record.notes):
             yield f"notes of {result.exp_id}", figure.value, figure.unit
 
 

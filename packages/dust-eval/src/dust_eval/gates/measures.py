@@ -145,7 +145,7 @@ def _latency(
             "process"
         )
     floats, baseline_ms = None, turns.baseline_ms
-    if gate.metric == "t_pair_p50_down_fastest_float":
+    if METRICS[gate.metric].any_float:
         floats, baseline_ms = _fastest_float(gate, turns, beside)
     interval = p50_reduction_interval(turns.candidate_ms, baseline_ms, plan)
     ours, theirs = percentile(turns.candidate_ms, 50), percentile(baseline_ms, 50)

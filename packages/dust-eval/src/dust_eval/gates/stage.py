@@ -1,6 +1,6 @@
 """The verdicts of a task and of a whole stage, from the result files of a profile."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,7 @@ def judge_task(
             baseline, beside = None, tuple[Result, ...]()
             if candidate is not None and file is not None and gate.baseline is not None:
                 baseline = _baseline(gate.baseline, candidate, file, results)
-                beside = tuple(_in_other_floats(baseline, file))
+                beside = () if baseline is None else file.references_of(baseline)
             verdicts.append(judge(line, candidate, baseline, unproven, beside))
     return TaskVerdicts(task.id, tuple(verdicts))
 
@@ -121,16 +121,6 @@ def _settle(
 def _measured(file: ResultFile | None) -> bool:
     """Whether a task ran an experiment: a task that was not needed has no record."""
     return file is not None and any(result.record is not None for result in file.candidates)
-
-
-def _in_other_floats(baseline: Result | None, file: ResultFile) -> Iterator[Result]:
-    """The measurements of the baseline's artifacts in other float precisions, in one process."""
-    if baseline is None:
-        return
-    for result in file.results:
-        other = result.provenance
-        if other.role == "reference" and other.artifacts == baseline.provenance.artifacts:
-            yield result
 
 
 def _baseline(

@@ -84,6 +84,15 @@ class ResultFile(Frozen):
         """The results that the task's lines bind (role `candidate`)."""
         return tuple(result for result in self.results if result.provenance.role == "candidate")
 
+    def references_of(self, baseline: Result) -> tuple[Result, ...]:
+        """The files of a baseline, measured beside it in other float precisions."""
+        return tuple(
+            result
+            for result in self.results
+            if result.provenance.role == "reference"
+            and result.provenance.artifacts == baseline.provenance.artifacts
+        )
+
 
 def _agree(record: Record, field: str, source: str, expected: float | None) -> None:
     value: float | None = getattr(record, field)

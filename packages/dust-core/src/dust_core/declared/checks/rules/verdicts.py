@@ -138,9 +138,13 @@ def _change(verdict: "Verdict", candidate: "Result", file: "ResultFile") -> floa
     baseline = next((result for result in beside if result.exp_id == verdict.baseline), None)
     turns = candidate.provenance.latency
     pairs: list[tuple[float | None, float | None]] = []
-    if fields == ("t_pair_p50_ms",):
+    if METRICS[verdict.metric].sampled:
         if turns is not None and turns.baseline_ms is not None:
-            pairs = [(percentile(turns.candidate_ms, 50), percentile(turns.baseline_ms, 50))]
+            timed = [turns.baseline_ms]
+            if METRICS[verdict.metric].any_float and baseline is not None:
+                others = (r.provenance.latency for r in file.references_of(baseline))
+                timed += [other.candidate_ms for other in others if other is not None]
+            pairs = [(percentile(turns.candidate_ms, 50), min(percentile(t, 50) for t in timed))]
     elif baseline is not None:
         pairs = [
             (getattr(candidate.record, name, None), getattr(baseline.record, name, None))

@@ -16,13 +16,15 @@ Op = Literal["<=", ">=", "=="]
 class GateMetric:
     """A quantity that a line can bind: its unit, its operator and its meaning.
 
-    A relative quantity compares `fields` of a record with those of the line's baseline.
+    A relative quantity compares `fields` of a record with those of the line's baseline; of
+    `any_float`, with the baseline's network in the float precision in which it is fastest.
     """
 
     unit: str
     op: Op
     meaning: str
     fields: tuple[str, ...] = ()
+    any_float: bool = False
 
     @property
     def relative(self) -> bool:
@@ -53,6 +55,7 @@ METRICS: dict[str, GateMetric] = {
         ">=",
         "the same against the fastest float precision in which the baseline's network was timed",
         ("t_pair_p50_ms",),
+        any_float=True,
     ),
     "size_or_params_down": GateMetric(
         "%",
