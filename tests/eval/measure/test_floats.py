@@ -74,7 +74,7 @@ def test_a_device_is_asked_once(task: ResolvedTask, timed: Callable[..., Timings
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"fp32": 40.0}', '{"fp32": 1, "bf16": -1}', '{"fp32": 1, "bf16": "x"}']
+    "text", ["", "{", "[]", '{"bf16": 40.0}', '{"fp32": 1, "bf16": -1}', '{"fp32": 1, "bf16": "x"}']
 )
 def test_a_damaged_answer_is_taken_anew(
     task: ResolvedTask, timed: Callable[..., Timings], text: str
@@ -107,11 +107,13 @@ def test_a_declared_precision_is_not_measured(
     assert not taken
 
 
-def test_a_runtime_without_16_bits_computes_in_fp32(
-    task: ResolvedTask, timed: Callable[..., Timings]
+@pytest.mark.parametrize(("runtime", "floats"), [("onnxruntime", "fp32"), ("tensorrt", "fp16")])
+def test_a_runtime_without_a_choice_is_not_measured(
+    task: ResolvedTask, timed: Callable[..., Timings], runtime: str, floats: str
 ) -> None:
     taken = timed({})
-    assert floats_of(under(task, name="onnxruntime")).precision == "fp32"
+    found = floats_of(under(task, name=runtime))
+    assert (found.precision, found.reduced) == (floats, floats)
     assert not taken
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import percentile
-from dust_core.declared.records.environment import described_device
+from dust_core.declared.records.environment import described_device, installed_versions
 from dust_core.declared.specs import ResolvedTask
 from dust_core.files import atomic_write_text, sha256_file
 from dust_eval.measure.exported import options_for, runnable
@@ -27,9 +27,11 @@ _NARROW: Mapping[tuple[str, str], Precision] = {
     ("openvino", "cpu"): "bf16",
     ("torch", "cpu"): "bf16",
     ("torch", "cuda"): "fp16",
-    ("tensorrt", "cuda"): "fp16",
 }
-"""The 16-bit type of a runtime on a kind of device; the other runtimes compute in FP32."""
+"""The 16-bit type of a runtime that chooses it when it loads a network, by kind of device."""
+
+_FIXED: Mapping[str, Precision] = {"tensorrt": "fp16", "onnxruntime": "fp32"}
+"""The floats of runtimes that do not choose: engines are built with FP16."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,27 @@ def floats_of(task: ResolvedTask) -> Floats:
     declared = task.profile.runtime.float_precision
     if declared != "auto":
         return Floats(declared, declared)
-    narrow = _NARROW.get((task.profile.runtime.name, task.profile.device.kind))
+    runtime = task.profile.runtime.name
+    narrow = _NARROW.get((runtime, task.profile.device.kind))
     if narrow is None:
-        return Floats("fp32", "fp32")
-    teacher = ARTIFACTS / task.profile_name / TEACHER
-    models: dict[Precision, PairModel] = {}
-    for precision in ("fp32", narrow):
-        options = options_for(task, precision)
-        model = load_model(task.profile.runtime.name, runnable(task, teacher, options), options)
-        models[model.precision] = model  # a processor without 16 bits computes in FP32
-    path = _answer(task, teacher, models["fp32"].version)
-    taken = _kept(path, models) or _timed(task, models)
-    atomic_write_text(path, json.dumps(taken))
+        only = _FIXED.get(runtime, "fp32")
+        return Floats(only, only)
+    path = _answer(task)
+    taken = _kept(path, narrow)
+    if taken is None:
+        taken = _timed(task, narrow)
+        atomic_write_text(path, json.dumps(taken))
     return Floats(min(taken, key=taken.__getitem__), narrow, taken)
 
 
-def _timed(task: ResolvedTask, models: Mapping[Precision, PairModel]) -> dict[Precision, float]:
-    """The median latency of each, in turn."""
+def _timed(task: ResolvedTask, narrow: Precision) -> dict[Precision, float]:
+    """The median latency in FP32 and in 16 bits, in turn; in FP32 alone where they are the same."""
+    models: dict[Precision, PairModel] = {}
+    for precision in ("fp32", narrow):
+        options = options_for(task, precision)
+        file = runnable(task, _teacher(task), options)
+        model = load_model(task.profile.runtime.name, file, options)
+        models[model.precision] = model  # a processor without 16 bits computes in FP32
     images = next(iter(workload_samples(task))).images
     turns = measure_latency(list(models.values()), images, task.workload.timing)
     return {
@@ -85,24 +91,30 @@ def _timed(task: ResolvedTask, models: Mapping[Precision, PairModel]) -> dict[Pr
     }
 
 
-def _answer(task: ResolvedTask, teacher: Path, version: str) -> Path:
+def _teacher(task: ResolvedTask) -> Path:
+    return ARTIFACTS / task.profile_name / TEACHER
+
+
+def _answer(task: ResolvedTask) -> Path:
     """Where the answer is kept: its name follows from all that decides it."""
+    runtime = task.profile.runtime.name
     decided = {
         "device": described_device(task.profile.device.kind).fingerprint,
-        "runtime": (task.profile.runtime.name, version),
+        "runtime": (runtime, installed_versions((runtime,))),
         "threads": task.profile.threads,
-        "teacher": sha256_file(teacher),
+        "teacher": sha256_file(_teacher(task)),
         "images": task.workload.images.model_dump(mode="json"),
     }
     digest = hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
     return ARTIFACTS / task.profile_name / ".work" / "floats" / f"{digest[:16]}.json"
 
 
-def _kept(path: Path, models: Mapping[Precision, PairModel]) -> dict[Precision, float] | None:
-    """An earlier answer for the same precisions; None for none, or for a damaged one."""
+def _kept(path: Path, narrow: Precision) -> dict[Precision, float] | None:
+    """An earlier answer; None for none, or for a damaged one."""
     try:
         kept = json.loads(path.read_text())
-        whole = kept.keys() == models.keys() and all(ms > 0 for ms in kept.values())
+        whole = {"fp32"} <= kept.keys() <= {"fp32", narrow}
+        whole = whole and all(ms > 0 for ms in kept.values())
     except (OSError, ValueError, AttributeError, TypeError):
         return None
     return kept if whole else None
