@@ -60,9 +60,9 @@ def test_an_unused_waiver_is_refused(project):
 def test_an_approved_scope_may_be_used_later_and_not_exceeded(project):
     loosen(project, waiver(25, 20), value=22)
     project.merge()
-    project.edit(GATES, "value: 22", "value: 20")
+    project.edit(GATES, "value: 22", "value: 21")
     assert project.refusals() == []
-    project.edit(GATES, "value: 20", "value: 18")
+    project.edit(GATES, "value: 21", "value: 18")
     assert LINE in project.refusals()
 
 
