@@ -165,7 +165,7 @@ def renamed(clone: Clone) -> None:
 
 
 @case(
-    EXECUTIONS, "An executed task is removed.", DIFF, "Q-4 was executed as Q-4 run 2 and is removed"
+    EXECUTIONS, "An executed task is removed.", DIFF, "Q-4 was executed as Q-4 run 3 and is removed"
 )
 def removed(clone: Clone) -> None:
     clone.drop("specs/v1/quant.yaml", "    Q-4:", "")

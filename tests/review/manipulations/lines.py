@@ -42,7 +42,7 @@ def line_left_out(clone: Clone) -> None:
     LINES,
     "INT8 need no longer be faster than the network in 16 bits.",
     DIFF,
-    "the line t_pair_p50_down_fastest_float >= 20 % is dropped (KQ-3), which no waiver permits",
+    "the line faster_than_floats_student is dropped (KQ-3), which no waiver permits",
 )
 def floats_left_out(clone: Clone) -> None:
     clone.edit(KQ, ", faster_than_floats_student]", "]", after="    KQ-3:")
