@@ -28,7 +28,8 @@ class ArtifactAbsent(ArtifactsRule):
 
 class ArtifactNotFetched(ArtifactsRule):
     """A clone has the files that somebody fetched. DVC's lock names the others, and a remote need
-    not hold all of them. They cannot be compared with the digests in the results.
+    not hold all of them. They cannot be compared with the digests in the results. A file that
+    several results name is reported once.
     """
 
     id = "ART005"
@@ -37,9 +38,9 @@ class ArtifactNotFetched(ArtifactsRule):
     severity = "warning"
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
-        for place, name, tracked in _absent(subject):
-            if tracked:
-                yield self.finding(place, name, f"a file in {subject.path}")
+        places = {name: place for place, name, tracked in reversed([*_absent(subject)]) if tracked}
+        for name, place in places.items():
+            yield self.finding(place, name, f"a file in {subject.path}")
 
 
 class ArtifactChanged(ArtifactsRule):
