@@ -60,3 +60,26 @@ def test_a_lock_that_never_ends_is_passed_over(target: str, project: Path) -> No
         remedy(Path("artifacts/ci/teacher.pth")) == "fetch it: `dvc pull artifacts/ci/teacher.pth`"
     )
     assert remedy(Path("artifacts/small/teacher.pth")) == "check the path"
+
+
+def test_what_no_remote_has_is_written_again_by_its_task(project: Path) -> None:
+    (project / ".dvc" / "config").write_text(
+        "[core]\nremote = s\n['remote \"s\"']\nurl = ../store\n"
+    )
+    (project / "dvc.lock").write_text(
+        "schema: '2.0'\nstages:\n  K-1:\n    cmd: dust run K-1 --profile small\n    deps:\n"
+        "    - path: data/workload\n      md5: 0123.dir\n    outs:\n"
+        "    - path: artifacts/small/kept.pth\n      hash: md5\n      md5: aa11\n"
+        "    - path: artifacts/small/lost.pth\n      hash: md5\n      md5: bb22\n"
+    )
+    stored = project / "store" / "files" / "md5" / "aa"
+    stored.mkdir(parents=True)
+    (stored / "11").touch()
+    kept, lost = (Path("artifacts/small") / name for name in ("kept.pth", "lost.pth"))
+    assert remedy(kept) == f"fetch it: `dvc pull {kept}`"
+    again = "`dust run K-1 --profile small` writes it again"
+    assert remedy(lost) == f"no remote has it, and {again}"
+    cached = project / ".dvc" / "cache" / "files" / "md5" / "bb"
+    cached.mkdir(parents=True)
+    (cached / "22").touch()
+    assert remedy(lost) == f"fetch it: `dvc pull {lost}`"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from dust_core.cli import main
 from dust_core.declared.records import write_result_file
 from dust_core.errors import DustError
+from dust_eval.figures.commands import OUTPUTS
 from dust_eval.figures.figure import UNITS, figures_in, parse_figure
-from dust_eval.figures.known import OUTPUTS, of_output
+from dust_eval.figures.known import of_output
 
 ROOT = Path(__file__).parents[3]
 Explain = Callable[..., tuple[int, str, str]]
@@ -151,3 +152,13 @@ def test_a_document_that_cannot_be_read_is_one_message(explain: Explain) -> None
     Path("b.md").write_bytes(b"\xff\xfe 7 MB")
     code, _, errors = explain("b.md")
     assert code == 2 and "cannot be read" in errors
+
+
+def test_a_benchmark_is_named_first_only_where_the_document_names_it(explain: Explain) -> None:
+    OUTPUTS.mkdir(parents=True)
+    (OUTPUTS / "engine.txt").write_text("$ python benchmarks/engine.py\nit takes 7.78 MB\n")
+    for text, held in (("", "size_MB of"), ("by `benchmarks/engine.py`", "line 2 = 7.78 MB")):
+        Path("a.md").write_text(f"It takes 7.78 MB {text}\n")
+        code, output, _ = explain("a.md")
+        assert code == 0
+        assert output.startswith(f"a.md:1: 7.78 MB: {held}")

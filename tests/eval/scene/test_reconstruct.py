@@ -123,7 +123,7 @@ def test_a_folder_says_what_it_leaves_out(tmp_path: Path) -> None:
         read_photographs(find_photographs([tmp_path]), Shape(SIDE), strict=True)
     for name in ("b", "c.txt"):
         (tmp_path / name).unlink()
-    with pytest.raises(DustError, match=r"1 photographs, at least 2 are needed \(left out, a text"):
+    with pytest.raises(DustError, match=r"1 photograph, at least 2 are needed \(left out, a text"):
         read_photographs(find_photographs([tmp_path]), Shape(SIDE))
 
 

@@ -338,3 +338,16 @@ def test_a_file_in_the_place_of_the_folder_is_said_before_anything_is_loaded(
     for out in (photographs[0], photographs[0] / "below"):
         assert dust("predict", *photographs, "--model", tmp_path / "none.pth", "--out", out) == 2
         assert f"{photographs[0]}: it is a file, not a folder" in capsys.readouterr().err
+
+
+def test_the_folder_of_the_photographs_is_not_written_to(
+    photographs: tuple[Path, Path],
+    models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = paths(tmp_path)
+    arguments = ("--model", models / "model.onnx", "--out", photographs[0].parent)
+    assert dust("predict", *photographs, *arguments) == 2
+    assert "the photographs are in this folder" in capsys.readouterr().err
+    assert paths(tmp_path) == before

@@ -3,6 +3,7 @@
 import configparser
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from dust_core.bounded import read_bounded
 
@@ -16,17 +17,35 @@ _LOCK_BYTES = 16_000_000
 _FOLDER, _POINTER, _LOCK = ".dvc", ".dvc", "dvc.lock"
 
 
+class _Written(NamedTuple):
+    """An output as a lock has it: its MD5, and the command of its stage."""
+
+    md5: str
+    command: str
+
+
 def remedy(path: Path, otherwise: str = "check the path") -> str:
-    """``fetch it: `dvc pull PATH` `` where DVC tracks the path, and `otherwise` elsewhere."""
+    """How to get a file: ``fetch it: `dvc pull PATH` `` where DVC tracks the path.
+
+    Where no remote has it, that is to run the task that wrote it; elsewhere it is `otherwise`.
+    """
     tracked = tracked_path(path)
-    return otherwise if tracked is None else f"fetch it: `dvc pull {tracked}`"
+    if tracked is None:
+        return otherwise
+    root = _root(tracked)
+    if root is not None:
+        name = Path(os.path.normpath(tracked.absolute())).relative_to(root).as_posix()
+        written = _locked(root).get(name)
+        if written is not None and not is_kept(written.md5, root):
+            return f"no remote has it, and `{written.command}` writes it again"
+    return f"fetch it: `dvc pull {tracked}`"
 
 
 def tracked_path(path: Path) -> Path | None:
     """The path, or a folder above it, that a .dvc file or a lock names; from the working folder."""
     # Links stay: DVC tracks the name, not what it leads to.
     whole = Path(os.path.normpath(path.absolute()))
-    root = next((folder for folder in whole.parents if (folder / _FOLDER).is_dir()), None)
+    root = _root(path)
     if root is None:
         return None
     locked = _locked(root)
@@ -37,6 +56,12 @@ def tracked_path(path: Path) -> Path | None:
         if pointer.is_file() or candidate.relative_to(root).as_posix() in locked:
             return Path(os.path.relpath(candidate))
     return None
+
+
+def _root(path: Path) -> Path | None:
+    """The project of DVC that a path is in."""
+    whole = Path(os.path.normpath(path.absolute()))
+    return next((folder for folder in whole.parents if (folder / _FOLDER).is_dir()), None)
 
 
 def is_kept(md5: str, project: Path) -> bool:
@@ -65,14 +90,27 @@ def _default_remote(folder: Path) -> str | None:
     return config.get(f"'remote \"{name}\"'", "url", fallback=None)
 
 
-def _locked(root: Path) -> set[str]:
-    """The paths that the locks of a project name; all of them are from its root."""
-    names = set()
+def _locked(root: Path) -> dict[str, _Written | None]:
+    """The paths that the locks of a project name, and for an output what wrote it.
+
+    All paths are from the project's root. The lines are read as DVC writes them: a parser of YAML
+    would take seconds.
+    """
+    named: dict[str, _Written | None] = {}
     for lock in (root / _LOCK, *sorted(root.glob(f"pipelines/*/{_LOCK}"))):
         try:
             lines = read_bounded(lock, _LOCK_BYTES).decode().splitlines()
         except (OSError, ValueError):
             continue
-        keys = (line.strip().removeprefix("- ").partition("path: ") for line in lines)
-        names |= {value for before, key, value in keys if key and not before}
-    return names
+        command, part, path = "", "", ""
+        for line in lines:
+            key, _, value = line.strip().removeprefix("- ").partition(": ")
+            if line.startswith("    ") and line[4:5].isalpha():
+                part = line.strip().partition(":")[0]
+                command = value if part == "cmd" else command
+            elif key == "path" and value:
+                path = value
+                named.setdefault(path, None)
+            elif key == "md5" and part == "outs" and path:
+                named[path] = _Written(value, command)
+    return named

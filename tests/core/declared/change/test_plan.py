@@ -37,7 +37,7 @@ def test_a_stage_comes_with_what_it_builds_on_each_after_its_own(project):
 def test_hours_are_those_of_what_runs(project):
     project.execute(*MAIN_LINE[:5])
     answer = project.dust("plan", "P1")
-    assert "7 tasks: 5 to pull, 2 to run, 41 GPU hours" in answer.out
+    assert "7 tasks: 5 to pull, 2 to run; 41 GPU hours to run" in answer.out
 
 
 def test_files_that_are_here_need_no_pull(project):

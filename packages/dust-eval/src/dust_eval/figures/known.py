@@ -14,13 +14,11 @@ from dust_core.declared.records import (
     read_result_file,
 )
 from dust_core.errors import DustError
+from dust_eval.figures.commands import OUTPUTS
 from dust_eval.figures.figure import figures_of
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet
-
-OUTPUTS = Path("benchmarks", "results")
-"""What benchmarks printed, each with the command in its first line."""
 
 _FIELD_UNITS = {
     "params_M": "M",

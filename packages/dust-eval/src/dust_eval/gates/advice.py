@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from dust_core.declared.records import QUALITY_METRICS, Verdict
+from dust_core.declared.specs.models.gates import METRICS
 from dust_core.tracked import PULL
 from dust_eval.gates.stage import TaskVerdicts
 
@@ -24,10 +25,11 @@ _LATENCY = (
     "AMX, and a network larger than that of ci, whose products take little of its time "
     "(docs/quantize.md)"
 )
-_ABSENT = f"fetch the result with '{PULL}', or run the stage: dust repro"
+_ABSENT = f"fetch the result with '{PULL}', or run it: 'dust repro' with the stage and the profile"
 _AGAIN = "measure again while nothing else runs, or declare more turns in workload.yaml"
 _BY_METRIC = {
     "t_pair_p50_down": _LATENCY,
+    "t_pair_p50_down_fastest_float": _LATENCY,
     "size_or_params_down": "raise the ratio, or take fewer layers out of eight bits",
     "quality_rank": "train the students on more pairs, so that validation and workload agree on "
     "the best (docs/distill.md)",
@@ -65,7 +67,7 @@ def _what(verdict: Verdict, does: str) -> str | None:
     if verdict.status == "pass" or verdict.value is None:
         return None
     if verdict.status == "inconclusive":
-        sampled = verdict.metric == "t_pair_p50_down" and verdict.interval is not None
+        sampled = METRICS[verdict.metric].sampled and verdict.interval is not None
         return _AGAIN if sampled and "straddles" in (verdict.reason or "") else None
     if verdict.metric.removesuffix("_drop") in QUALITY_METRICS and verdict.baseline is not None:
         return _QUALITY.get(does, _OTHERWISE)

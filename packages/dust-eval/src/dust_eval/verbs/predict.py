@@ -68,6 +68,13 @@ def predict(
     require_folder(out)
     two, start = are_a_pair(sources), perf_counter()
     chosen = find_photographs(sources)
+    if out.resolve() in {path.resolve().parent for path in chosen.paths}:
+        raise DustError(
+            "the photographs are in this folder: what is written beside them would be taken for "
+            "photographs the next time",
+            where=str(out),
+            fix="name another folder with --out",
+        )
     if not two:
         require_few(chosen, pairs, limit)
 

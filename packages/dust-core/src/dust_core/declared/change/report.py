@@ -53,8 +53,8 @@ def _total(plan: Plan) -> str:
     counts = Counter(step.state for step in plan.steps)
     states = [f"{counts[state]} {state}" for state in get_args(State) if counts[state]]
     return (
-        f"{counted(len(plan.steps), 'task')}: {', '.join(states)}, {hours(plan.gpu_hours)} GPU "
-        "hours (estimates for the full profile)."
+        f"{counted(len(plan.steps), 'task')}: {', '.join(states)}; {hours(plan.gpu_hours)} GPU "
+        "hours to run (estimates for the full profile)."
     )
 
 

@@ -50,7 +50,7 @@ def _lists(old: Sequence[Any], new: Sequence[Any]) -> tuple[str, str]:
     if not removed and not added:  # another order, or another number of equal members
         return code(list(old)), code(list(new))
     kept = len(before) - len(removed)
-    also = f" and {counted(kept, 'other')}" if kept else ""
+    also = f"; {counted(kept, 'other')} unchanged" if kept else ""
     gone = f"removed: {', '.join(map(_span, removed))}" if removed else "nothing removed"
     come = f"added: {', '.join(map(_span, added))}" if added else "nothing added"
     return f"{gone}{also}", f"{come}{also}"

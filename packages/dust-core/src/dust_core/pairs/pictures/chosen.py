@@ -106,7 +106,8 @@ def too_few(count: int, sources: Sequence[Path], left_out: dict[str, str]) -> Du
     """The error that a scene needs more pictures than there are."""
     reasons = "; ".join(left_out_lines(left_out))
     return DustError(
-        f"{count} photographs, at least 2 are needed" + (f" ({reasons})" if reasons else ""),
+        f"{count} photograph{'s' * (count != 1)}, at least 2 are needed"
+        + (f" ({reasons})" if reasons else ""),
         where=", ".join(map(str, sources)),
         fix=f"give pictures of one place ({names()})",
     )

@@ -28,19 +28,20 @@ class ArtifactAbsent(ArtifactsRule):
 
 class ArtifactNotFetched(ArtifactsRule):
     """A clone has the files that somebody fetched. DVC's lock names the others, and a remote need
-    not hold all of them. They cannot be compared with the digests in the results. A file that
-    several results name is reported once.
+    not hold all of them. They cannot be compared with the digests in the results. One finding names
+    all of a folder.
     """
 
     id = "ART005"
-    title = "a file that a result names is not here, so it was not compared with its digest"
+    title = "files that results name are not here, so they were not compared with their digests"
     fix = f"fetch it with `{PULL}`; what the remote does not hold, its task writes again"
     severity = "warning"
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
-        places = {name: place for place, name, tracked in reversed([*_absent(subject)]) if tracked}
-        for name, place in places.items():
-            yield self.finding(place, name, f"a file in {subject.path}")
+        absent = {name: place for place, name, tracked in [*_absent(subject)][::-1] if tracked}
+        if absent:
+            names = ", ".join(sorted(absent))
+            yield self.finding(absent[min(absent)], names, f"files in {subject.path}")
 
 
 class ArtifactChanged(ArtifactsRule):

@@ -101,8 +101,8 @@ class Task(SpecModel):
         examples=[["quality"]],
     )  # fmt: skip
     on_failure: OnFailure = Field(
-        description="What a missed line leads to: stop the following tasks, record it as evidence, "
-        "or escalate to a task.",
+        description="What a missed line leads to: stop the stages after its own, record it as "
+        "evidence, or escalate to a task.",
         examples=["stop", {"escalate": "Q-2"}],
     )
     run: Int = Field(
