@@ -59,8 +59,8 @@ def test_a_task_that_did_not_run_exits_1(results: Path, gate: Run) -> None:
     assert output.splitlines()[-3:] == [
         "P-3, quality_pruned: fail: P-3 has no result",
         "P-3, smaller_by_quarter: fail: P-3 has no result",
-        "P-3: try this: fetch the result with 'dvc pull --allow-missing', or run the stage: "
-        "dust repro",
+        "P-3: try this: fetch the result with 'dvc pull --allow-missing', or run it: 'dust repro' "
+        "with the stage and the profile",
     ]
 
 

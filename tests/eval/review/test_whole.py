@@ -57,6 +57,7 @@ def test_what_is_not_committed_is_named_and_not_reviewed(generated):
     assert "a doubt" not in done.out
     named = ", ".join(f"specs/v1/{name}.yaml" for name in ("gates", "kq", "prune"))
     assert done.err.startswith(f"note: what is not committed was not reviewed: {named} and ")
+    assert "read the specs as they are here" in done.err
 
 
 def test_a_loosened_line_gives_a_few_reasons_and_the_line_first(generated):

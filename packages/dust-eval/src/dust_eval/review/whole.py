@@ -71,6 +71,11 @@ def _not_reviewed(repository: Repository) -> Iterator[str]:
         named = ", ".join(changed[:_NAMED])
         more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
         yield f"note: what is not committed was not reviewed: {named}{more}"
+    if any(path.startswith(f"{SPECS}/") for path in changed):
+        yield (
+            "note: the validation and the check of generated files read the specs as they are here, "
+            "with what is not committed: commit it and review again"
+        )
 
 
 def review_of(base: str, head: str = "HEAD") -> tuple[str, int]:
