@@ -73,8 +73,8 @@ def _not_reviewed(repository: Repository) -> Iterator[str]:
         yield f"note: what is not committed was not reviewed: {named}{more}"
     if any(path.startswith(f"{SPECS}/") for path in changed):
         yield (
-            "note: the validation and the check of generated files read the specs as they are here, "
-            "with what is not committed: commit it and review again"
+            "note: the validation and the check of generated files read the specs as they are "
+            "here, with what is not committed: commit it and review again"
         )
 
 
