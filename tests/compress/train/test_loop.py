@@ -88,7 +88,9 @@ def test_a_signal_during_the_last_validation_ends_the_process_too(tmp_path: Path
     assert whole.epochs == 1  # the state of the finished training, which is not lost
 
 
-def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> None:
+def test_patience_ends_a_training_that_no_longer_improves(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     scores = iter([3.0, 2.0, 2.5, 2.4, 2.3, 1.0])
     outcome = train(
         tiny.Regression(),
@@ -99,6 +101,8 @@ def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> Non
     )
     assert outcome.stopped_early
     assert (outcome.epochs, outcome.best_epoch, outcome.score) == (5, 2, 2.0)
+    said = "".join(capfd.readouterr())
+    assert "epoch 2 of 5 is best and is kept, stopped early after" in said
 
 
 def test_the_average_of_a_short_training_is_not_what_it_began_with(tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ def train(
                     fix="run the same command again: it resumes here",
                     exit_code=exit_code_of(stop[0] if stop else signal.SIGTERM),
                 )
+        monitor.finish(run.state.best_epoch)
     state = run.state
     return Outcome(
         weights=state.best_weights,

@@ -81,7 +81,7 @@ class Monitor:
         """Move the bar; the loss is read from its device only where it is shown."""
         now = time.monotonic()
         if now - self.moved_at > _SECONDS_BETWEEN_MOVES:
-            note = f"loss {float(loss):.4f} lr {rate:.1e}"
+            note = f"training loss {float(loss):.4f} lr {rate:.1e}"
             self.progress.update(self.task, completed=step, note=note)
             self.moved_at = now
 
@@ -95,7 +95,15 @@ class Monitor:
         if time.monotonic() - self.drawn_at > _SECONDS_BETWEEN_DRAWINGS:
             self._draw()
         metrics = "  ".join(f"{k[4:]} {v:.4f}" for k, v in entry.items() if k.startswith("val/"))
-        self.progress.console.print(f"epoch {entry['epoch']:.0f}  {metrics}")
+        self.progress.console.print(f"epoch {entry['epoch']:.0f}, validation  {metrics}")
+
+    def finish(self, best_epoch: int) -> None:
+        """Say which epoch is kept, and whether patience ended the training."""
+        if self.visible and self.history:
+            done = self.history[-1]
+            kept = f"epoch {best_epoch} of {done['epoch']:.0f} is best and is kept"
+            early = f", stopped early after {done['step']:.0f} of {self.steps} steps"
+            self.progress.console.print(kept + (early if done["step"] < self.steps else ""))
 
     def _draw(self) -> None:
         if self.visible and self.history:
