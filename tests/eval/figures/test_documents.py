@@ -14,8 +14,8 @@ from dust_core.declared.change.executed import executions
 from dust_core.declared.specs import load_specs
 from dust_core.pairs.shards.depth import WIDEST_RATIO
 from dust_eval.figures.commands import held_by
-from dust_eval.figures.figure import figures_in, parse_figure
-from dust_eval.figures.known import OUTPUTS, Known, known_values
+from dust_eval.figures.figure import OUTPUTS, figures_in, parse_figure
+from dust_eval.figures.known import Known, known_values
 from dust_eval.scene.initial import PNP_PIXELS
 
 ROOT = Path(__file__).parents[3]

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from dust_core.cli import main
 from dust_core.declared.records import write_result_file
 from dust_core.errors import DustError
-from dust_eval.figures.commands import OUTPUTS
-from dust_eval.figures.figure import UNITS, figures_in, parse_figure
+from dust_eval.figures.figure import OUTPUTS, UNITS, figures_in, parse_figure
 from dust_eval.figures.known import of_output
 
 ROOT = Path(__file__).parents[3]

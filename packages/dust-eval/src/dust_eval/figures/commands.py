@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from dust_eval.figures.figure import Figure
     from dust_eval.figures.known import Known
 
-OUTPUTS = Path("benchmarks", "results")
-"""What benchmarks printed, each with the command in its first line."""
-
 _SHOWN = 8
 
 
@@ -69,6 +66,8 @@ def held_by(figure: "Figure", known: "Sequence[Known]", text: str = "") -> "list
     What a benchmark printed comes first in a text that names the benchmark, and last in another.
     Then the nearest comes first, so that a line of 1 % is before 0.91 %, and of equal ones a line.
     """
+
+    from dust_eval.figures.figure import OUTPUTS
 
     def order(one: "Known") -> tuple[int, float, bool]:
         printed = Path(one.where).parent == OUTPUTS

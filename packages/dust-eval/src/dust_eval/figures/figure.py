@@ -3,8 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from dust_core.errors import DustError
+
+OUTPUTS = Path("benchmarks", "results")
+"""What benchmarks printed, each with the command in its first line."""
 
 UNITS: dict[str, tuple[str, float]] = {
     "ms": ("time", 1e-3),

@@ -14,8 +14,7 @@ from dust_core.declared.records import (
     read_result_file,
 )
 from dust_core.errors import DustError
-from dust_eval.figures.commands import OUTPUTS
-from dust_eval.figures.figure import figures_of
+from dust_eval.figures.figure import OUTPUTS, figures_of
 
 if TYPE_CHECKING:
     from dust_core.declared.specs import SpecSet

@@ -68,13 +68,7 @@ def predict(
     require_folder(out)
     two, start = are_a_pair(sources), perf_counter()
     chosen = find_photographs(sources)
-    if out.resolve() in {path.resolve().parent for path in chosen.paths}:
-        raise DustError(
-            "the photographs are in this folder: what is written beside them would be taken for "
-            "photographs the next time",
-            where=str(out),
-            fix="name another folder with --out",
-        )
+    _require_apart(out, chosen.paths)
     if not two:
         require_few(chosen, pairs, limit)
 
@@ -93,6 +87,16 @@ def predict(
     ]
     _write_pairs(network, model, named, min_confidence, out, listed=not two)
     typer.echo(spent(perf_counter() - start))
+
+
+def _require_apart(out: Path, photographs: "Sequence[Path]") -> None:
+    if out.resolve() in {path.resolve().parent for path in photographs}:
+        raise DustError(
+            "the photographs are in this folder: what is written beside them would be taken for "
+            "photographs the next time",
+            where=str(out),
+            fix="name another folder with --out",
+        )
 
 
 def _write_pairs(
