@@ -283,8 +283,9 @@ def _nothing_made(source: Path, settings: Settings, tally: Tally, scenes: int) -
 
 def _nothing_overlaps(source: Path, bounds: Selection, tally: Tally) -> DustError:
     nearest = "none was measured" if tally.rejected is None else f"{100 * tally.rejected:.0f} %"
+    together = f"{bounds.clique} of a recording's" if bounds.clique else f"two of {tally.found}"
     return DustError(
-        f"no two of {tally.found} frames overlap by {100 * bounds.lowest:.0f} to "
+        f"no {together} frames overlap by {100 * bounds.lowest:.0f} to "
         f"{100 * bounds.highest:.0f} % within {bounds.window} frames of one another; "
         f"the nearest: {nearest}",
         where=str(source),
