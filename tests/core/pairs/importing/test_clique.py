@@ -1,6 +1,7 @@
-"""Workloads: one clique of views of each recording, with each pair of them once."""
+"""Workloads: one clique of views of each scene, with each pair of them once."""
 
 import math
+import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_a_size_that_no_clique_has(views: int) -> None:
 
 
 def test_the_command_makes_a_workload(tmp_path: Path) -> None:
-    """Two recordings of five views each: twenty pairs, as the frozen workload has."""
+    """Two scenes of five views each: twenty pairs, as the frozen workload has."""
     source, into = many_rooms.make(tmp_path), tmp_path / "shards"
     many_rooms.run(source, into, scene=["attic", "yard"], clique=5, split="evaluation")
     manifest = read_manifest(into)
@@ -76,6 +77,15 @@ def test_the_command_makes_a_workload(tmp_path: Path) -> None:
     assert scenes == ["attic"] * 10 + ["yard"] * 10
     frames = sorted({name for images in names[:10] for name in images})
     assert [tuple(images) for images in names[:10]] == list(combinations(frames, 2))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_further_recordings_of_a_scene_give_no_second_clique(jobs: int, tmp_path: Path) -> None:
+    source, into = many_rooms.make(tmp_path), tmp_path / "shards"
+    (first,) = source.glob("attic/seq-*")
+    shutil.copytree(first, first.with_name("seq-99"))
+    many_rooms.run(source, into, scene=["attic"], clique=4, jobs=jobs)
+    assert read_manifest(into).pairs == 6
 
 
 def test_processes_make_the_same_workload(tmp_path: Path) -> None:

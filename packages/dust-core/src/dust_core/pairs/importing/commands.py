@@ -41,7 +41,7 @@ Clique = Annotated[
     int | None,
     typer.Option(
         metavar="VIEWS",
-        help="For a workload: of each recording so many views that all overlap, and their pairs.",
+        help="For a workload: of each scene so many views that all overlap, and their pairs.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of the order in which they are tried.")]
@@ -145,10 +145,8 @@ def import_(
         depth_unit_m=depth_unit,
         strict=strict,
     )
-    manifest, tally = run(
-        layout_of(layout, given), source, folder, settings, given, pairs_per_shard, jobs, on
-    )
-    say(manifest, tally, folder)
+    read = layout_of(layout, given)
+    say(*run(read, source, folder, settings, given, pairs_per_shard, jobs, on), folder)
 
 
 def _matrix(value: str) -> "Floats":
