@@ -14,18 +14,21 @@ from dust_core.pairs.geometry import Floats, Warp
 
 # The share of the colour difference that the warp may leave, in the median over a set's pairs.
 # Measured: the workload 0.06, training and validation 0.15, calibration 0.16 (a single pair up to
-# 0.48); the rooms of the tests up to 0.13. The first three sets with noise of 8 of 255, or with
-# one view darkened by a fifth, reach 0.35. The same sets and the tutorial's room have 0.62 to 1.2
-# with a length that is wrong by a factor of a thousand, OpenGL's axes, or inverted poses. A factor
-# of three, as between feet and metres, gives 0.46 to 0.85, so not every set shows it.
+# 0.48); the rooms of the tests up to 0.13. With noise of 8 of 255 the same sets reach 0.27, and
+# 0.33 as a poor sensor has them: noise of 5, colours beside depth by two pixels, depth off by 1 %,
+# one view darker by 15 %. They have 0.60 to 1.15, and the tutorial's room 0.76 to 1.10, with a
+# length that is wrong by a factor of a thousand, OpenGL's axes, or inverted poses. Not every set
+# shows a wrong length: a factor of three, as between feet and metres, gives 0.46 to 0.85, and a
+# factor of a thousand 0.38 to 0.64 in these sets at 128 x 128.
 MOST_LEFT = 0.5
 # A median of fewer pairs says little: a single pair may show water, or one pattern many times.
 FEWEST_PAIRS = 3
 _FEWEST_PIXELS = 50
 # Only views that differ can be explained. Noise and rounding make identical views differ by as much
-# as neighbouring pixels of one of them do. The other bound is a few grey levels: shading that
+# as neighbouring pixels of one of them do; three times as much leaves the warp a share of a third
+# of pure noise, which is no fault. The other bound is a few grey levels: shading that
 # follows the camera, and the steps of JPEG on plain walls.
-_DIFFERENT_GRAINS = 2.0
+_DIFFERENT_GRAINS = 3.0
 _DIFFERENT = 4.0
 
 
