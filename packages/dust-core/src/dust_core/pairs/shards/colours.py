@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from dust_core.pairs.geometry import Floats, Warp
 
 # The share of the colour difference that the warp may leave, in the median over a set's pairs.
-# Measured: the workload 0.06, training and validation 0.15, calibration 0.16 (a single pair up to
-# 0.48); the rooms of the tests up to 0.13. With noise of 8 of 255 the same sets reach 0.27, and
+# Measured: the workload 0.06, training 0.14, validation and calibration 0.15 (a single pair up to
+# 0.31); the rooms of the tests up to 0.13. With noise of 8 of 255 the same sets reach 0.27, and
 # 0.33 as a poor sensor has them: noise of 5, colours beside depth by two pixels, depth off by 1 %,
 # one view darker by 15 %. They have 0.60 to 1.15, and the tutorial's room 0.76 to 1.10, with a
 # length that is wrong by a factor of a thousand, OpenGL's axes, or inverted poses. Not every set
