@@ -235,7 +235,7 @@ def test_check_prints_the_medians_and_exits_1_on_a_fault(
         return ended.value.code or 0
 
     assert run(write(tmp_path / "good", members(3))) == 0
-    assert "3 of 3 pairs are whole; medians of the warp: covisible" in capsys.readouterr().out
+    assert "3 of 3 pairs agree in depth; medians of the warp: covisible" in capsys.readouterr().out
     assert run(DAMAGE["a wrong pose"][0](tmp_path / "bad")) == 1
     assert "fault: " in capsys.readouterr().out
 

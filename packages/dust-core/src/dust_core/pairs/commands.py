@@ -55,13 +55,13 @@ def check(folder: Folder) -> None:
     for fault in report.faults:
         typer.echo(f"fault: {fault}")
     typer.echo(
-        f"{report.pairs} of {report.manifest.pairs} pairs are whole; medians of the warp: "
+        f"{report.agreeing} of {report.manifest.pairs} pairs agree in depth; medians of the warp: "
         f"covisible {100 * report.median('covisible'):.0f} %, "
         f"depth {100 * report.median('geometric'):.3f} %, "
         f"colour {report.median('photometric'):.2f} of 255"
     )
     if report.faults:
-        typer.echo(f"{len(report.faults)} faults")
+        typer.echo(f"{len(report.faults)} fault{'s' * (len(report.faults) > 1)}")
         raise typer.Exit(1)
 
 

@@ -20,7 +20,10 @@ Source = Annotated[Path, typer.Argument(metavar="SRC", help="The folder, or the 
 Target = Annotated[Path, typer.Argument(metavar="DST", help="The folder of shards to write.")]
 Side = Annotated[int, typer.Option(min=16, max=4096, help="Of the images, pixels.")]
 Squares = Annotated[Literal["crop", "letterbox"], typer.Option(help="How pictures become squares.")]
-Split = Annotated[str, typer.Option(help="What the set is for.")]
+Split = Annotated[
+    Literal["training", "validation", "calibration", "evaluation"],
+    typer.Option(help="What the set is for; a workload is for evaluation."),
+]
 Licence = Annotated[str, typer.Option(help="The licence of the data.")]
 Picture = Annotated[Literal["jpg", "png"], typer.Option(help="The format of colour.")]
 DepthUnit = Annotated[
@@ -34,6 +37,13 @@ MinOverlap = Annotated[float, typer.Option(help="Least covisibility, 0 to 1.")]
 MaxOverlap = Annotated[float, typer.Option(help="Most covisibility, 0 to 1.")]
 Window = Annotated[int, typer.Option(min=1, help="Following frames tried.")]
 PairsPerFrame = Annotated[int, typer.Option(min=1, help="Pairs that begin with one frame.")]
+Clique = Annotated[
+    int | None,
+    typer.Option(
+        metavar="VIEWS",
+        help="For a workload: of each scene so many views that all overlap, and their pairs.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of the order in which they are tried.")]
 On = Annotated[
     str | None,
@@ -94,6 +104,7 @@ def import_(
     max_overlap: MaxOverlap = 0.95,
     window: Window = 30,
     pairs_per_frame: PairsPerFrame = 2,
+    clique: Clique = None,
     seed: Seed = 42,
     strict: Strict = False,
     jobs: Jobs = 1,
@@ -125,7 +136,7 @@ def import_(
     settings = Settings(
         side=side,
         mode=Mode(mode),
-        selection=Selection(min_overlap, max_overlap, window, pairs_per_frame, seed),
+        selection=Selection(min_overlap, max_overlap, window, pairs_per_frame, seed, clique),
         split=split,
         source=f"{layout}: {source.resolve().name}",
         licence=licence,
@@ -134,10 +145,8 @@ def import_(
         depth_unit_m=depth_unit,
         strict=strict,
     )
-    manifest, tally = run(
-        layout_of(layout, given), source, folder, settings, given, pairs_per_shard, jobs, on
-    )
-    say(manifest, tally, folder)
+    read = layout_of(layout, given)
+    say(*run(read, source, folder, settings, given, pairs_per_shard, jobs, on), folder)
 
 
 def _matrix(value: str) -> "Floats":

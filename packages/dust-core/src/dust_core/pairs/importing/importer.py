@@ -11,7 +11,7 @@ from pathlib import Path
 from dust_core.errors import DustError
 from dust_core.pairs.framing import Mode
 from dust_core.pairs.importing.adapters import Layout, Recording, Scene
-from dust_core.pairs.importing.adapters.base import Frame, LeftOut
+from dust_core.pairs.importing.adapters.base import Frame, LeftOut, first_of_each
 from dust_core.pairs.importing.choose import Chosen, Selection, select, view1_from_view2
 from dust_core.pairs.importing.journal import Done, Journal
 from dust_core.pairs.importing.parallel import Made, Readers, in_processes
@@ -96,7 +96,9 @@ def samples(
         DustError: there is no scene, nothing of it can be used, nothing overlaps, or a strict
             import met a fault.
     """
-    wanted = (scene for scene in layout.scenes(source) if _matches(scene.name, settings.scenes))
+    found = layout.scenes(source)
+    found = first_of_each(found) if settings.selection.clique else found
+    wanted = (scene for scene in found if _matches(scene.name, settings.scenes))
     journal = None if folder is None else Journal(folder)
     outside = partial(_outside, settings.selection)
     scenes, done = _without_finished(wanted, journal.finished(skip) if journal else [])
@@ -283,8 +285,9 @@ def _nothing_made(source: Path, settings: Settings, tally: Tally, scenes: int) -
 
 def _nothing_overlaps(source: Path, bounds: Selection, tally: Tally) -> DustError:
     nearest = "none was measured" if tally.rejected is None else f"{100 * tally.rejected:.0f} %"
+    together = f"{bounds.clique} of a recording's" if bounds.clique else f"two of {tally.found}"
     return DustError(
-        f"no two of {tally.found} frames overlap by {100 * bounds.lowest:.0f} to "
+        f"no {together} frames overlap by {100 * bounds.lowest:.0f} to "
         f"{100 * bounds.highest:.0f} % within {bounds.window} frames of one another; "
         f"the nearest: {nearest}",
         where=str(source),

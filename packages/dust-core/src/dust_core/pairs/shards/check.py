@@ -9,6 +9,7 @@ import numpy as np
 
 from dust_core.errors import DustError
 from dust_core.pairs.geometry import off_centre, seen, warp
+from dust_core.pairs.shards.colours import Colours, compare_colours, unexplained
 from dust_core.pairs.shards.depth_faults import faults_of_depth
 from dust_core.pairs.shards.index import verify_index
 from dust_core.pairs.shards.manifest import Manifest, read_manifest
@@ -31,11 +32,19 @@ class PairErrors:
         geometric: median relative difference of depth over pixels that fall inside view 2 and are
             not hidden there, a fraction.
         photometric: median difference of colour at the pixels that both see, of 255.
+        colours: the same with and without the warp, for the set's verdict; None if both views see
+            too few points.
     """
 
     covisible: float
     geometric: float
     photometric: float
+    colours: Colours | None
+
+    @property
+    def agree(self) -> bool:
+        """Whether the depths of both views agree."""
+        return self.geometric <= MAX_GEOMETRIC_ERROR
 
 
 @dataclass
@@ -55,6 +64,11 @@ class SetReport:
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     errors: list[PairErrors] = field(default_factory=list)
+
+    @property
+    def agreeing(self) -> int:
+        """How many pairs were read whole and agree in depth."""
+        return sum(error.agree for error in self.errors)
 
     def median(self, name: str) -> float:
         """The median over the pairs of one of the errors; NaN where there is no pair."""
@@ -93,6 +107,9 @@ def check_set(folder: Path, on_pair: Callable[[], None] = lambda: None) -> SetRe
                 )
         except DustError as error:
             report.faults.append(_one_line(error))
+    wrong = unexplained([error.colours for error in report.errors if error.colours is not None])
+    if wrong:
+        report.faults.append(f"{folder}: {wrong}")
     report.faults.extend(_strays(folder, report.manifest))
     if not report.faults:
         report.faults.extend(_faults_of_manifest(folder, report.manifest, scenes))
@@ -119,6 +136,7 @@ def pair_errors(sample: PairSample) -> PairErrors:
         covisible=float(visible.sum()) / max(1, known),
         geometric=float(np.median(relative)) if len(relative) else float("inf"),
         photometric=float(np.median(colour)) if len(colour) else float("nan"),
+        colours=compare_colours(sample.images, warped, visible),
     )
 
 
@@ -138,7 +156,7 @@ def _check_sample(
         report.faults.extend(f"{name} {fault}" for fault in faults_of_depth(depth, float(unit)))
     report.warnings.extend(_unlikely(sample, where))
     errors = pair_errors(sample)
-    if errors.geometric > MAX_GEOMETRIC_ERROR:
+    if not errors.agree:
         report.faults.append(
             f"{where}: pose or intrinsics are wrong: warped into view 2, depth is "
             f"off by {100 * errors.geometric:.1f} % in the median"

@@ -105,6 +105,15 @@ class Layout(Protocol):
         """
 
 
+def first_of_each(scenes: Iterator[Scene]) -> Iterator[Scene]:
+    """The first recording of each scene: further ones show the same place."""
+    named: set[str] = set()
+    for scene in scenes:
+        if scene.name not in named:
+            named.add(scene.name)
+            yield scene
+
+
 Making = tuple[str, Callable[[], Frame]]
 
 

@@ -60,7 +60,7 @@ class ManifestFile:
 
     def scenes(self, source: Path) -> Iterator[Scene]:
         """A recording for each scene. A CSV is read as it goes, a JSON at once."""
-        require_file(source, "the manifest")
+        _require_manifest(source)
         done: set[str] = set()
         for scene, rows in groupby(_rows(source), key=lambda row: str(row[1]["scene"])):
             listed = list(rows)
@@ -92,6 +92,26 @@ class ManifestFile:
 
     def _read_depth(self, path: Path, mask: Path | None) -> Floats:
         return masked(read_depth(path, self.depth_step), mask)
+
+
+def _require_manifest(source: Path) -> None:
+    """Raises DustError where the path is a folder, or nothing is there."""
+    if _is_file(source):
+        return
+    what = "the table of frames, a .csv or a .json"
+    tables = [*source.glob("*.csv"), *source.glob("*.json")]
+    if tables or source.exists():
+        raise DustError(
+            f"it is {'a folder' if source.is_dir() else 'no regular file'}; the layout manifest "
+            "reads a table of frames",
+            where=str(source),
+            fix=f"give {tables[0] if len(tables) == 1 else f'the path of {what}'}",
+        )
+    raise DustError(
+        "there is no such file",
+        where=str(source),
+        fix=f"check the path; the layout manifest reads {what}",
+    )
 
 
 def _name(row: Row) -> str:
