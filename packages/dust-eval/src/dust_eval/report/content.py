@@ -199,7 +199,7 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
         turns=tuple(timed for timed in turns if len(timed.samples) > 1),
         prunings=tuple(view for view in prunings if view is not None),
         ablations=tuple(view for view in ablations if view is not None),
-        eight_bits=eight_bits(results, variants),
+        eight_bits=eight_bits(results, _teacher(specs), variants),
         layers=tuple(filter(None, (layers_of(task, file) for task, file in results.items()))),
         scenes=scene_times(next(iter(resolved.values())).workload, results.values()),
         curves=tuple(
