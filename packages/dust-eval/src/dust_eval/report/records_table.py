@@ -30,7 +30,7 @@ class RecordRow:
 def measurements(files: Iterable[ResultFile]) -> tuple[RecordRow, ...]:
     """Candidates and references; of the same network in the same precision, the newest."""
     rows: dict[tuple[str, str, str], RecordRow] = {}
-    for file, result in ((file, result) for file in files for result in file.results):
+    for file, result in ((own, result) for own in files for result in own.results):
         record, proof = result.record, result.provenance
         if record is None or proof.role == "baseline":
             continue
