@@ -81,8 +81,7 @@ def reconstruct(
     write_scene(out, scene, cloud, photographs, least, facts, warnings)
     if export:
         write_model(out / "colmap", scene, cloud, photographs)
-    for line in warnings:
-        typer.echo(line)
+    typer.echo("".join(f"{line}\n" for line in warnings), nl=False)
     typer.echo(
         f"{out / 'index.html'}: {len(photographs)} photographs, {len(cloud.points):,} points "
         f"of confidence {least:.4g} and more, of {scene.depths.size:,} pixels"
