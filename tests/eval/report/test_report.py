@@ -19,7 +19,7 @@ from dust_core.declared.records import Interval, Result, Verdict, write_result_f
 from dust_core.declared.specs import load_specs, resolve
 from dust_eval.report.charts import latency
 from dust_eval.report.content import gather
-from dust_eval.report.front import VARIANT, Network, _along, latency_front
+from dust_eval.report.front import VARIANT, Network, latency_front
 from dust_eval.report.page import figure, quantity, render, strip
 from dust_eval.report.series import Turns
 
@@ -215,22 +215,31 @@ def axis_numbers(svg: str) -> list[float]:
     return [float(text) for text in re.findall(r"<text[^>]*>([\d.]+)</text>", svg)]
 
 
-def test_labels_keep_off_points_and_the_dashed_line() -> None:
-    line = [(20.0, 0.60), (60.0, 0.66)]
-    along = _along(line)
-    assert len(along) > 20
-    assert all(y == pytest.approx(0.60 + 0.0015 * (x - 20)) for x, y in along)
+def test_names_keep_off_the_dashed_line_and_every_mark_is_explained() -> None:
     networks = [
         Network(name, family, delta1, cost, None)
         for name, family, delta1, cost in (
-            ("KQ", "quantized", 0.60, 20.0),
-            ("K", "distilled", 0.66, 60.0),
+            ("KQ_INT8", "quantized", 0.60, 20.0),
+            ("K_T5B05", "distilled", 0.66, 60.0),
             ("lost", VARIANT, 0.43, 50.0),
         )
     ]
     drawn = latency_front(networks)
-    for legend in ("no network is better in both", "below the axis; the lowest has its delta1"):
+    for legend in (
+        "no network is better in both",
+        "below the axis; the lowest has its delta1",
+        "quantized",
+        "distilled",
+        VARIANT,
+    ):
         assert f">{legend}</text>" in drawn
+    piece = re.search(r'd="M ([\d.]+) ([\d.]+) \nL ([\d.]+) ([\d.]+) \n"[^>]*dasharray', drawn)
+    name = re.search(r'x="([\d.]+)" y="([\d.]+)"[^>]*>KQ_INT8<', drawn)
+    assert piece and name
+    (x, y, to_x, to_y), (left, bottom) = map(float, piece.groups()), map(float, name.groups())
+    for step in range(101):
+        at, height = x + step / 100 * (to_x - x), y + step / 100 * (to_y - y)
+        assert not (left < at < left + 28 and bottom - 7 < height < bottom), "it is crossed out"
 
 
 def test_the_headline_is_the_last_measurement_of_the_network(results: Path) -> None:
