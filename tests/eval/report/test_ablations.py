@@ -80,7 +80,13 @@ def test_bars_are_drops_against_the_teacher_and_savings_against_the_base(folder:
 
 def test_the_page_has_the_picture_the_hypothesis_and_the_outcome(folder: Path) -> None:
     html = page(folder)
-    assert '<svg role="img" aria-label="Ablation ABL-1"' in html
+    for shown in (
+        "drop of delta1 against the teacher",
+        "median latency saved against the base",
+    ):
+        assert f'<svg role="img" aria-label="Ablation ABL-1, {shown}"' in html
+    section = html.partition('<section id="ablations">')[2].partition("</section>")[0]
+    assert section.count("<svg ") == 2 and 'class="wide"' not in section, "they fit a phone"
     text = text_of(html, "ablations")
     assert "ABL_KEEP_run1 is the network of Q-1 (Q_PTQ_keepLN_run2), taken by its SHA-256" in text
     hypothesis = " ".join(TASK.task.hypothesis.split())
@@ -89,7 +95,19 @@ def test_the_page_has_the_picture_the_hypothesis_and_the_outcome(folder: Path) -
     assert "t_pair_p50_down of noSM against base: 20 %" in text
     for task in ("ABL-2", "ABL-3"):
         assert re.search(rf"{task}, [^:]+: not run", text)
-    assert "by the ablation's figures" in text_of(html, "hypotheses")
+    assert "The hypothesis: undecided , by the ablation's figures" in text_of(html, "hypotheses")
+
+
+def test_a_mark_of_lines_is_no_outcome_of_a_hypothesis(folder: Path) -> None:
+    content = gather(SET, "small", folder)
+    assert content.outcomes == {"ABL-1": "undecided"}
+    html = page(folder)
+    assert re.search(r"\S ABL-1 undecided", text_of(html, "verdicts"))
+    section = html.partition('<section id="hypotheses">')[2].partition("</section>")[0]
+    (first,) = re.findall(r"<div>ABL-1<br>(.*?)</div>", section)
+    assert first == '<span class="muted">a line is inconclusive</span>'
+    coloured = set(re.findall(r'class="status (\w+)"', section))
+    assert coloured == {"undecided"}, "only outcomes of claims have a colour here"
 
 
 def test_a_hypothesis_that_figures_contradict_is_refuted(folder: Path) -> None:

@@ -107,6 +107,13 @@ def test_nothing_is_wider_than_the_window(page: chromium.Page, width: int) -> No
     assert beyond == []
 
 
+def test_a_chart_of_latency_fits_a_phone(page: chromium.Page) -> None:
+    resize(page, 400)
+    sides = page.value("""[...document.querySelectorAll('#latency .beside svg')].map(chart => {
+        const { left, right } = chart.getBoundingClientRect(); return [left, right]; })""")
+    assert sides and all(left >= 0 and 300 < right <= 400 for left, right in sides)
+
+
 def test_charts_and_text_are_readable_in_the_dark(page: chromium.Page) -> None:
     light = """(() => {
         const parts = colour => colour.match(/[0-9.]+/g).slice(0, 3).map(Number);

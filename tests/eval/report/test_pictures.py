@@ -75,12 +75,15 @@ def test_pictures_show_where_int8_leaves_the_bound() -> None:
 def test_the_page_has_a_slider_and_two_depths_for_each_pair(content: Content) -> None:
     html = render(content, made.illustrations())
     assert html.count('<input type="range" min="0" max="100"') == 2
-    assert html.count('alt="Depth of view 1 by the INT8 network"') == 2
+    assert html.count('alt="Depth of view 1: student, INT8"') == 2
+    assert html.count("<span>student, FP32</span><span>student, INT8</span>") == 2
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
-    assert "Worst pair pair 7, level/a; delta1 of both views: FP32 0.9, INT8 0.8" in text
     assert (
-        "−1.95 points of delta1 by INT8: 0.9, FP32 0.92; worse in 20 of 20 pairs, "
-        "by 20 points at most"
+        "Worst pair pair 7, level/a; delta1 of both views: student, FP32 0.9; student, INT8 0.8"
+    ) in text
+    assert (
+        "−1.95 points of delta1 by INT8: student, INT8 0.9; student, FP32 0.92; "
+        "worse in 20 of 20 pairs, by 20 points at most"
     ) in text
     assert 'aria-label="delta1 that INT8 loses, pair by pair"' in html
     assert "enc_blocks.0.mlp.fc2" in html

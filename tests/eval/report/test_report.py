@@ -5,6 +5,7 @@ import hashlib
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,8 +17,11 @@ import sample_results as sample
 from dust_core.cli import main
 from dust_core.declared.records import Interval, Result, Verdict, write_result_file
 from dust_core.declared.specs import load_specs, resolve
+from dust_eval.report.charts import latency
 from dust_eval.report.content import gather
+from dust_eval.report.front import VARIANT, Network, latency_front
 from dust_eval.report.page import figure, quantity, render, strip
+from dust_eval.report.series import Turns
 
 SPECS = Path(__file__).parents[3] / "specs"
 SET = load_specs(SPECS)
@@ -172,11 +176,13 @@ def test_every_hypothesis_stands_beside_its_outcome(html: str) -> None:
 
 def test_records_are_beside_each_other_with_a_reason_for_every_dash(html: str) -> None:
     table = html.partition('<section id="records">')[2].partition("</section>")[0]
-    row = r"<tr[^>]*><td class=\"mono\">(\w+)</td><td>fp32</td>(.*?)</tr>"
+    row = r"<tr[^>]*><td class=\"mono\">(\w+)</td><td[^>]*>[\w-]+</td><td>fp32</td>(.*?)</tr>"
     rows = re.findall(row, table, re.S)
     assert [name for name, _ in rows] == [sample.TEACHER, "K_T3B05_run3"]
-    assert '<td class="n" title="not measured in this test">–</td>' in rows[1][1]
-    assert '<td class="n">14.5</td>' in rows[0][1]
+    assert '<td class="n muted" title="not measured in this test">–</td>' in rows[1][1]
+    text = " ".join(re.sub(r"<[^>]+>", " ", rows[1][1]).split())
+    assert f"50 % of {sample.TEACHER} 100 ms" in text, "a latency is a share of one in turn"
+    assert '<td class="n muted">14.5</td>' in rows[0][1]
 
 
 def test_charts_are_drawn_and_say_what_they_show(html: str) -> None:
@@ -185,14 +191,79 @@ def test_charts_are_drawn_and_say_what_they_show(html: str) -> None:
     assert labels == {
         "delta1 against median latency",
         "delta1 against size of the file",
-        "Latency of networks timed in turn",
+        "Latency of the networks of K-1, timed in turn",
         "delta1 of every pair",
         "Trainings of P1, training loss",
         "Trainings of P1, validation loss",
         "Trainings of P1, validation delta1",
     }
     assert "K-1, stage 2" in page.text
+    for legend in ("no network is better in both", "teacher", "distilled"):
+        assert page.text.count(legend) >= 2, "each chart of the front explains its marks"
     assert "K_T3B05_run3, fp32" in page.text
+
+
+def test_a_slow_task_does_not_set_the_scale_of_another() -> None:
+    slow = Turns("P-1", (("P_r010_run1, fp32", "candidate", (575.0, 640.0, 890.0)),))
+    fast = Turns("KQ-3", (("KQ_INT8_run4, int8", "candidate", (14.0, 15.0, 17.0)),))
+    ends = [max(axis_numbers(latency(timed))) for timed in (slow, fast)]
+    assert ends[0] > 500 and 10 <= ends[1] < 30
+
+
+def axis_numbers(svg: str) -> list[float]:
+    """The numbers along the axes of a chart."""
+    return [float(text) for text in re.findall(r"<text[^>]*>([\d.]+)</text>", svg)]
+
+
+def test_names_keep_off_the_dashed_line_and_every_mark_is_explained() -> None:
+    networks = [
+        Network(name, family, delta1, cost, None)
+        for name, family, delta1, cost in (
+            ("KQ_INT8", "quantized", 0.60, 20.0),
+            ("K_T5B05", "distilled", 0.66, 60.0),
+            ("lost", VARIANT, 0.43, 50.0),
+        )
+    ]
+    drawn = latency_front(networks)
+    for legend in (
+        "no network is better in both",
+        "below the axis; the lowest has its delta1",
+        "quantized",
+        "distilled",
+        VARIANT,
+    ):
+        assert f">{legend}</text>" in drawn
+    piece = re.search(r'd="M ([\d.]+) ([\d.]+) \nL ([\d.]+) ([\d.]+) \n"[^>]*dasharray', drawn)
+    name = re.search(r'x="([\d.]+)" y="([\d.]+)"[^>]*>KQ_INT8<', drawn)
+    assert piece and name
+    (x, y, to_x, to_y), (left, bottom) = map(float, piece.groups()), map(float, name.groups())
+    for step in range(101):
+        at, height = x + step / 100 * (to_x - x), y + step / 100 * (to_y - y)
+        assert not (left < at < left + 28 and bottom - 7 < height < bottom), "it is crossed out"
+
+
+def test_the_headline_is_the_last_measurement_of_the_network(results: Path) -> None:
+    content = gather(SET, "small", results)
+    first = content.headline
+    assert first is not None and first.task == "K-1"
+    record = first.candidate.model_copy(update={"t_pair_p50_ms": 120.0})
+    later = replace(content, comparisons=(first, replace(first, task="K-4", candidate=record)))
+    assert later.headline is not None
+    assert (later.headline.task, later.headline.saved) == ("K-4", pytest.approx(40.0))
+
+
+def test_what_is_missing_is_said_on_the_terminal(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report("--no-pictures") == 0
+    assert "not here" not in capsys.readouterr().out
+    out = "    outs: [{path: artifacts/small/kq_eval.json, md5: abc, size: 1}]\n"
+    Path("dvc.lock").write_text(f"schema: '2.0'\nstages:\n  KQ-3:\n{out}")
+    assert report() == 0
+    said = capsys.readouterr().out
+    assert "results that are not here: KQ-3\n" in said
+    assert "no pictures and no scene: No result of an INT8 network" in said
+    assert "fetch all that is missing with `dvc pull --allow-missing`" in said
 
 
 def test_the_page_needs_no_network_and_is_well_formed(html: str) -> None:

@@ -130,6 +130,13 @@ def test_names_are_text_and_nothing_else() -> None:
     assert text.count("@CONTENT@") == 4, "label and name of a view, its data, a figure; as they are"
 
 
+def test_a_page_says_what_not_to_trust() -> None:
+    assert Elements(render("Scene", made_views(), LEAST, [])).all("p")[-1][0]["id"] == "count"
+    text = render("Scene", made_views(), LEAST, [], ["few pixels reach <3>"])
+    warned = [words for given, words in Elements(text).all("p") if given.get("class") == "warning"]
+    assert warned == ["Few pixels reach <3>."]
+
+
 def test_a_page_may_load_nothing_and_run_only_its_script() -> None:
     text = render("Scene", made_views(), LEAST, [])
     elements = Elements(text)

@@ -187,6 +187,23 @@ def test_nothing_sure_enough_says_what_to_lower(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_page_warns_of_what_the_terminal_warns_of(
+    photographs: tuple[Path, Path],
+    models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dust_eval.scene.cloud.USUAL", 50_000.0)  # no pixel is that sure
+    warning = "few pixels reach confidence 50000, so the cloud holds the more confident half"
+    for own, is_unsure in (((), True), (("--min-confidence", "1.0"), False)):
+        arguments = ("--model", models / "model.onnx", "--out", tmp_path / "out", *own)
+        assert dust("predict", *photographs, *arguments) == 0
+        assert (warning in capsys.readouterr().out) == is_unsure
+        page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+        assert (f'<p class="warning">F{warning[1:]}' in page) == is_unsure
+
+
 def test_a_pose_that_pnp_does_not_find_is_said_and_not_invented(
     photographs: tuple[Path, Path], tmp_path: Path
 ) -> None:

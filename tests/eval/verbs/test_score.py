@@ -17,9 +17,10 @@ from dust_core.pairs.shards.sample import encode
 from dust_core.pairs.shards.tars import write_shards
 from dust_eval.measure.samples import set_samples
 from dust_eval.quality import measure_quality
-from dust_eval.quality.pictures import compare
-from dust_eval.quality.workload import Sample
+from dust_eval.quality.pictures import BAND, compare, label
+from dust_eval.quality.workload import QualityReport, Sample
 from dust_eval.runtimes import PairOutput, RuntimeOptions, load_any
+from dust_eval.verbs.score import _caption
 
 
 def dust(*arguments: str) -> int:
@@ -39,9 +40,34 @@ def test_a_set_is_scored_as_the_workload_is(
     own = measure_quality(network, set_samples(shards, 3), chamfer_points=20_000, seed=42)
     assert scores["mean"] == pytest.approx(own.aggregate)
     assert len(scores["pairs"]) == 3
-    assert "mean" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "mean" in said and "rmse, m" in said and "chamfer, m" in said
     with Image.open(tmp_path / "pairs.png") as picture:
-        assert picture.size == (6 * 256, 3 * 256)
+        assert picture.size == (6 * 256, 3 * (256 + BAND) + BAND)
+
+
+def test_the_picture_names_its_columns_and_its_rows() -> None:
+    rows = Image.new("RGB", (6 * 100, 2 * 50), (200, 0, 0))
+    drawn = np.asarray(label(rows, ["best of 2: delta1 0.9", "worst of 2: delta1 0.1"]))
+    assert drawn.shape == (BAND + 2 * (BAND + 50), 600, 3)
+    for column in range(6):
+        name = drawn[:BAND, column * 100 : (column + 1) * 100]
+        assert (name.sum(-1) < 200).sum() > 20, f"column {column} has no name"
+        assert (name[:, [0, -1]] == 255).all(), "a name is wider than its column"
+    for row in range(2):
+        top = BAND + row * (BAND + 50)
+        assert (drawn[top : top + BAND, :200].sum(-1) < 200).sum() > 20
+        assert (drawn[top + BAND : top + BAND + 50] == (200, 0, 0)).all()
+
+
+def test_a_caption_says_how_good_a_pair_is() -> None:
+    report = QualityReport(("pair 0", "pair 1", "pair 2"), {"delta1": (0.5, 0.9, 0.1)}, 0, {})
+    captions = [_caption([1, 0, 2], report, pair) for pair in (1, 0, 2)]
+    assert captions == [
+        "best of 3: delta1 0.9000   pair 1",
+        "place 2 of 3: delta1 0.5000   pair 0",
+        "worst of 3: delta1 0.1000   pair 2",
+    ]
 
 
 def test_the_truth_looks_like_the_truth(miniature: Path) -> None:

@@ -3,13 +3,25 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dust_core.pairs.geometry import transform
 from dust_core.pairs.shards.contact_sheet import depth_picture
 from dust_eval.quality.depth import median_scale
 from dust_eval.quality.workload import Sample
 from dust_eval.runtimes import PairModel
+
+COLUMNS = (
+    "view 1",
+    "view 2",
+    "true depth 1",
+    "predicted depth 1",
+    "true depth 2",
+    "predicted depth 2",
+)
+"""What the columns of `compare` are; depths are of view 1 and of view 2."""
+BAND = 24
+"""Pixels of the height of the band that `label` puts above the columns and above each row."""
 
 
 def compare(network: PairModel, samples: Sequence[Sample]) -> Image.Image:
@@ -38,3 +50,19 @@ def compare(network: PairModel, samples: Sequence[Sample]) -> Image.Image:
         rows.append(np.concatenate(tiles, axis=1))
     picture = Image.fromarray(np.concatenate(rows))
     return picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
+
+
+def label(picture: Image.Image, captions: Sequence[str]) -> Image.Image:
+    """The picture of `compare` with the names of its columns, and a caption above each row."""
+    width, height = picture.width // len(COLUMNS), picture.height // len(captions)
+    whole = Image.new("RGB", (picture.width, BAND + len(captions) * (BAND + height)), "white")
+    pen = ImageDraw.Draw(whole)
+    font = ImageFont.load_default(min(15, width // 9))
+    for number, column in enumerate(COLUMNS):
+        pen.text(((number + 0.5) * width, BAND / 2), column, "black", font, anchor="mm")
+    for number, caption in enumerate(captions):
+        top = BAND + number * (BAND + height)
+        pen.text((6, top + BAND / 2), caption, "black", font, anchor="lm")
+        row = picture.crop((0, number * height, picture.width, (number + 1) * height))
+        whole.paste(row, (0, top + BAND))
+    return whole

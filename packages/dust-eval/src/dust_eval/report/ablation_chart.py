@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dust_eval.report.ablations import AblationView, Effect
-from dust_eval.report.drawing import ACCENT, INK, MUTED, TEXT_COLUMN, svg
+from dust_eval.report.drawing import ACCENT, HALF_COLUMN, INK, MUTED, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,21 +14,24 @@ if TYPE_CHECKING:
 def ablation(view: AblationView) -> str:
     """Bars of the drop of delta1 against the teacher, and of the latency saved against the base.
 
-    The base is grey, the variants are blue. A thin line is the interval. A network that was not
-    measured has no bar.
+    A chart for each, so that a narrow page has them below each other. The base is grey, the
+    variants are blue. A thin line is the interval. A network that was not measured has no bar.
     """
+    drops = _chart(view, "drop of delta1 against the teacher, %", [bar.drop for bar in view.bars])
+    saved = _chart(view, "median latency saved against the base, %", [b.saved for b in view.bars])
+    return f'<div class="beside">{drops}{saved}</div>'
 
+
+def _chart(view: AblationView, label: str, effects: Sequence[Effect | None]) -> str:
     def draw(figure: "Figure") -> None:
-        left, right = figure.subplots(1, 2, sharey=True)
-        _bars(left, view, [bar.drop for bar in view.bars])
-        left.set(xlabel="drop of delta1 against the teacher, %")
-        left.set_yticks(range(len(view.bars)), [bar.name for bar in view.bars])
-        left.invert_yaxis()
-        _bars(right, view, [bar.saved for bar in view.bars])
-        right.set(xlabel="median latency saved against the base, %")
+        axes = figure.add_subplot(xlabel=label)
+        _bars(axes, view, effects)
+        axes.set_yticks(range(len(view.bars)), [bar.name for bar in view.bars], fontsize=8)
+        axes.set_ylim(len(view.bars) - 0.4, -0.6)
 
     height = 0.75 + 0.34 * len(view.bars)
-    return svg(f"ablation-{view.task}", TEXT_COLUMN, height, draw, f"Ablation {view.task}")
+    title = f"Ablation {view.task}, {label.removesuffix(', %')}"
+    return svg(f"ablation-{view.task}-{label}", HALF_COLUMN, height, draw, title)
 
 
 def _bars(axes: "Axes", view: AblationView, effects: Sequence[Effect | None]) -> None:

@@ -5,44 +5,42 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dust_eval.report.comparison import Comparison
-from dust_eval.report.drawing import ACCENT, LINES, MUTED, PANEL, TEXT_COLUMN, svg
+from dust_eval.report.drawing import ACCENT, HALF_COLUMN, LINES, MUTED, PANEL, TEXT_COLUMN, svg
 from dust_eval.report.series import Curve, Turns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def latency(turns: Sequence[Turns]) -> str:
-    """The middle 50 %, the middle 90 % and the median of every network timed in turn."""
+def latency(timed: Turns) -> str:
+    """The middle 50 %, the middle 90 % and the median of the networks that a task timed in turn.
+
+    A chart for each task: its scale is its own, since latencies of two processes do not compare.
+    """
     from matplotlib.ticker import MaxNLocator
 
-    rows = [(timed.task, *sample) for timed in turns for sample in timed.samples]
-
     def draw(figure: "Figure") -> None:
-        axes = figure.add_subplot(xlabel="milliseconds a pair")
-        place, places, before = 0.0, [], None
-        for task, _, role, samples in rows:
-            place += 1.0 if task == before else 1.6
-            before = task
+        axes = figure.add_subplot(title=timed.task, xlabel="milliseconds a pair")
+        for place, (_, role, samples) in enumerate(timed.samples):
             low, quarter, middle, three, high = _quantiles(samples, (5, 25, 50, 75, 95))
             colour = ACCENT if role == "candidate" else MUTED
             axes.plot((low, high), (place, place), color=colour, lw=1)
             axes.plot((quarter, three), (place, place), color=colour, lw=5, alpha=0.45)
             axes.plot(middle, place, "|", color=colour, ms=9, mew=2)
-            places.append(place)
         labels = [
-            f"{task}  {label}" + ("" if role == "candidate" else f" ({role})")
-            for task, label, role, _ in rows
+            label + ("" if role == "candidate" else f"\n({role})")
+            for label, role, _ in timed.samples
         ]
-        axes.set_yticks(places, labels)
-        axes.xaxis.set_major_locator(MaxNLocator(8))
-        axes.set_ylim(places[-1] + 0.8, places[0] - 0.8)
+        axes.set_yticks(range(len(labels)), labels, fontsize=7.5)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_xlim(left=0)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
 
-    height = 0.7 + 0.2 * len(rows) + 0.12 * len(turns)
-    return svg("latency", TEXT_COLUMN, height, draw, "Latency of networks timed in turn")
+    height = 0.75 + 0.32 * len(timed.samples)
+    title = f"Latency of the networks of {timed.task}, timed in turn"
+    return svg(f"latency-{timed.task}", HALF_COLUMN, height, draw, title)
 
 
 def per_pair(comparisons: Sequence[Comparison]) -> str:

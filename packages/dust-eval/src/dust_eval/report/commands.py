@@ -12,7 +12,9 @@ from dust_core.errors import DustError
 from dust_core.tracked import PULL
 
 if TYPE_CHECKING:
-    from dust_eval.report.build import Source
+    from collections.abc import Iterator
+
+    from dust_eval.report.build import Built, Source
     from dust_eval.report.runs import RunComparison
 
 MOST_BYTES = 10_000_000
@@ -89,9 +91,29 @@ def _write(source: "Source", target: Path) -> None:
         typer.echo("\n".join(_changes(built.compared)))
     content = built.content
     typer.echo(f"{target}: {content.executed} of {content.tasks} tasks have results")
-    if not content.executed:
+    if content.executed:
+        for line in _missing(built):
+            typer.echo(line)
+    else:
         fetch = f"fetch them with `{PULL}`, or run" if content.recorded else "run"
         typer.echo(f"{fetch} a stage first: dust repro P0 --profile {source.profile}")
+
+
+def _missing(built: "Built") -> "Iterator[str]":
+    """What was asked for and is not on the page, and what fetches it."""
+    away = [task.id for task in built.content.views if task.status == "dvc pull"]
+    if away:
+        yield f"results that are not here: {', '.join(away)}"
+    drawn = built.illustrations
+    reasons = (drawn.no_pairs, drawn.no_scene) if drawn else ("", "")
+    if reasons[0] and reasons[0] == reasons[1]:
+        yield f"no pictures and no scene: {reasons[0]}"
+    else:
+        for what, reason in zip(("pictures", "scene"), reasons, strict=True):
+            if reason:
+                yield f"no {what}: {reason}"
+    if away or any("dvc pull" in reason for reason in reasons):
+        yield f"fetch all that is missing with `{PULL}`, then run this again"
 
 
 def _changes(compared: "RunComparison") -> list[str]:

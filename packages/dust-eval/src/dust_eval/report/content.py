@@ -22,6 +22,7 @@ from dust_core.declared.specs import ResolvedTask, SpecSet, resolve
 from dust_core.declared.specs.models.ablation import AblationTask
 from dust_core.declared.specs.names import STAGES
 from dust_eval.gates import TaskVerdicts, declared_results, judge_stage, unproven_results
+from dust_eval.gates.claims import Outcome
 from dust_eval.report.ablations import AblationView, ablation_view
 from dust_eval.report.comparison import Comparison, compared
 from dust_eval.report.eight_bits import EightBits, LayersView, eight_bits, layers_of
@@ -126,15 +127,23 @@ class Content:
     def headline(self) -> Comparison | None:
         """The candidate that saves most latency, of those whose task passes, or else of all.
 
-        A variant of an ablation is none.
+        A network counts as the last task that measured it found it: that is the evaluation of its
+        file alone. A variant of an ablation is none.
         """
         passed = {task.id for task in self.views if task.status == "pass"}
-        timed = [
-            drawn
+        last = {
+            drawn.candidate.exp_id: drawn
             for drawn in self.comparisons
             if drawn.saved is not None and drawn.task not in self.variants
-        ]
-        return max(timed, key=lambda drawn: (drawn.task in passed, drawn.saved or 0), default=None)
+        }
+        return max(
+            last.values(), key=lambda drawn: (drawn.task in passed, drawn.saved or 0), default=None
+        )
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """What came of a task's hypothesis, for the tasks whose claims are judged."""
+        return {view.task: view.outcome for view in self.ablations if view.claims}
 
     @property
     def executed(self) -> int:
@@ -190,7 +199,7 @@ def gather(specs: SpecSet, profile: str, folder: Path) -> Content:
         turns=tuple(timed for timed in turns if len(timed.samples) > 1),
         prunings=tuple(view for view in prunings if view is not None),
         ablations=tuple(view for view in ablations if view is not None),
-        eight_bits=eight_bits(results, variants),
+        eight_bits=eight_bits(results, _teacher(specs), variants),
         layers=tuple(filter(None, (layers_of(task, file) for task, file in results.items()))),
         scenes=scene_times(next(iter(resolved.values())).workload, results.values()),
         curves=tuple(

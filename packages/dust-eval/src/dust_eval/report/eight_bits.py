@@ -22,12 +22,23 @@ class EightBits:
         task: the task that measured both.
         fp32, int8: their results.
         pairs: delta1 of FP32 and of INT8 by pair, in the workload's order.
+        is_teacher: whether the network is the teacher.
     """
 
     task: str
     fp32: Result
     int8: Result
     pairs: tuple[tuple[float, float], ...]
+    is_teacher: bool = False
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What each is: whose network, and its precision."""
+        whose = "student" if self.fp32.record and self.fp32.record.T is not None else "network"
+        if self.is_teacher:
+            whose = "teacher"
+        runtime = self.fp32.provenance.runtime
+        return f"{whose}, {runtime.precision.upper() if runtime else 'FP32'}", f"{whose}, INT8"
 
     @property
     def differences(self) -> list[float]:
@@ -77,10 +88,13 @@ class LayersView:
     of: int
 
 
-def eight_bits(results: Mapping[str, ResultFile], left_out: Sequence[str]) -> EightBits | None:
+def eight_bits(
+    results: Mapping[str, ResultFile], teacher: str, left_out: Sequence[str]
+) -> EightBits | None:
     """The last INT8 candidate, in the specs' order, that was timed in turn with an FP32 network.
 
     Args:
+        teacher: the task that measures the teacher.
         left_out: tasks whose candidates are variants and not of the main line.
     """
     found = None
@@ -95,7 +109,8 @@ def eight_bits(results: Mapping[str, ResultFile], left_out: Sequence[str]) -> Ei
                 continue
             ours, theirs = (side.provenance.per_pair.get(METRIC, ()) for side in (result, fp32))
             if ours and len(ours) == len(theirs):
-                found = EightBits(task, fp32, result, tuple(zip(theirs, ours, strict=True)))
+                pairs = tuple(zip(theirs, ours, strict=True))
+                found = EightBits(task, fp32, result, pairs, latency.baseline == teacher)
     return found
 
 

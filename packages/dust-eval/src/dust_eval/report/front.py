@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dust_core.declared.records import Record
@@ -22,6 +23,9 @@ _FAMILIES = {
     "pruned": LINES[2],
     VARIANT: MUTED,
 }
+_FRONT = "no network is better in both"
+_BELOW = "below the axis; the lowest has its delta1"
+_STEPS = 40  # points along a piece of the dashed line that names keep clear of
 _AXES = 285.0, 195.0  # about the size of the axes, in points
 _LETTER = 4.1  # about the width of a letter of a name, in points
 
@@ -77,13 +81,13 @@ def front(networks: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 def latency_front(networks: Sequence[Network]) -> str:
     """delta1 against latency, a point a network."""
     points = [(network.latency, network) for network in networks if network.latency is not None]
-    return _chart("front-latency", points, "median latency, % of the teacher's", legend=True)
+    return _chart("front-latency", points, "median latency, % of the teacher's")
 
 
 def size_front(networks: Sequence[Network]) -> str:
     """delta1 against the size of the file, a point a network."""
     points = [(network.size_MB, network) for network in networks if network.size_MB is not None]
-    return _chart("front-size", points, "size of the file, MB", legend=False)
+    return _chart("front-size", points, "size of the file, MB")
 
 
 def _points(comparison: Comparison, is_variant: bool) -> Iterator[Network]:
@@ -108,13 +112,15 @@ def _family(record: Record) -> str:
     return "distilled"
 
 
-def _chart(name: str, points: Sequence[tuple[float, Network]], label: str, *, legend: bool) -> str:
+def _chart(name: str, points: Sequence[tuple[float, Network]], label: str) -> str:
     named = [(cost, own) for cost, own in points if own.family != VARIANT]
 
     def draw(figure: "Figure") -> None:
         axes = figure.add_subplot(xlabel=label, ylabel="delta1")
         best = front([(cost, network.delta1) for cost, network in points])
-        axes.plot(*zip(*best, strict=True), color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
+        axes.plot(
+            *zip(*best, strict=True), color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label=_FRONT
+        )
         for family, colour in _FAMILIES.items():
             members = [(cost, own.delta1) for cost, own in points if own.family == family]
             if members:
@@ -128,12 +134,10 @@ def _chart(name: str, points: Sequence[tuple[float, Network]], label: str, *, le
         axes.set_ylim(low, high)
         _mark_below(axes, [(cost, own.delta1) for cost, own in points if own.delta1 < low], low)
         others = [(cost, own.delta1) for cost, own in points if own.family == VARIANT]
-        _name(axes, [(cost, own.delta1, own.name) for cost, own in named], others)
-        if legend:
-            figure.legend(loc="outside lower center", fontsize=7.5, handletextpad=0.2, ncols=3)
+        _name(axes, [(cost, own.delta1, own.name) for cost, own in named], [*others, *_along(best)])
+        figure.legend(loc="outside lower center", fontsize=7.5, handletextpad=0.2, ncols=2)
 
-    height = 3.7 if legend else 3.3
-    return svg(name, HALF_COLUMN, height, draw, f"delta1 against {label.split(',')[0]}")
+    return svg(name, HALF_COLUMN, 4.0, draw, f"delta1 against {label.split(',')[0]}")
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -147,11 +151,21 @@ def _mark_below(axes: "Axes", points: Sequence[tuple[float, float]], low: float)
     """A triangle on the lower edge for each network below it, and the value of the lowest."""
     if not points:
         return
-    axes.plot([cost for cost, _ in points], [low] * len(points), "v", color=MUTED, clip_on=False)
+    costs = [cost for cost, _ in points]
+    axes.plot(costs, [low] * len(costs), "v", color=MUTED, clip_on=False, label=_BELOW)
     cost, value = min(points, key=lambda point: point[1])
     axes.annotate(
         f"{value:.2f}", (cost, low), (7, 3), textcoords="offset points", color=MUTED, fontsize=7.5
     )
+
+
+def _along(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points along a line, close enough together that no name fits between them."""
+    return [
+        (x + (to_x - x) * step / _STEPS, y + (to_y - y) * step / _STEPS)
+        for (x, y), (to_x, to_y) in pairwise(line)
+        for step in range(1, _STEPS)
+    ]
 
 
 def _name(
@@ -171,6 +185,8 @@ def _name(
         sides = {
             "left": (7.0, -4.0), "right": (-7.0 - width, -4.0),
             "center": (-width / 2, 7.0), "low": (-width / 2, -15.0),
+            "high left": (4.0, 5.0), "high right": (-4.0 - width, 5.0),
+            "low left": (4.0, -13.0), "low right": (-4.0 - width, -13.0),
         }  # fmt: skip
         boxes = {
             side: (at + right_by, above + up_by, at + right_by + width, above + up_by + 9)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -38,6 +39,9 @@ COLUMNS = (
 )
 """Field, heading and unit of the columns of the table of records."""
 
+TIMES = ("t_pair_p50_ms", "t_pair_p95_ms", "pairs_per_sec", "t_scene_s")
+"""Columns that depend on the process and its device."""
+
 MARKS = {
     "pass": "✓",
     "fail": "✗",
@@ -47,6 +51,13 @@ MARKS = {
     "dvc pull": "↓",
 }
 """The sign of a status, so that colour is not all that tells it."""
+
+LINES_SAID = {
+    "pass": "its lines pass",
+    "fail": "a line fails",
+    "inconclusive": "a line is inconclusive",
+}
+"""What a status says where a hypothesis is beside it: it is of the task's lines alone."""
 
 _OPERATORS = {"<=": "≤", ">=": "≥", "==": "="}
 _WIDTH = 120.0  # size of the small chart beside a verdict, in pixels
@@ -87,7 +98,8 @@ def render(
     environment.filters["claim"] = lambda outcome: _typeset(claim_text(outcome))
     environment.filters |= {"op": _OPERATORS.get, "typeset": _typeset}
     environment.globals |= {"cell": cell, "strip": strip, "columns": COLUMNS, "dash": _DASH}
-    environment.globals["marks"] = MARKS
+    environment.globals["times"] = TIMES
+    environment.globals |= {"marks": MARKS, "said": defaultdict(str, LINES_SAID)}
     shown = illustrations or without(NOT_ASKED)
     script = _file("page.js")
     return environment.get_template("page.html").render(
@@ -187,8 +199,7 @@ def _charts(content: Content, running: tuple[Curve, ...]) -> Iterator[tuple[str,
         yield "by pair", by_pair(content.eight_bits)
     for layers in content.layers:
         yield f"layers {layers.task}", by_layer(layers)
-    if content.turns:
-        yield "latency", charts.latency(content.turns)
+    yield from ((f"latency {timed.task}", charts.latency(timed)) for timed in content.turns)
     paired = [comparison for comparison in content.comparisons if comparison.pairs]
     if paired:
         yield "pairs", charts.per_pair(paired)

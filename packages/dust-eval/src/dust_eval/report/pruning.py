@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dust_core.declared.records import ResultFile
-from dust_eval.report.drawing import ACCENT, INK, TEXT_COLUMN, svg
+from dust_eval.report.drawing import ACCENT, HALF_COLUMN, INK, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,11 +86,11 @@ def pruning(view: PruningView) -> str:
         axes.axvline(0, color=INK, lw=0.8)
         axes.margins(x=0.1, y=0.01)
         axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0, labelsize=8)
+        axes.tick_params(axis="y", length=0, labelsize=7.5)
         axes.set(xlabel="drop of delta1 on validation, %")
 
     height = 0.7 + 0.17 * len(view.layers)
-    return svg(f"pruning-{view.task}", TEXT_COLUMN, height, draw, f"Sensitivity of {view.task}")
+    return svg(f"pruning-{view.task}", HALF_COLUMN, height, draw, f"Sensitivity of {view.task}")
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from dust_core.pairs.pictures.photographs import Photograph
 from dust_core.pairs.shards.reader import read_samples
 from dust_eval.runtimes import PairModel
 from dust_eval.scene.align import align
-from dust_eval.scene.cloud import usual_confidence
+from dust_eval.scene.cloud import USUAL, surer_half, usual_confidence
 from dust_eval.scene.graph import predict_edges, require_finite, swin_pairs
 from dust_eval.scene.page import View, render, scene_views
 
@@ -54,7 +54,8 @@ def scene_page(task: "ResolvedTask", network: PairModel, name: str, most_points:
         ("Points here", f"at most {most_points:,} of {scene.depths.size:,} pixels"),
     ]
     views = _thinned(scene_views(scene, photographs), most_points)
-    return render(f"Scene of {name}", views, least, facts)
+    warnings = [surer_half()] if least < USUAL else []
+    return render(f"Scene of {name}", views, least, facts, warnings)
 
 
 def script_sum(page: str) -> str:

@@ -36,6 +36,14 @@ def usual_confidence(confidences: Floats) -> float:
     return float(np.median(weighing))
 
 
+def surer_half() -> str:
+    """The message that few pixels reach the usual confidence, so the cloud has the better half."""
+    return (
+        f"few pixels reach confidence {USUAL:g}, so the cloud holds the more confident half; "
+        "do not trust its shape"
+    )
+
+
 def fuse(scene: Scene, photographs: Sequence[Photograph], min_confidence: float) -> Cloud:
     """All pixels of photographs with enough confidence, in one cloud."""
     colours = np.stack([photograph.square for photograph in photographs])

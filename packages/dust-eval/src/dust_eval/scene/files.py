@@ -19,11 +19,12 @@ from dust_eval.scene.page import pair_views, render, scene_views
 from dust_eval.scene.pair import PairScene
 
 
-def write_pair(out: Path, scene: PairScene, model: str) -> None:
+def write_pair(out: Path, scene: PairScene, model: str, warnings: Sequence[str] = ()) -> None:
     """Write cloud, pictures, arrays, page and `prediction.json` of two photographs into a folder.
 
     Args:
         model: the network's name.
+        warnings: what the page says above its figures.
 
     Raises:
         DustError: a file cannot be written.
@@ -52,7 +53,9 @@ def write_pair(out: Path, scene: PairScene, model: str) -> None:
     }
     atomic_write_text(out / "prediction.json", json.dumps(facts, indent=2) + "\n")
     title = " and ".join(photograph.name for photograph in scene.photographs)
-    page = render(title, pair_views(scene), scene.min_confidence, _pair_table(scene, model))
+    page = render(
+        title, pair_views(scene), scene.min_confidence, _pair_table(scene, model), warnings
+    )
     atomic_write_text(out / "index.html", page)
 
 
@@ -105,19 +108,21 @@ def write_scene(
     photographs: Sequence[Photograph],
     min_confidence: float,
     facts: Sequence[tuple[str, str]],
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write cloud, `cameras.json` and `index.html` of an aligned scene into a folder.
 
     Args:
         min_confidence: of the cloud's points, and of those that the page shows at first.
         facts: name and value of each line of the page's table.
+        warnings: what the page says above its figures.
 
     Raises:
         DustError: a file cannot be written.
     """
     _write_cloud(out, cloud)
     atomic_write_text(out / "cameras.json", cameras_json(scene, photographs))
-    page = render("Scene", scene_views(scene, photographs), min_confidence, facts)
+    page = render("Scene", scene_views(scene, photographs), min_confidence, facts, warnings)
     atomic_write_text(out / "index.html", page)
 
 

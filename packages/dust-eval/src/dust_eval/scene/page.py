@@ -84,7 +84,11 @@ def pair_views(scene: PairScene) -> list[View]:
 
 
 def render(
-    title: str, views: Sequence[View], min_confidence: float, facts: Sequence[tuple[str, str]]
+    title: str,
+    views: Sequence[View],
+    min_confidence: float,
+    facts: Sequence[tuple[str, str]],
+    warnings: Sequence[str] = (),
 ) -> str:
     """The page as HTML; the same scene always gives the same text.
 
@@ -94,12 +98,16 @@ def render(
     Args:
         views: the first one has a camera.
         facts: name and value of each line of the table.
+        warnings: what a reader has to know before trusting the picture.
     """
     script = _file("page.js")
     parts = {
         "SCRIPT_SUM": "sha256-" + _base64(hashlib.sha256(script.encode()).digest()),
         "TITLE": _escaped(title),
         "VIEWS": "\n".join(_view_row(number, view) for number, view in enumerate(views)),
+        "WARNINGS": "".join(
+            f'<p class="warning">{_escaped(text[:1].upper() + text[1:])}.</p>' for text in warnings
+        ),
         "FACTS": "".join(f"<tr><th>{_escaped(n)}<td>{_escaped(v)}" for n, v in facts),
         "CONTENT": _embedded(_content(views, min_confidence)),
         "SCRIPT": script,

@@ -19,7 +19,7 @@ from dust_eval.verbs.options import (
     SideOption,
     ThreadsOption,
 )
-from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent, surer_half
+from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent
 
 if TYPE_CHECKING:
     from dust_core.pairs.pictures.photographs import Photograph
@@ -114,7 +114,7 @@ def _write_pairs(
         DustError: no pair has a pixel that is sure enough.
     """
     from dust_core.console import Terminal
-    from dust_eval.scene.cloud import USUAL
+    from dust_eval.scene.cloud import USUAL, surer_half
     from dust_eval.scene.files import pair_facts, write_pair, write_pair_list
     from dust_eval.verbs.predict_folder import LIST, remove_earlier
 
@@ -129,13 +129,13 @@ def _write_pairs(
             continue
         if not facts and (earlier := remove_earlier(out)):
             typer.echo(f"{out}: an earlier prediction is removed, pairs: {earlier}")
-        write_pair(folder, scene, model.name)
+        few = min_confidence is None and scene.min_confidence < USUAL
+        warnings = [surer_half()] if few else []
+        write_pair(folder, scene, model.name, warnings)
         facts.append(pair_facts(folder, scene, perf_counter() - began))
         if listed:  # after each, so that the list of a call that is interrupted is whole, too
             write_pair_list(out, model.name, facts)
-        lines = summary(scene, folder)
-        if min_confidence is None and scene.min_confidence < USUAL:
-            lines.append(surer_half(USUAL))
+        lines = [*summary(scene, folder), *warnings]
         for line in [f"{folder.name}:", *lines] if listed else lines:
             typer.echo(line)
     if not facts:

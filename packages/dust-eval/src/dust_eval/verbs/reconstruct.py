@@ -17,7 +17,7 @@ from dust_eval.verbs.options import (
     SideOption,
     ThreadsOption,
 )
-from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent, surer_half
+from dust_eval.verbs.wording import nothing_sure, say_what_was_read, spent
 
 if TYPE_CHECKING:
     from dust_core.pairs.pictures.photographs import Photograph
@@ -77,11 +77,11 @@ def reconstruct(
     if not len(cloud.points):
         raise nothing_sure(least, scene.confidences, where=str(sources[0]))
     facts = _facts(scene, cloud, len(pairs), least, model)
-    write_scene(out, scene, cloud, photographs, least, facts)
+    warnings = _warnings(scene, photographs, few=min_confidence is None and least < USUAL)
+    write_scene(out, scene, cloud, photographs, least, facts, warnings)
     if export:
         write_model(out / "colmap", scene, cloud, photographs)
-    for line in _warnings(scene, photographs, few=min_confidence is None and least < USUAL):
-        typer.echo(line)
+    typer.echo("".join(f"{line}\n" for line in warnings), nl=False)
     typer.echo(
         f"{out / 'index.html'}: {len(photographs)} photographs, {len(cloud.points):,} points "
         f"of confidence {least:.4g} and more, of {scene.depths.size:,} pixels"
@@ -128,9 +128,9 @@ def _warnings(scene: "Scene", photographs: "Sequence[Photograph]", *, few: bool)
     Args:
         few: whether few pixels reach the usual confidence.
     """
-    from dust_eval.scene.cloud import USUAL
+    from dust_eval.scene.cloud import surer_half
 
-    lines = [surer_half(USUAL)] if few else []
+    lines = [surer_half()] if few else []
     if scene.not_located:
         names = ", ".join(photographs[image].name for image in scene.not_located)
         lines.insert(0, f"PnP found no camera for {names}; do not trust their positions")

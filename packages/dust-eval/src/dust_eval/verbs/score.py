@@ -10,8 +10,15 @@ from dust_core.errors import DustError
 from dust_eval.verbs.options import NarrowOption, ThreadsOption
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL.Image import Image
     from rich.table import Table
 
+    from dust_eval.quality.workload import QualityReport
+    from dust_eval.runtimes import PairModel
+
+_UNITS = {"absrel": "share", "rmse": "m", "delta1": "share", "chamfer": "m"}
 _CHAMFER_POINTS, _SEED = 20_000, 42  # those of the workload
 
 
@@ -37,7 +44,6 @@ def score(
     from dust_core.pairs.shards.manifest import read_manifest
     from dust_eval.measure.samples import set_samples
     from dust_eval.quality import measure_quality
-    from dust_eval.quality.pictures import compare
     from dust_eval.runtimes import RuntimeOptions, load_any
 
     network = load_any(model, RuntimeOptions(precision="bf16" if bf16 else "fp32", threads=threads))
@@ -68,12 +74,31 @@ def score(
     if out is not None:
         scores = {"model": model.name, "set": str(shards), "mean": report.aggregate, "pairs": rows}
         atomic_write_text(out / "score.json", json.dumps(scores, indent=2) + "\n")
-        order = sorted(range(count), key=lambda pair: -report.per_pair["delta1"][pair])
-        chosen = dict.fromkeys([*order[:2], *order[-2:]])
-        samples = dict(enumerate(set_samples(shards, 1 + max(chosen))))
+        picture = _picture(network, shards, report)
         with atomic_path(out / "pairs.png") as temporary:
-            compare(network, [samples[pair] for pair in chosen]).save(temporary, "PNG")
+            picture.save(temporary, "PNG")
         typer.echo(f"{out / 'score.json'}, {out / 'pairs.png'}: the two best pairs, the two worst")
+
+
+def _picture(network: "PairModel", shards: Path, report: "QualityReport") -> "Image":
+    """The two best pairs and the two worst, labelled."""
+    from dust_eval.measure.samples import set_samples
+    from dust_eval.quality.pictures import compare, label
+
+    quality = report.per_pair["delta1"]
+    order = sorted(range(len(quality)), key=lambda pair: -quality[pair])
+    chosen = dict.fromkeys([*order[:2], *order[-2:]])
+    samples = dict(enumerate(set_samples(shards, 1 + max(chosen))))
+    picture = compare(network, [samples[pair] for pair in chosen])
+    return label(picture, [_caption(order, report, pair) for pair in chosen])
+
+
+def _caption(order: "Sequence[int]", report: "QualityReport", pair: int) -> str:
+    """How good a pair is among all, best first in `order`, and which pair it is."""
+    place, count = 1 + order.index(pair), len(order)
+    rank = {count: "worst", 1: "best"}.get(place, f"place {place}")
+    value = report.per_pair["delta1"][pair]
+    return f"{rank} of {count}: delta1 {value:.4f}   {report.pairs[pair]}"
 
 
 def _table(title: str, rows: dict[str, tuple[float, ...]], mean: dict[str, float]) -> "Table":
@@ -81,8 +106,9 @@ def _table(title: str, rows: dict[str, tuple[float, ...]], mean: dict[str, float
     from rich.table import Table
 
     table = Table(title=title)
-    for column in ("", *mean):
-        table.add_column(column, justify="right" if column else "left")
+    table.add_column("pair")
+    for name in mean:
+        table.add_column(f"{name}, {_UNITS[name]}", justify="right")
     for name, values in rows.items() if len(rows) <= 30 else ():
         table.add_row(name, *(f"{value:.4f}" for value in values))
     table.add_row("mean", *(f"{value:.4f}" for value in mean.values()), style="bold")

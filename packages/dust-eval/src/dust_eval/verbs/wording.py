@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from dust_eval.arrays import Floats
 
 
-def surer_half(usual: float) -> str:
-    """The message that few pixels reach the usual confidence, so the cloud has the better half."""
-    return (
-        f"few pixels reach confidence {usual:g}, so the cloud holds the more confident half; "
-        "do not trust its shape"
-    )
-
-
 def nothing_sure(least: float, confidences: "Floats", where: str = "") -> DustError:
     """The error that no pixel reaches the least confidence, so there is no cloud."""
     return DustError(
