@@ -239,7 +239,7 @@ def test_names_keep_off_the_dashed_line_and_every_mark_is_explained() -> None:
     (x, y, to_x, to_y), (left, bottom) = map(float, piece.groups()), map(float, name.groups())
     for step in range(101):
         at, height = x + step / 100 * (to_x - x), y + step / 100 * (to_y - y)
-        assert not (left < at < left + 28 and bottom - 7 < height < bottom), "it is crossed out"
+        assert not (left < at < left + 28 and bottom - 9 < height < bottom), "it is crossed out"
 
 
 def test_the_headline_is_the_last_measurement_of_the_network(results: Path) -> None:
