@@ -2,6 +2,7 @@
 
 import configparser
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,39 +30,44 @@ def remedy(path: Path, otherwise: str = "check the path") -> str:
 
     Where no remote has it, that is to run the task that wrote it; elsewhere it is `otherwise`.
     """
-    tracked = tracked_path(path)
-    if tracked is None:
+    root = _root(path)
+    locked = {} if root is None else _locked(root)
+    tracked = _tracked(path, root, locked)
+    if root is None or tracked is None:
         return otherwise
-    root = _root(tracked)
-    if root is not None:
-        name = Path(os.path.normpath(tracked.absolute())).relative_to(root).as_posix()
-        written = _locked(root).get(name)
-        if written is not None and not is_kept(written.md5, root):
-            return f"no remote has it, and `{written.command}` writes it again"
-    return f"fetch it: `dvc pull {tracked}`"
+    written = locked.get(tracked.relative_to(root).as_posix())
+    if written is not None and not is_kept(written.md5, root):
+        return f"no remote has it, and `{written.command}` writes it again"
+    return f"fetch it: `dvc pull {os.path.relpath(tracked)}`"
 
 
 def tracked_path(path: Path) -> Path | None:
     """The path, or a folder above it, that a .dvc file or a lock names; from the working folder."""
-    # Links stay: DVC tracks the name, not what it leads to.
-    whole = Path(os.path.normpath(path.absolute()))
     root = _root(path)
-    if root is None:
-        return None
-    locked = _locked(root)
+    tracked = _tracked(path, root, {} if root is None else _locked(root))
+    return None if tracked is None else Path(os.path.relpath(tracked))
+
+
+def _tracked(path: Path, root: Path | None, locked: Collection[str]) -> Path | None:
+    """The path, or a folder above it, that a .dvc file or the locks of its project name."""
+    whole = _whole(path)
     for candidate in (whole, *whole.parents):
-        if candidate == root:
+        if root is None or candidate == root:
             return None
         pointer = candidate.with_name(candidate.name + _POINTER)
         if pointer.is_file() or candidate.relative_to(root).as_posix() in locked:
-            return Path(os.path.relpath(candidate))
+            return candidate
     return None
+
+
+def _whole(path: Path) -> Path:
+    # Links stay: DVC tracks the name, not what it leads to.
+    return Path(os.path.normpath(path.absolute()))
 
 
 def _root(path: Path) -> Path | None:
     """The project of DVC that a path is in."""
-    whole = Path(os.path.normpath(path.absolute()))
-    return next((folder for folder in whole.parents if (folder / _FOLDER).is_dir()), None)
+    return next((folder for folder in _whole(path).parents if (folder / _FOLDER).is_dir()), None)
 
 
 def is_kept(md5: str, project: Path) -> bool:
@@ -84,7 +90,7 @@ def _default_remote(folder: Path) -> str | None:
     config = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         config.read([folder / "config", folder / "config.local"], encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError):
+    except (OSError, configparser.Error, UnicodeDecodeError):
         return None
     name = config.get("core", "remote", fallback=None)
     return config.get(f"'remote \"{name}\"'", "url", fallback=None)

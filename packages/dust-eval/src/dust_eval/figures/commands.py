@@ -66,14 +66,15 @@ def held_by(figure: "Figure", known: "Sequence[Known]", text: str = "") -> "list
     What a benchmark printed comes first in a text that names the benchmark, and last in another.
     Then the nearest comes first, so that a line of 1 % is before 0.91 %, and of equal ones a line.
     """
-
     from dust_eval.figures.figure import OUTPUTS
 
     def order(one: "Known") -> tuple[int, float, bool]:
-        printed = Path(one.where).parent == OUTPUTS
-        cited = printed and any(word in text for word in one.again.split() if ".py" in word)
+        rank = 1
+        if Path(one.where).parent == OUTPUTS:
+            named = any(word in text for word in one.again.split() if ".py" in word)
+            rank = 0 if named else 2
         distance = figure.distance(one.value, one.unit) or 0.0
-        return 2 * printed - 3 * cited, distance, bool(one.again) or ".gates." not in one.what
+        return rank, distance, bool(one.again) or ".gates." not in one.what
 
     return sorted((one for one in known if figure.is_rounded(one.value, one.unit)), key=order)
 

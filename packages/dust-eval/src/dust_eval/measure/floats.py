@@ -15,13 +15,12 @@ from dust_core.declared.project import ARTIFACTS
 from dust_core.declared.records import percentile
 from dust_core.declared.records.environment import described_device, installed_versions
 from dust_core.declared.specs import ResolvedTask
+from dust_core.declared.specs.names import FileName, file_name
 from dust_core.files import atomic_write_text, sha256_file
 from dust_eval.measure.exported import options_for, runnable
 from dust_eval.measure.latency import measure_latency
 from dust_eval.measure.samples import workload_samples
 from dust_eval.runtimes import PairModel, Precision, load_model
-
-TEACHER = "teacher_fp32.pth"
 
 _NARROW: Mapping[tuple[str, str], Precision] = {
     ("openvino", "cpu"): "bf16",
@@ -29,9 +28,6 @@ _NARROW: Mapping[tuple[str, str], Precision] = {
     ("torch", "cuda"): "fp16",
 }
 """The 16-bit type of a runtime that chooses it when it loads a network, by kind of device."""
-
-_FIXED: Mapping[str, Precision] = {"tensorrt": "fp16", "onnxruntime": "fp32"}
-"""The floats of runtimes that do not choose: engines are built with FP16."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ def floats_of(task: ResolvedTask) -> Floats:
     runtime = task.profile.runtime.name
     narrow = _NARROW.get((runtime, task.profile.device.kind))
     if narrow is None:
-        only = _FIXED.get(runtime, "fp32")
+        only: Precision = "fp16" if runtime == "tensorrt" else "fp32"  # as engines are built
         return Floats(only, only)
     path = _answer(task)
     taken = _kept(path, narrow)
@@ -92,7 +88,7 @@ def _timed(task: ResolvedTask, narrow: Precision) -> dict[Precision, float]:
 
 
 def _teacher(task: ResolvedTask) -> Path:
-    return ARTIFACTS / task.profile_name / TEACHER
+    return ARTIFACTS / task.profile_name / file_name(FileName(role="teacher"))
 
 
 def _answer(task: ResolvedTask) -> Path:

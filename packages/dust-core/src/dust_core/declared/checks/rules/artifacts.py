@@ -38,10 +38,10 @@ class ArtifactNotFetched(ArtifactsRule):
     severity = "warning"
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
-        absent = {name: place for place, name, tracked in [*_absent(subject)][::-1] if tracked}
+        absent = [(name, place) for place, name, tracked in _absent(subject) if tracked]
         if absent:
-            names = ", ".join(sorted(absent))
-            yield self.finding(absent[min(absent)], names, f"files in {subject.path}")
+            names = ", ".join(sorted({name for name, _ in absent}))
+            yield self.finding(absent[0][1], names, f"files in {subject.path}")
 
 
 class ArtifactChanged(ArtifactsRule):

@@ -99,16 +99,15 @@ def _require_manifest(source: Path) -> None:
     if _is_file(source):
         return
     what = "the table of frames, a .csv or a .json"
-    tables = [*source.glob("*.csv"), *source.glob("*.json")]
-    if tables or source.exists():
+    if source.is_dir():
+        tables = [*source.glob("*.csv"), *source.glob("*.json")]
         raise DustError(
-            f"it is {'a folder' if source.is_dir() else 'no regular file'}; the layout manifest "
-            "reads a table of frames",
+            "it is a folder; the layout manifest reads a table of frames",
             where=str(source),
             fix=f"give {tables[0] if len(tables) == 1 else f'the path of {what}'}",
         )
     raise DustError(
-        "there is no such file",
+        "it is no regular file" if source.exists() else "there is no such file",
         where=str(source),
         fix=f"check the path; the layout manifest reads {what}",
     )
