@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calls import dust
 from PIL import Image
 
-from dust_core.cli import main
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.onnx.export import export_onnx
 from dust_core.pairs.geometry import transform, unproject
@@ -21,13 +21,6 @@ from dust_eval.quality.pictures import BAND, compare, label
 from dust_eval.quality.workload import QualityReport, Sample
 from dust_eval.runtimes import PairOutput, RuntimeOptions, load_any
 from dust_eval.verbs.score import _caption
-
-
-def dust(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ending:
-        main(arguments)
-    code = ending.value.code
-    return code if isinstance(code, int) else 0
 
 
 def test_a_set_is_scored_as_the_workload_is(

@@ -8,21 +8,14 @@ import numpy as np
 import pycolmap
 import pytest
 import torch
+from calls import dust
 from PIL import Image
 
-from dust_core.cli import main
 from dust_core.network.checkpoint import load_checkpoint
 from dust_core.pairs.pictures.chosen import Chosen
 from dust_core.pairs.pictures.photographs import Photograph, Shape, read_photographs
 
 SIDE = 64
-
-
-def dust(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ending:
-        main([str(argument) for argument in arguments])
-    code = ending.value.code
-    return code if isinstance(code, int) else 0
 
 
 @pytest.fixture
