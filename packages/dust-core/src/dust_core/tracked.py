@@ -75,25 +75,25 @@ def is_kept(md5: str, project: Path) -> bool:
 
     A remote on the network is not asked: it may have any file. Neither is a project without DVC.
     """
-    if not (project / _FOLDER / "config").is_file():
+    folder = project / _FOLDER
+    if not (folder / "config").is_file():
         return True
-    folders = [project / _FOLDER / "cache"]
-    if (remote := _default_remote(project / _FOLDER)) is not None:
-        if "://" in remote:
-            return True
-        folders.append(project / _FOLDER / remote)
-    return any((folder / "files" / "md5" / md5[:2] / md5[2:]).exists() for folder in folders)
-
-
-def _default_remote(folder: Path) -> str | None:
-    """The address of DVC's default remote, as its configuration has it; None for none."""
     config = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         config.read([folder / "config", folder / "config.local"], encoding="utf-8")
     except (OSError, configparser.Error, UnicodeDecodeError):
-        return None
+        return True
     name = config.get("core", "remote", fallback=None)
-    return config.get(f"'remote \"{name}\"'", "url", fallback=None)
+    remote = config.get(f"'remote \"{name}\"'", "url", fallback=None)
+    if remote is not None and "://" in remote:
+        return True
+    # Both are relative to the folder of the configuration.
+    places = (config.get("cache", "dir", fallback="cache"), remote)
+    return any(
+        (folder / place / "files" / "md5" / md5[:2] / md5[2:]).exists()
+        for place in places
+        if place is not None
+    )
 
 
 def _locked(root: Path) -> dict[str, _Written | None]:

@@ -66,6 +66,8 @@ def test_a_change_runs_its_stage_and_what_builds_on_it(project):
         ("[core]\nremote = s\n['remote \"s\"']\nurl = ../store\n", "elsewhere", "not kept"),
         ("[core]\nremote = s\n['remote \"s\"']\nurl = s3://bucket/dust\n", "elsewhere", "to pull"),
         ("[core]\nanalytics = false\n", "elsewhere", "not kept"),
+        ("[cache]\ndir = ../elsewhere\n", "elsewhere", "to pull"),
+        ("[core\n", "elsewhere", "to pull"),
     ],
 )
 def test_what_no_remote_keeps_cannot_be_pulled(project, config, stored, state):
