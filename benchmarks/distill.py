@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from documents import write_between
@@ -124,9 +124,9 @@ class TimedObjective(DistillObjective):
         with self.clock.part(whose):
             return super()._seen(network, batch)
 
-    def _divergence(self, ours: Seen, theirs: Seen) -> torch.Tensor:
+    def _divergence(self, *compared: Any) -> torch.Tensor:
         with self.clock.part("KL"):
-            return super()._divergence(ours, theirs)
+            return super()._divergence(*compared)
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ from dust_compress.train.optimiser import Optimisers
 from dust_compress.train.plan import TrainingPlan
 from dust_compress.train.precision import products_in
 from dust_compress.train.task_training import plan_for
-from dust_core.declared.specs import load_specs, resolve
+from dust_core.declared.specs import ResolvedTask, load_specs, resolve
+from dust_core.declared.specs.models.training import Recipe
 from dust_core.network.model import DptConfig, Dust3r, Dust3rConfig
 from dust_core.pairs.decoded import DecodedPairs
 from dust_core.pairs.feed.decoded import DecodedFeed
@@ -38,30 +39,44 @@ PUBLISHED = Dust3rConfig.uniform(
     head="dpt", dpt=DptConfig(layer_dims=(96, 192, 384, 768), feature_dim=256, last_dim=128),
     patch_size=16,
 )  # fmt: skip
-Batch = Annotated[int, typer.Option(help="Pairs of a step.")]
+Batch = Annotated[
+    int | None, typer.Option(help="Pairs of a step.  [default: the recipe's]", show_default=False)
+]
+StageNumber = Annotated[int, typer.Option("--stage", help="Which stage of the recipe.", min=1)]
 Seconds = Annotated[float, typer.Option(help="How long to measure.")]
+Compiled = Annotated[bool, typer.Option("--compile", help="Compile the steps before.")]
 
 
 @app.command()
-def teacher(batch: Batch = 128, seconds: Seconds = 5.0) -> None:
-    """Training steps of the teacher of `small` at 256 pixels, both orders."""
+def teacher(
+    stage: StageNumber = 1,
+    batch: Batch = None,
+    seconds: Seconds = 5.0,
+    compiled: Compiled = False,
+) -> None:
+    """Training steps of the teacher of `small`, both orders."""
     task = resolve(load_specs(Path("specs")), "P0-teacher", "small")
-    recipe = (task.profile.training.teacher or ())[0]
-    plan = plan_for(task, recipe, epochs=1)
-    objective = TeacherObjective(_small(), task.task, recipe.matching)
-    report(steps(objective, plan, batch, seconds), batch)
+    recipe = (task.profile.training.teacher or ())[stage - 1]
+    objective = TeacherObjective(_small(recipe.patch_size), task.task, recipe.matching)
+    measure(task, recipe, objective, batch, seconds, compiled)
 
 
 @app.command()
-def student(batch: Batch = 32, seconds: Seconds = 5.0) -> None:
-    """Training steps of a student of `small` at 256 pixels, both orders."""
+def student(
+    stage: StageNumber = 1,
+    batch: Batch = None,
+    seconds: Seconds = 5.0,
+    compiled: Compiled = False,
+) -> None:
+    """Training steps of a student of `small`, both orders."""
     task = resolve(load_specs(Path("specs")), "K-1", "small")
-    recipe, own = task.profile.training.distill, task.task
-    guide = _small()
+    first, own = task.profile.training.distill, task.task
+    recipe = (first, *first.then)[stage - 1]
+    guide = _small(recipe.patch_size or task.profile.teacher.network.patch_size)
     learner = start_student(task, guide, task.common.student, fit=False)
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma)
     objective = DistillObjective(learner, guide, task.common.loss, weights)
-    report(steps(objective, plan_for(task, recipe, epochs=1), batch, seconds), batch)
+    measure(task, recipe, objective, batch, seconds, compiled)
 
 
 @app.command()
@@ -82,16 +97,35 @@ def forward(side: int = 512, repeats: int = 20) -> None:
         typer.echo(f"{name}: {1e3 * times[len(times) // 2]:.1f} ms")
 
 
-def report(rate: float, batch: int) -> None:
-    typer.echo(f"{rate:.1f} pairs/s in batches of {batch} on {DEVICE}")
+def measure(
+    task: ResolvedTask,
+    recipe: Recipe,
+    objective: Objective,
+    batch: int | None,
+    seconds: float,
+    compiled: bool,
+) -> None:
+    """Print the pairs a second of whole steps: feed, both passes, clipping, optimiser."""
+    recipe = recipe.model_copy(update={"batch": batch or recipe.batch})
+    recipe = recipe.model_copy(update={"pairs_per_epoch": 100 * recipe.batch})
+    plan = plan_for(task, recipe, epochs=1)
+    rate = steps(objective, plan, recipe, seconds, compiled)
+    how = "compiled steps" if compiled else "steps"
+    name = torch.cuda.get_device_name() if DEVICE.type == "cuda" else str(DEVICE)
+    typer.echo(
+        f"{how}: {rate:.1f} pairs/s in batches of {recipe.batch} at {recipe.side} pixels, {name}"
+    )
 
 
-def steps(objective: Objective, plan: TrainingPlan, batch: int, seconds: float) -> float:
-    """Pairs a second of whole steps: feed, both passes, clipping, optimiser."""
+def steps(
+    objective: Objective, plan: TrainingPlan, recipe: Recipe, seconds: float, compiled: bool
+) -> float:
     objective.to(DEVICE)
+    if compiled:
+        objective.compile_steps()
     optimiser = Optimisers(objective.network, plan)
-    options = FeedOptions(batch=batch, side=256, augmentation=BOUNDS)
-    feed = DecodedFeed(random_pairs(), options, DEVICE)
+    options = FeedOptions(batch=recipe.batch, side=recipe.side, augmentation=BOUNDS)
+    feed = DecodedFeed(random_pairs(recipe.side), options, DEVICE)
 
     def step() -> None:
         optimiser.zero_grad()
@@ -101,12 +135,13 @@ def steps(objective: Objective, plan: TrainingPlan, batch: int, seconds: float) 
         float(torch.nn.utils.clip_grad_norm_(objective.network.parameters(), 1.0))
         optimiser.step(1e-4)
 
-    timed(step)
+    for _ in range(3):  # compiles, and finds its memory
+        timed(step)
     started, done = time.monotonic(), 0
     while time.monotonic() - started < seconds:
         timed(step)
         done += 1
-    rate = batch * done / (time.monotonic() - started)
+    rate = recipe.batch * done / (time.monotonic() - started)
     feed.close()
     return rate
 
@@ -120,7 +155,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.monotonic() - started
 
 
-def random_pairs(count: int = 64, side: int = 256) -> DecodedPairs:
+def random_pairs(side: int, count: int = 64) -> DecodedPairs:
     """Pairs of noise: a step takes as long as on pictures."""
     rng = np.random.default_rng(0)
     k = np.array([[200, 0, 127.5], [0, 200, 127.5], [0, 0, 1]], np.float32)
@@ -135,9 +170,9 @@ def random_pairs(count: int = 64, side: int = 256) -> DecodedPairs:
     )
 
 
-def _small() -> Dust3r:
+def _small(patch_size: int) -> Dust3r:
     task = resolve(load_specs(Path("specs")), "P0-teacher", "small")
-    return initialise(Dust3r(config_of(task.profile.teacher.network, patch_size=16)))
+    return initialise(Dust3r(config_of(task.profile.teacher.network, patch_size)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dust_compress.initial_teacher import config_of, initial_network
 from dust_compress.losses.confidence import confidence_floor, confidence_loss
 from dust_compress.losses.matching import matching_loss, matching_tokens
 from dust_compress.train import Objective, Outcome
+from dust_compress.train.compiled import compile_blocks
 from dust_compress.train.distributed import all_ranks
 from dust_compress.train.outcome import cost_of, how_it_went, trained_by, training_of
 from dust_compress.train.pairs import (
@@ -27,7 +28,7 @@ from dust_core.declared.specs.models.training import TeacherStage
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
-from dust_core.network.model import Dust3r
+from dust_core.network.model import Dust3r, Features
 from dust_core.network.model.cost import parameters_millions
 from dust_core.network.surgery.patches import enlarge_patches
 from dust_core.pairs.feed.feed import PairBatch
@@ -151,14 +152,30 @@ class TeacherObjective(Objective):
     def __init__(self, network: Dust3r, task: TrainTeacher, matching: float) -> None:
         super().__init__(network)
         self.task, self.matching = task, matching
+        self.compared = self._compared
 
     def forward(self, batch: PairBatch, progress: float) -> dict[str, Tensor]:
         device = next(self.network.parameters()).device
         batch = PairBatch(*(part.to(device) for part in batch))
-        truth = supervise_both_orders(batch)
         with attention_for(self.network, batch.image1):
             first, second = encode_both_orders(self.network, batch.image1, batch.image2)
-            predicted = self.network.decode(first, second)
+            outputs = self.network.decoder_outputs(first, second)
+        return self.compared(batch, first, second, outputs)
+
+    def compile_steps(self) -> None:
+        compile_blocks(self.network)
+        self.compared = torch.compile(self.compared, dynamic=False)
+
+    def _compared(
+        self,
+        batch: PairBatch,
+        first: Features,
+        second: Features,
+        outputs: tuple[list[Tensor], list[Tensor]],
+    ) -> dict[str, Tensor]:
+        """The loss of what the blocks make of the batch, and its parts."""
+        truth = supervise_both_orders(batch)
+        predicted = self.network.read_out(*outputs, first.grid, second.grid)
         task = confidence_loss(predicted, truth.points, truth.mask, self.task.alpha)
         floor = confidence_floor(predicted, truth.mask, self.task.floor.lowest)
         terms = self.task.matching

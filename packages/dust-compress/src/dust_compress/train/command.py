@@ -30,6 +30,10 @@ def train(
         Literal["cpu", "cuda"] | None,
         typer.Option(help="Where to train.  [default: the profile's device]"),
     ] = None,
+    compile_: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile the steps: a minute at first, then faster."),
+    ] = False,
     to: Annotated[
         Path | None,
         typer.Option(help="Also copy the finished training to this folder, to carry it away."),
@@ -40,6 +44,7 @@ def train(
     For a machine with a GPU, when the task is measured on another one. There, put the contents of
     the --to folder into artifacts/PROFILE/.work: `dust run` then measures without training.
     """
+    from dust_compress.train.compiled import train_compiled
     from dust_compress.train.distributed import train_on
     from dust_core.declared.specs import load_specs, resolve
 
@@ -54,6 +59,8 @@ def train(
     if device is not None:
         _require(device)
         train_on(device)
+    if compile_:
+        train_compiled()
     path, _ = resolve_name(training)(resolved)
     typer.echo(f"{task}: wrote {path}")
     if to is not None:

@@ -18,21 +18,24 @@ class Origin:
         device: its name.
         torch: the version of PyTorch.
         training_code: the digest of the sources that trained.
+        compiled: whether its steps were compiled, which rounds differently.
     """
 
     kind: str
     device: str
     torch: str
     training_code: str | None
+    compiled: bool = False
 
     @property
     def sentence(self) -> str:
         """For notes: the device and the version of PyTorch."""
-        return f"trained on {self.device} with PyTorch {self.torch}"
+        steps = ", compiled" if self.compiled else ""
+        return f"trained on {self.device} with PyTorch {self.torch}{steps}"
 
 
-def origin_of(device: torch.device) -> Origin:
+def origin_of(device: torch.device, *, compiled: bool = False) -> Origin:
     """The origin of what this process trains on a device."""
     kind: Literal["cpu", "cuda"] = "cuda" if device.type == "cuda" else "cpu"
     name = described_device(kind).name
-    return Origin(kind, name, str(torch.__version__), training_code())
+    return Origin(kind, name, str(torch.__version__), training_code(), compiled)

@@ -12,18 +12,18 @@ from dust_core.declared.specs import ResolvedTask
 def trained(
     task: ResolvedTask,
     measured: Measurement,
-    outcome: Outcome,
+    outcomes: Sequence[Outcome],
     quantities: Mapping[str, float] | None = None,
 ) -> Measurement:
     """The measurement with the cost and the outcome of the training."""
-    gpu_hours, reasons = cost_of(task, (outcome,))
+    gpu_hours, reasons = cost_of(task, outcomes)
     others = {field: why for field, why in measured.reasons.items() if field != "gpu_hours"}
     return replace(
         measured,
         gpu_hours=gpu_hours,
         reasons=others | reasons,
         quantities={**measured.quantities, **(quantities or {})},
-        notes="; ".join(filter(None, (how_it_went((outcome,)), measured.notes))),
+        notes="; ".join(filter(None, (how_it_went(outcomes), measured.notes))),
     )
 
 
