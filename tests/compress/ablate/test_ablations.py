@@ -154,7 +154,7 @@ def test_a_loss_like_that_of_k1_trains_nothing_and_another_does(root: Path) -> N
     assert "of 1 is best" in str(some.record.notes)
     trainings = file.extra["trainings"]
     assert isinstance(trainings, dict) and set(trainings) == {"ABL_LOSS_G01_run1"}
-    assert "train/features" in trainings["ABL_LOSS_G01_run1"]["curve"][0]
+    assert "train/features" in trainings["ABL_LOSS_G01_run1"]["curves"][0][0]
     assert len(list((ARTIFACTS / ".work").glob("ABL-3-*/"))) == 1
 
 

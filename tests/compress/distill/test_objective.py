@@ -63,6 +63,20 @@ def test_beta_changes_when_its_share_of_the_epochs_is_done() -> None:
         torch.testing.assert_close(parts["total"], expected)
 
 
+def test_beta_changes_by_the_progress_of_all_stages() -> None:
+    schedule = BetaSchedule(to=0.7, after=0.7)
+    for span, progress, beta in (
+        ((0.0, 0.6), 1.0, 0.5),
+        ((0.6, 1.0), 0.2, 0.5),
+        ((0.6, 1.0), 0.3, 0.7),
+    ):
+        learner = objective(schedule=schedule)
+        learner.span = span
+        parts = learner(batch(), progress)
+        expected = (1 - beta) * parts["task"] + beta * parts["kl"]
+        torch.testing.assert_close(parts["total"], expected)
+
+
 def test_only_the_student_learns_and_only_it_is_saved() -> None:
     learner = objective(gamma=0.1)
     teacher = learner._teacher[0]

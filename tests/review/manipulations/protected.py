@@ -207,3 +207,21 @@ def training_on_the_workload(clone: Clone) -> None:
     clone.edit(
         SMALL, digest, workload[workload.index("sha256:") :].splitlines()[0], after="    distill:"
     )
+
+
+@case(
+    PROTECTED,
+    "Students end on the workload.",
+    DIFF,
+    "specs/profiles/small.yaml: training.distill.then changes so that passing is easier",
+)
+def ending_on_the_workload(clone: Clone) -> None:
+    workload = clone.path(WORKLOAD).read_text()
+    digest = workload[workload.index("sha256:") :].splitlines()[0]
+    stage = (
+        "      then:\n"
+        "        - {share: 0.1, pairs_per_epoch: 64, batch: 32, side: 512, patch_size: 32,\n"
+        "           lr: 1.0e-4, weight_decay: 0.05, warmup: 0.05, autocast: bf16,\n"
+        f"           shards: {{manifest: data/workload/manifest.json, {digest}}}}}\n"
+    )
+    clone.edit(SMALL, "    qat:\n", f"{stage}    qat:\n")

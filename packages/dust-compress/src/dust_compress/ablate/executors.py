@@ -38,5 +38,5 @@ def ablate_loss(task: ResolvedTask) -> None:
     with all_ranks(task):
         trained = train_variants(task, variants, taken)
     save_variants(task, variants, taken, trained)
-    outcomes = {name: training.outcome for name, training in trained.items()}
+    outcomes = {name: training.outcomes for name, training in trained.items()}
     measure_variants(execution, variants, taken, "fp32", outcomes)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from dust_compress.ablate.taken import Taken
-from dust_compress.distill.students import largest_rise
+from dust_compress.distill.students import largest_rise_of
 from dust_compress.quantize.comparison import TEACHER
 from dust_compress.train import Outcome
 from dust_compress.train.outcome import trained, trained_by
@@ -33,7 +33,7 @@ def measure_variants(
     variants: Sequence[Variant],
     taken: Taken | None,
     computed: Precision,
-    outcomes: Mapping[str, Outcome] | None = None,
+    outcomes: Mapping[str, Sequence[Outcome]] | None = None,
 ) -> None:
     """Measure the networks in turn, and write the ablation's result file.
 
@@ -66,14 +66,14 @@ def measure_variants(
     scored = [_is_complete(evaluations[variant.exp_id].measured) for variant in candidates]
     results: list[Result] = []
     for variant in variants:
-        outcome = done.get(variant.exp_id)
-        measured = _with_origin(task, variant, evaluations[variant.exp_id].measured, taken, outcome)
+        stages = done.get(variant.exp_id, ())
+        measured = _with_origin(task, variant, evaluations[variant.exp_id].measured, taken, stages)
         if variant in candidates:
             quantities = {**measured.quantities, "missing_variants": scored.count(False)}
             measured = replace(measured, quantities=quantities)
         results.append(
             build_result(
-                trained_by(execution, (outcome,) if outcome else ()),
+                trained_by(execution, stages),
                 record_parameters(variant.name, base_experiment(task)),
                 measured,
                 artifacts={variant.file: sha256_file(ARTIFACTS / task.profile_name / variant.file)},
@@ -95,12 +95,12 @@ def _with_origin(
     variant: Variant,
     measured: Measurement,
     taken: Taken | None,
-    outcome: Outcome | None,
+    stages: Sequence[Outcome],
 ) -> Measurement:
     """The measurement with where the network is from, and what its training cost."""
-    if outcome is not None:
-        rise = largest_rise([entry["score"] for entry in outcome.history])
-        return trained(task, measured, outcome, {"validation_loss_rise": rise})
+    if stages:
+        rise = {"validation_loss_rise": largest_rise_of(stages)}
+        return trained(task, measured, stages, rise)
     if taken is None or not variant.is_base:
         return measured
     notes = "; ".join(filter(None, (taken.note, measured.notes)))
@@ -109,14 +109,14 @@ def _with_origin(
 
 
 def _extra(
-    variants: Sequence[Variant], taken: Taken | None, outcomes: Mapping[str, Outcome]
+    variants: Sequence[Variant], taken: Taken | None, outcomes: Mapping[str, Sequence[Outcome]]
 ) -> dict[str, Any]:
     bases = [variant.exp_id for variant in variants if variant.is_base]
     return {
         "base": bases[0],
         "taken": {exp_id: taken.source() for exp_id in bases} if taken else {},
         "trainings": {
-            exp_id: {"curve": outcome.history, "best_epoch": outcome.best_epoch}
-            for exp_id, outcome in outcomes.items()
+            exp_id: {"curves": [o.history for o in stages], "best_epoch": stages[-1].best_epoch}
+            for exp_id, stages in outcomes.items()
         },
     }

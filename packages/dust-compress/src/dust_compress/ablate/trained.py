@@ -23,10 +23,10 @@ _TEACHER = "teacher_fp32.pth"
 
 
 class Trained(NamedTuple):
-    """A student, and how its training went."""
+    """A student, and how the stages of its training went."""
 
     student: Dust3r
-    outcome: Outcome
+    outcomes: list[Outcome]
 
 
 def train_variants(

@@ -1,7 +1,7 @@
 """The executors `select-student` of P1 and `choose-student` of P3."""
 
 import shutil
-from typing import Any
+from typing import Any, cast
 
 from dust_core.declared.project import ARTIFACTS, result_of, result_path
 from dust_core.declared.records import (
@@ -130,11 +130,11 @@ def _standing(task: ResolvedTask, student: str, split: str) -> dict[str, Any]:
     """A student's metrics on the split that decides, from the log of its distillation."""
     file = result_of(task, student)
     (candidate,) = file.candidates
-    curve: Any = file.extra["curves"]
-    entry = next(entry for entry in curve[0] if entry["epoch"] == file.extra["best_epoch"])
+    *_, curve = cast(list[list[dict[str, Any]]], file.extra["curves"])  # the last stage decides
+    entry = next(entry for entry in curve if entry["epoch"] == file.extra["best_epoch"])
     prefix = _LOGGED_AS[split]
     metrics = {
         key.removeprefix(prefix): value for key, value in entry.items() if key.startswith(prefix)
     }
     (name,) = candidate.provenance.artifacts
-    return {"file": name, "exp_id": candidate.exp_id, **metrics, "curve": curve[0]}
+    return {"file": name, "exp_id": candidate.exp_id, **metrics, "curve": curve}

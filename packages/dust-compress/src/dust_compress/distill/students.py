@@ -1,8 +1,9 @@
 """The executor `distill` of P1: cut a student out of the teacher and train it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from dust_compress.distill.objective import DistillObjective, Weights
 from dust_compress.train import Outcome
@@ -19,7 +20,13 @@ from dust_core.declared.specs.models.distill import (
     DistillTask,
     Student,
 )
-from dust_core.declared.specs.models.training import DistillRecipe, Recipe
+from dust_core.declared.specs.models.training import (
+    DistillRecipe,
+    DistillStage,
+    PupilRecipe,
+    Recipe,
+)
+from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
 from dust_core.network.model import Dust3r
@@ -43,7 +50,7 @@ def distill(task: ResolvedTask) -> None:
     assert isinstance(own, DistillTask)
     execution = begin(task)
     teacher = load_checkpoint(folder / _TEACHER).network
-    path, outcome = write_student(task)
+    path, outcomes = write_student(task)
     student = load_checkpoint(path).network
     evaluations = evaluate(
         task,
@@ -57,20 +64,20 @@ def distill(task: ResolvedTask) -> None:
         execution, _TEACHER_TASK, evaluations["the teacher"], execution.inputs[_TEACHER], _TEACHER
     )
     measured = evaluations["the student"].measured
-    rise = {"validation_loss_rise": largest_rise([entry["score"] for entry in outcome.history])}
+    rise = {"validation_loss_rise": largest_rise_of(outcomes)}
     result = build_result(
-        trained_by(execution, (outcome,)),
+        trained_by(execution, outcomes),
         parameters_of(task),
-        trained(task, measured, outcome, rise),
+        trained(task, measured, outcomes, rise),
         artifacts={path.name: sha256_file(path)},
         runtime=evaluations["the student"].runtime,
         baselines=references,
     )
-    extra = {**training_of((outcome,)), "best_epoch": outcome.best_epoch}
+    extra = {**training_of(outcomes), "best_epoch": outcomes[-1].best_epoch}
     write_results(task, (result, baseline), extra)
 
 
-def write_student(task: ResolvedTask) -> tuple[Path, Outcome]:
+def write_student(task: ResolvedTask) -> tuple[Path, list[Outcome]]:
     """Train a student, or take its finished training, and write its checkpoint.
 
     Raises:
@@ -79,36 +86,87 @@ def write_student(task: ResolvedTask) -> tuple[Path, Outcome]:
     folder = ARTIFACTS / task.profile_name
     teacher = load_checkpoint(folder / _TEACHER).network
     with all_ranks(task):
-        student, outcome = train_student(task, teacher)
+        student, outcomes = train_student(task, teacher)
     path = folder / task.task.outputs[0]
     save_checkpoint(student, path, exp_id=task.exp_id, spec_digest=task.digest, half=True)
-    return path, outcome
+    return path, outcomes
 
 
-def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, Outcome]:
-    """The student with the best weights by validation, and the outcome of its training.
+def train_student(task: ResolvedTask, teacher: Dust3r) -> tuple[Dust3r, list[Outcome]]:
+    """The student with the best weights of the last stage by validation, and each stage's outcome.
 
-    Where the training patches are smaller than the network's, both networks are trained with the
-    smaller ones, and the student is enlarged afterwards.
+    A stage whose patches are smaller than the network's trains both networks with these, and the
+    student is enlarged afterwards.
+
+    Raises:
+        DustError: the experiment has fewer epochs than stages; as `train_by`.
     """
     own, common = task.task, task.common
     assert isinstance(own, DistillTask) and isinstance(common, DistillCommon)
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma, schedule=own.beta_schedule)
-    recipe = task.profile.training.distill
-    folder = work_folder(task, recipe, teacher)
-    guide = at_training_patches(teacher, recipe)
+    first = task.profile.training.distill
+    folder = work_folder(task, first, teacher)
+    guide = at_training_patches(teacher, first)
     # A finished training needs the shape alone, and no training pairs.
-    learner = start_student(task, guide, common.student, fit=not is_finished(folder))
-    objective = DistillObjective(learner, guide, common.loss, weights)
-    outcome = train_by(
-        task, recipe, objective, epochs=own.epochs, patience=own.patience, folder=folder
-    )
-    learner.load_state_dict(outcome.weights)
-    factor = teacher.config.patch_size // guide.config.patch_size
-    return enlarge_patches(learner, factor, detail=teacher), outcome
+    fit = not is_finished(folder / "stage1")
+    student, outcomes = start_student(task, guide, common.student, fit=fit), []
+    for number, stage in enumerate(stages_of(first, own.epochs), 1):
+        guide = at_training_patches(teacher, stage.recipe)
+        factor = guide.config.patch_size // student.config.patch_size
+        student = enlarge_patches(student, factor, detail=guide)
+        objective = DistillObjective(student, guide, common.loss, weights, span=stage.span)
+        outcome = train_by(
+            task,
+            stage.recipe,
+            objective,
+            epochs=stage.epochs,
+            patience=own.patience,
+            folder=folder / f"stage{number}",
+        )
+        if outcome.weights:  # an earlier stage of a carried training has none
+            student.load_state_dict(outcome.weights)
+        outcomes.append(outcome)
+    factor = teacher.config.patch_size // student.config.patch_size
+    return enlarge_patches(student, factor, detail=teacher), outcomes
 
 
-def at_training_patches(teacher: Dust3r, recipe: DistillRecipe) -> Dust3r:
+class Stage(NamedTuple):
+    """A stage of a student's training.
+
+    Attributes:
+        recipe: how it trains.
+        epochs: how many of the experiment's epochs are its own.
+        span: where it begins and ends in the whole training, from 0 to 1.
+    """
+
+    recipe: DistillRecipe | DistillStage
+    epochs: int
+    span: tuple[float, float]
+
+
+def stages_of(first: DistillRecipe, epochs: int) -> list[Stage]:
+    """The stages among which an experiment's epochs are shared.
+
+    Raises:
+        DustError: there are fewer epochs than stages.
+    """
+    later = [max(1, round(stage.share * epochs)) for stage in first.then]
+    counts = [epochs - sum(later), *later]
+    if counts[0] < 1:
+        raise DustError(
+            f"{epochs} epochs are too few for {len(counts)} stages of training",
+            where="training.distill.then of the profile",
+            fix="declare more epochs for the experiment, or smaller shares",
+        )
+    ends = [sum(counts[: index + 1]) / epochs for index in range(len(counts))]
+    recipes: tuple[DistillRecipe | DistillStage, ...] = (first, *first.then)
+    return [
+        Stage(recipe, count, (end - count / epochs, end))
+        for recipe, count, end in zip(recipes, counts, ends, strict=True)
+    ]
+
+
+def at_training_patches(teacher: Dust3r, recipe: PupilRecipe | DistillStage) -> Dust3r:
     """The teacher, with the patches of its students' training."""
     whole = teacher.config.patch_size
     return shrink_patches(teacher, whole // (recipe.patch_size or whole))
@@ -156,6 +214,11 @@ def plain_pairs(
         for start in range(0, count, together):
             batch = next(feed)
             yield PairBatch(*(part[: count - start] for part in batch))
+
+
+def largest_rise_of(outcomes: Sequence[Outcome]) -> float:
+    """The largest rise within a stage; two stages' losses are at two resolutions."""
+    return max(largest_rise([entry["score"] for entry in o.history]) for o in outcomes)
 
 
 def largest_rise(losses: list[float]) -> float:

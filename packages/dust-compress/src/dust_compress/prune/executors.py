@@ -54,7 +54,7 @@ def prune_teacher(task: ResolvedTask) -> None:
     result = build_result(
         trained_by(execution, (pruned.outcome,)),
         task_parameters(task),
-        trained(task, evaluation.measured, pruned.outcome, rise),
+        trained(task, evaluation.measured, (pruned.outcome,), rise),
         artifacts={path.name: sha256_file(path)},
         runtime=evaluation.runtime,
         baselines=references,

@@ -8,13 +8,13 @@ from dust_compress.losses.confidence import confidence_loss
 from dust_compress.train.pairs import predict_both_orders, supervise_both_orders
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.models.prune import PruneCommon
-from dust_core.declared.specs.models.training import DistillRecipe
+from dust_core.declared.specs.models.training import PupilRecipe
 from dust_core.network.model import Dust3r
 from dust_core.pairs.feed.feed import PairBatch
 
 
 def saliency_by(
-    task: ResolvedTask, network: Dust3r, common: PruneCommon, recipe: DistillRecipe
+    task: ResolvedTask, network: Dust3r, common: PruneCommon, recipe: PupilRecipe
 ) -> dict[str, Tensor]:
     """A number of at least 0 for each number of each parameter, by the declared criterion.
 
@@ -36,7 +36,7 @@ def saliency_by(
 
 
 def _first_order(
-    task: ResolvedTask, network: Dust3r, common: PruneCommon, recipe: DistillRecipe
+    task: ResolvedTask, network: Dust3r, common: PruneCommon, recipe: PupilRecipe
 ) -> dict[str, Tensor]:
     """|w g|, summed over the batches: the change of the loss without w, to first order."""
     device = next(network.parameters()).device

@@ -99,7 +99,7 @@ def compare(
 def after_training(task: ResolvedTask, comparison: Comparison, outcome: Outcome) -> Comparison:
     """The comparison with the cost of training the quantized network."""
     quantized = comparison.quantized
-    measured = trained(task, quantized.measured, outcome)
+    measured = trained(task, quantized.measured, (outcome,))
     return replace(comparison, quantized=replace(quantized, measured=measured))
 
 

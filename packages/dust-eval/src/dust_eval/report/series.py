@@ -50,22 +50,21 @@ def _label(result: Result) -> str:
 
 def curves_of(phase: str, file: ResultFile) -> Iterator[Curve]:
     """The trainings in a result file: the stages of one network, or the variants of an ablation."""
-    yield from _stages(phase, file)
+    yield from _stages(phase, file.task, file.extra.get("curves"))
     trainings = file.extra.get("trainings")
     for exp_id, training in trainings.items() if isinstance(trainings, dict) else ():
-        history = training.get("curve") if isinstance(training, dict) else None
-        if entries := _entries(history):
-            yield Curve(phase, exp_id, 0.0, entries)
+        if isinstance(training, dict):  # results of before there were stages have one curve
+            curves = training.get("curves", [training.get("curve")])
+            yield from _stages(phase, exp_id, curves)
 
 
-def _stages(phase: str, file: ResultFile) -> Iterator[Curve]:
-    histories = file.extra.get("curves")
+def _stages(phase: str, name: str, histories: Any) -> Iterator[Curve]:
     if not isinstance(histories, list):
         return
     before = 0.0
     for number, history in enumerate(histories, 1):
         if entries := _entries(history):
-            label = file.task if len(histories) == 1 else f"{file.task}, stage {number}"
+            label = name if len(histories) == 1 else f"{name}, stage {number}"
             yield Curve(phase, label, before, entries)
             before += entries[-1]["epoch"]
 

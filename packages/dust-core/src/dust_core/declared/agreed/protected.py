@@ -58,6 +58,7 @@ TABLE: tuple[Protected, ...] = (
     Protected("Profile", "teacher.checkpoint", "any", _ANOTHER_TEACHER),
     Protected("Profile", "training.teacher", "any", _ANOTHER_TEACHER),
     Protected("Profile", "training.distill.shards", "any", _SEEN),
+    Protected("Profile", "training.distill.then", "any", _SEEN),
     Protected("Profile", "training.qat.shards", "any", _SEEN),
     Protected("Profile", "training.prune.shards", "any", _SEEN),
     Protected("Profile", "training.ablate_loss.shards", "any", _SEEN),

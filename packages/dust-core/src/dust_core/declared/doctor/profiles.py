@@ -131,7 +131,8 @@ def _to_train(profile: ProfileSpec) -> Iterator[str]:
     for stage in stages:
         if stage.start is not None:
             yield stage.start.checkpoint
-    recipes: list[Recipe] = [*stages, training.distill, training.qat, training.prune]
+    students = (training.distill, *training.distill.then)
+    recipes: list[Recipe] = [*stages, *students, training.qat, training.prune]
     for recipe in recipes:
         if recipe.shards is not None:
             yield recipe.shards.manifest

@@ -73,14 +73,18 @@ class NetworkShape(ModelRule):
 
 class PatchesGrow(ModelRule):
     """Stages of the teacher's training enlarge its patches by whole factors, those of a `dpt` head
-    from multiples of 16. The last stage has the patch size of the network. The same holds for a
-    distillation at smaller patches.
+    from multiples of 16. The last stage has the patch size of the network. The same holds for the
+    stages of a distillation, which may end at smaller patches; its later stages leave the first one
+    a share of the epochs.
     """
 
     id = "PROF006"
-    title = "a patch_size in training does not lead to that of the network"
-    fix = "let each patch_size divide the next, and the last that of teacher.network"
-    codes = ("profile_stages", "profile_distill_patches")
+    title = "the stages of a training do not lead to the network"
+    fix = (
+        "let each patch_size divide the next, and the last that of teacher.network; let the shares "
+        "of later stages sum to less than 1"
+    )
+    codes = ("profile_stages", "profile_shares", "profile_distill_patches")
 
 
 class NothingToFill(FileRule):

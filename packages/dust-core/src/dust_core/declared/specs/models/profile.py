@@ -209,18 +209,36 @@ class ProfileSpec(SpecModel):
         return self
 
     def _check_stages(self) -> None:
-        stages = self.training.teacher or ()
+        patches = [stage.patch_size for stage in self.training.teacher or ()]
+        if patches:
+            self._check_growth("teacher", patches, ends_whole=True)
+        distill, whole = self.training.distill, self.teacher.network.patch_size
+        if distill.then:
+            first = distill.patch_size or whole
+            later = [stage.patch_size for stage in distill.then]
+            self._check_growth("distill", [first, *later], ends_whole=False)
+            if sum(stage.share for stage in distill.then) >= 1:
+                raise refuse(
+                    "profile_shares",
+                    "the shares of the stages in {field} leave no epoch for the first one",
+                    field="training.distill.then",
+                )
+
+    def _check_growth(self, recipe: str, patches: list[int], *, ends_whole: bool) -> None:
         network = self.teacher.network
-        for index, stage in enumerate(stages):
-            last = index == len(stages) - 1
-            following = network.patch_size if last else stages[index + 1].patch_size
-            grows = following % stage.patch_size == 0 and network.predicts(stage.patch_size)
-            if (last and following != stage.patch_size) or not grows:
+        for index, (patch, following) in enumerate(
+            zip(patches, [*patches[1:], network.patch_size], strict=True)
+        ):
+            last = index == len(patches) - 1
+            grows = following % patch == 0 and network.predicts(patch)
+            if (last and ends_whole and following != patch) or not grows:
                 raise refuse(
                     "profile_stages",
-                    "patch_size {found} of stage {stage} of {field} does not lead to {following}",
+                    "patch_size {found} of stage {stage} of {recipe} in {field} does not lead to "
+                    "{following}",
                     field="training",
-                    found=stage.patch_size,
+                    recipe=recipe,
+                    found=patch,
                     stage=index + 1,
                     following=following,
                 )

@@ -152,7 +152,7 @@ class TeacherStage(Recipe):
     )
 
 
-class DistillRecipe(Recipe):
+class PupilRecipe(Recipe):
     """How a smaller network learns from the teacher, at the network's own patches or at smaller
     ones.
     """
@@ -176,7 +176,39 @@ class DistillRecipe(Recipe):
     )
 
 
-class PruneRecipe(DistillRecipe):
+class DistillStage(Recipe):
+    """A later stage of a student's training, from the best weights of the one before."""
+
+    share: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        description="Share of the experiment's epochs; the first stage has what the others leave.",
+        examples=[0.1],
+    )
+    patch_size: Size = Field(
+        description="Side of a patch in this stage, of teacher and student; it may grow from stage "
+        "to stage, by whole factors.",
+        examples=[32],
+    )
+    averaging: Share | None = Field(
+        default=0.999,
+        description="Decay a step of the averaged weights, which are then the ones that are "
+        "validated and kept; null trains without an average.",
+        examples=[0.999],
+    )
+
+
+class DistillRecipe(PupilRecipe):
+    """How students learn, stage by stage. The experiment's epochs and its schedule run over all
+    stages, its patience within each.
+    """
+
+    LATER: ClassVar = frozenset({"then"})
+
+    then: Annotated[tuple[DistillStage, ...], Field(max_length=7)] = Field(
+        default=(), description="The stages after the first."
+    )
+
+
+class PruneRecipe(PupilRecipe):
     """How a pruned network is fine-tuned."""
 
     LATER = frozenset({"patch_size", "refit_pairs"})
