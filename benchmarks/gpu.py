@@ -118,8 +118,13 @@ def measure(
 
 
 def steps(
-    objective: Objective, plan: TrainingPlan, recipe: Recipe, seconds: float, compiled: bool
+    objective: Objective,
+    plan: TrainingPlan,
+    recipe: Recipe,
+    seconds: float,
+    compiled: bool = False,
 ) -> float:
+    """Pairs a second of whole steps by a recipe."""
     objective.to(DEVICE)
     if compiled:
         objective.compile_steps()

@@ -75,7 +75,7 @@ def train(
         network = shrink_patches(fresh, factor)
         objective = TeacherObjective(network, task.task, stage.matching)
         before = {key: value.clone() for key, value in network.state_dict().items()}
-        rate = gpu.steps(objective, plan_for(task, stage, epochs=1), stage.batch, rate_seconds)
+        rate = gpu.steps(objective, plan_for(task, stage, epochs=1), stage, rate_seconds)
         network.load_state_dict(before)
         pairs = max(stage.batch, int(rate * seconds / epochs) // stage.batch * stage.batch)
         recipe = stage.model_copy(update={"pairs_per_epoch": pairs})

@@ -56,9 +56,9 @@ def test_a_task_that_did_not_run_exits_1(results: Path, gate: Run) -> None:
     (results / "prune_eval.json").unlink()
     code, output, _ = gate("P4")
     assert code == 1
-    assert output.splitlines()[-3:] == [
-        "P-3, quality_pruned: fail: P-3 has no result",
-        "P-3, smaller_by_quarter: fail: P-3 has no result",
+    assert output.count("no result") == 3  # a word for each line of the task, and what it counts
+    assert output.splitlines()[-2:] == [
+        "P-3: no result here, which counts as a fail",
         "P-3: try this: fetch the result with 'dvc pull --allow-missing', or run it: 'dust repro' "
         "with the stage and the profile",
     ]
@@ -67,7 +67,7 @@ def test_a_task_that_did_not_run_exits_1(results: Path, gate: Run) -> None:
 def test_nothing_measured_at_all_exits_1(results: Path, gate: Run) -> None:
     code, output, _ = gate("P1")
     assert code == 1
-    assert "K-1, quality_kept: fail: K-1 has no result" in output
+    assert "K-1, K-2, K-3, K-4: no result here, which counts as a fail" in output
 
 
 def test_a_result_of_an_older_spec_exits_1(results: Path, gate: Run) -> None:

@@ -72,7 +72,7 @@ def judge(
     """
     gate = line.gate
     if candidate is None:
-        return _verdict(line, None, None, "fail", f"{line.task} has no result")
+        return _verdict(line, None, None, "fail", no_result(line.task))
     if candidate.provenance.spec_digest != line.spec_digest:
         reason = f"the result is of another version of {line.task}: run it again"
         return _verdict(line, candidate, None, "fail", reason)
@@ -87,6 +87,11 @@ def judge(
     reason = "; ".join(dict.fromkeys([*doubts, *([verdict.reason] if verdict.reason else [])]))
     decided: dict[str, object] = {"status": "inconclusive", "reason": _shortened(reason)}
     return verdict.model_copy(update=decided | {"other_pictures": None})
+
+
+def no_result(task: str) -> str:
+    """The reason of a verdict on a task that was never measured here."""
+    return f"{task} has no result"
 
 
 def _shortened(reason: str) -> str:
