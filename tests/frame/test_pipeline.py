@@ -206,7 +206,7 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     again = run("dust", "repro", "P0")
     assert again.returncode == 1
     assert "P0-2, no_nan: fail: 1 is not 0" in again.stdout
-    assert again.stdout.splitlines()[-1] == "3 of 4 tasks pass, P0-2 not: exit 1"
+    assert again.stdout.splitlines()[-1] == "3 of 4 tasks of P0 pass, P0-2 not: exit 1"
     assert executed(repository) == []
     written = json.loads((repository / "artifacts/small/verdicts/P0.json").read_text())
     assert {task["task"]: task["status"] for task in written["tasks"]} == {
@@ -221,7 +221,7 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     commit(repository)
     repeated = run("dust", "repro", "P0")
     assert repeated.returncode == 0
-    assert repeated.stdout.splitlines()[-1] == "4 tasks pass: exit 0"
+    assert repeated.stdout.splitlines()[-1] == "4 tasks of P0 pass: exit 0"
     assert executed(repository) == ["P0-2", "P0-3"]
     assert "not in the ledger: P0-2 run 2 (small) was executed again with" in repeated.stderr
     assert json.loads((recorded / "P0-2.jsonl").read_text()) == line
@@ -269,7 +269,7 @@ def test_lines_bind_nothing_where_figures_are_not_to_be_quoted(
     (repository / "failing.txt").write_text("P0-2")
     done = run("dust", "repro", "P0", "P1", "--profile", "ci")
     assert done.returncode == 0
-    ending = "8 tasks ran; the lines of this profile bind nothing: exit 0"
+    ending = "8 tasks of P0, P1 ran; the lines of this profile bind nothing: exit 0"
     assert done.stdout.splitlines()[-1] == ending
     assert {"P0-2", "K-4"} <= set(executed(repository))
 

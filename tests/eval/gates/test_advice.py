@@ -30,7 +30,8 @@ MISSED = Verdict(
 
 
 def tried(*verdicts: Verdict, does: str = "distill", settled: str | None = None) -> list[str]:
-    return list(advice((TaskVerdicts("K-1", verdicts, settled),), {"K-1": does}))
+    tasks = (TaskVerdicts("K-1", verdicts, settled),)
+    return list(advice(tasks, {"K-1": does}, again="dust repro P1 --profile ci"))
 
 
 @pytest.mark.parametrize(
@@ -63,13 +64,16 @@ def test_nothing_is_said_after_a_pass_or_of_what_does_not_count() -> None:
 def test_a_result_that_is_not_here_is_to_be_fetched_or_made() -> None:
     for absent in (judge(lines.QUALITY, None), judge(lines.QUALITY, lines.student(), None)):
         (line,) = tried(absent)
-        assert "'dvc pull --allow-missing'" in line and "dust repro" in line
+        assert line == "K-1: try this: run 'dust repro P1 --profile ci'"
+        (tasks, again) = (TaskVerdicts("K-1", (absent,)),), "dust repro P1 --profile small"
+        (line,) = advice(tasks, {"K-1": "distill"}, again=again, executed=["K-1"])
+        assert line.endswith(f"fetch the result with 'dvc pull --allow-missing', or run '{again}'")
 
 
 def test_the_same_advice_is_given_once_with_every_task_that_it_is_for() -> None:
     other = MISSED.model_copy(update={"task": "K-2"})
     tasks = (TaskVerdicts("K-1", (MISSED, MISSED)), TaskVerdicts("K-2", (other,)))
-    (line,) = advice(tasks, {"K-1": "distill", "K-2": "distill"})
+    (line,) = advice(tasks, {"K-1": "distill", "K-2": "distill"}, again="dust repro P1")
     assert line.startswith("K-1, K-2: try this: train the teacher longer")
 
 

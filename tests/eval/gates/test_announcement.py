@@ -30,14 +30,15 @@ def said(project: Path, *wanted: str, profile: str = "small", device: str | None
 
 def test_nothing_runs_where_all_ran_before(project: Path) -> None:
     (line,) = said(project, "P3")
-    assert line.startswith("P3, profile small: nothing runs, because all 10 tasks ran before")
+    nothing = "P3 and what it needs, profile small: nothing runs, because all 10 tasks ran before"
+    assert line.startswith(nothing)
 
 
 def test_a_changed_value_names_the_tasks_that_run_and_why(project: Path) -> None:
     spec = project / "specs" / "v1" / "gates.yaml"
     spec.write_text(spec.read_text().replace("value: 50", "value: 40"))
     first, *rows = said(project, "P3")
-    assert first == f"P3, profile small: {len(rows)} of 10 tasks run"
+    assert first == f"P3 and what it needs, profile small: {len(rows)} of 10 tasks run"
     assert 0 < len(rows) < 10
     assert all(" again (" in row and "changed" in row for row in rows)
 
@@ -47,7 +48,7 @@ def test_another_device_runs_again_what_is_measured(project: Path) -> None:
     tasks = [row.split()[0] for row in rows]
     assert "KQ-3" in tasks and "P0-1" not in tasks
     assert all("it ran on another device" in row or " runs)" in row for row in rows)
-    assert first == f"P3, profile small: {len(rows)} of 10 tasks run"
+    assert first == f"P3 and what it needs, profile small: {len(rows)} of 10 tasks run"
 
 
 def test_the_times_of_results_that_are_here_are_added_up(project: Path) -> None:
@@ -64,7 +65,7 @@ def test_the_times_of_results_that_are_here_are_added_up(project: Path) -> None:
 
 def test_a_profile_without_a_lock_runs_all_for_the_first_time(project: Path) -> None:
     first, *rows = said(project, "P0", "P1", profile="ci")
-    assert first == f"P0, P1, profile ci: {len(rows)} of {len(rows)} tasks run"
+    assert first == f"P0, P1 and what they need, profile ci: {len(rows)} of {len(rows)} tasks run"
     assert [row.split()[0] for row in rows][:2] == ["P0-1", "P0-teacher"]
     assert all(row.endswith("for the first time") for row in rows)
 

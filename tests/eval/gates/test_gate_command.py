@@ -59,8 +59,7 @@ def test_a_task_that_did_not_run_exits_1(results: Path, gate: Run) -> None:
     assert output.count("no result") == 3  # a word for each line of the task, and what it counts
     assert output.splitlines()[-2:] == [
         "P-3: no result here, which counts as a fail",
-        "P-3: try this: fetch the result with 'dvc pull --allow-missing', or run it: 'dust repro' "
-        "with the stage and the profile",
+        "P-3: try this: run 'dust repro P4 --profile small'",
     ]
 
 

@@ -160,12 +160,7 @@ class _Run:
     """A running training: the parts that change together and are saved together."""
 
     def __init__(
-        self,
-        objective: Objective,
-        feed: Feed,
-        plan: TrainingPlan,
-        folder: Path,
-        world: World,
+        self, objective: Objective, feed: Feed, plan: TrainingPlan, folder: Path, world: World
     ) -> None:
         self.network, self.feed, self.plan = objective.network, feed, plan
         self.path = folder / "state.pt"

@@ -1,13 +1,13 @@
 """What to try after a line is missed: a sentence for each quantity, by what its task does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from dust_core.declared.records import QUALITY_METRICS, Verdict
 from dust_core.declared.specs.models.gates import METRICS
 from dust_core.tracked import PULL
 from dust_eval.gates.stage import TaskVerdicts
 
-_PAIRS = "more pairs or epochs in the profile's recipe (docs/distill.md)"
+_PAIRS = "more pairs or epochs in the profile's recipe, under its next run (docs/distill.md)"
 _LAYERS = (
     "keep in float the layers that the sensitivity in its log puts first, or refit longer "
     "(docs/quantize.md)"
@@ -25,15 +25,14 @@ _LATENCY = (
     "AMX, and a network larger than that of ci, whose products take little of its time "
     "(docs/quantize.md)"
 )
-_ABSENT = f"fetch the result with '{PULL}', or run it: 'dust repro' with the stage and the profile"
 _AGAIN = "measure again while nothing else runs, or declare more turns in workload.yaml"
 _BY_METRIC = {
     "t_pair_p50_down": _LATENCY,
     "t_pair_p50_down_fastest_float": _LATENCY,
     "size_or_params_down": "raise the ratio, or take fewer layers out of eight bits",
-    "quality_rank": "train the students on more pairs, so that validation and workload agree on "
-    "the best (docs/distill.md)",
-    "delta1": "train the teacher longer (docs/teacher.md)",
+    "quality_rank": "train the students on more pairs under their next run, so that validation and "
+    "workload agree on the best (docs/distill.md)",
+    "delta1": "train the teacher longer, under its next run (docs/teacher.md)",
     "validation_loss_rise": "lower the learning rate of the recipe",
     "nan_count": "find in its log the step after which values are not finite, and lower the "
     "learning rate",
@@ -44,26 +43,42 @@ _BY_METRIC = {
 }
 
 
-def advice(tasks: tuple[TaskVerdicts, ...], does: Mapping[str, str]) -> Iterator[str]:
+def advice(
+    tasks: tuple[TaskVerdicts, ...],
+    does: Mapping[str, str],
+    *,
+    again: str,
+    executed: Collection[str] = (),
+) -> Iterator[str]:
     """A line for each thing to try, with the tasks that it is for.
 
     Args:
         tasks: the verdicts of a stage.
         does: what each of its tasks does.
+        again: the command that runs the stage.
+        executed: those of its tasks that the lock names: their results can be fetched.
     """
     asked: dict[str, list[str]] = {}
     for task in tasks:
         for verdict in () if task.settled else task.verdicts:
-            if (what := _what(verdict, does.get(task.task, ""))) is not None:
+            if _lacks_a_result(verdict):
+                fetch = f"fetch the result with '{PULL}', or " if task.task in executed else ""
+                what: str | None = f"{fetch}run '{again}'"
+            else:
+                what = _what(verdict, does.get(task.task, ""))
+            if what is not None:
                 asked.setdefault(what, []).append(task.task)
     for what, names in asked.items():
         yield f"{', '.join(dict.fromkeys(names))}: try this: {what}"
 
 
+def _lacks_a_result(verdict: Verdict) -> bool:
+    """Whether the task or its baseline was never measured here."""
+    return verdict.value is None and (verdict.reason or "").endswith("has no result")
+
+
 def _what(verdict: Verdict, does: str) -> str | None:
     """What to try; None after a pass, and where the reason says what to do."""
-    if verdict.value is None and (verdict.reason or "").endswith("has no result"):
-        return _ABSENT
     if verdict.status == "pass" or verdict.value is None:
         return None
     if verdict.status == "inconclusive":

@@ -60,7 +60,9 @@ def duration_text(time: timedelta) -> str:
 
 
 def _summary(plan: Plan, wanted: Collection[str]) -> str:
-    who = f"{', '.join(wanted) or 'P0 to P5'}, profile {plan.profile}"
+    needs = "what it needs" if len(wanted) == 1 else "what they need"
+    who = f"{', '.join(wanted)} and {needs}" if wanted else "P0 to P5"
+    who = f"{who}, profile {plan.profile}"
     done = len(plan.steps) - len(plan.to_run)
     if not plan.to_run:
         return (

@@ -14,6 +14,8 @@ from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dust_core.declared.specs import SpecSet
     from dust_eval.gates.render import StageReport
 
@@ -100,8 +102,22 @@ def stage_report(
         tasks=judged,
         waivers=tuple(waivers_that_apply(specs, tasks, profile)),
         hypotheses=tuple(hypotheses),
-        advice=tuple(advice(judged, {task.id: task.task.does for task in tasks})),
+        advice=tuple(
+            advice(
+                judged,
+                {task.id: task.task.does for task in tasks},
+                again=f"dust repro {stage} --profile {profile}",
+                executed=_locked(profile),
+            )
+        ),
     )
+
+
+def _locked(profile: str) -> "Collection[str]":
+    from dust_core.declared.change.executed import executions, lock_path
+
+    lock = Path(lock_path(profile))
+    return executions({lock.as_posix(): lock.read_bytes()}, profile) if lock.is_file() else ()
 
 
 def report_text(report: "StageReport") -> str:

@@ -80,7 +80,8 @@ def _explained(verdict: Verdict, specs: "SpecSet", profile: str, where: Path) ->
     ]
     if absent:
         needs = ", ".join(specs.tasks[verdict.task].needs)
-        yield _row("needs", f"{', '.join(absent)} (not here), so first {needs} and what they need")
+        first = f"first {needs}, and all that comes before"
+        yield _row("needs", f"{', '.join(absent)} (not here), so {first}")
     yield _row("again", again)
 
 

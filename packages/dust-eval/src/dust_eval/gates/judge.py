@@ -94,6 +94,11 @@ def no_result(task: str) -> str:
     return f"{task} has no result"
 
 
+def is_absent(verdict: Verdict) -> bool:
+    """Whether its task was never measured here."""
+    return verdict.reason == no_result(verdict.task)
+
+
 def _shortened(reason: str) -> str:
     """A reason of at most 2000 characters, as a verdict holds it."""
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 3]}..."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dust_core.declared.records import Effect, Interval, Status, Verdict
-from dust_eval.gates.judge import no_result, quantity_text
+from dust_eval.gates.judge import is_absent, quantity_text
 from dust_eval.gates.stage import TaskVerdicts
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def report_table(report: StageReport) -> "Table":
 def explanations(tasks: Sequence[TaskVerdicts]) -> Iterator[str]:
     """Line by line: why a verdict is not a pass or does not count, and its interval's meaning."""
     for task in tasks:
-        for verdict in itertools.filterfalse(_is_absent, task.verdicts):
+        for verdict in itertools.filterfalse(is_absent, task.verdicts):
             who = f"{verdict.task} {verdict.exp_id or ''}".rstrip()
             if verdict.reason is not None:
                 yield f"{who}, {verdict.gate}: {verdict.status}: {verdict.reason}"
@@ -97,7 +97,7 @@ def explanations(tasks: Sequence[TaskVerdicts]) -> Iterator[str]:
                 yield f"{who}, {verdict.gate}: {verdict.other_pictures}"
         if task.settled is not None:
             yield f"{task.task}: {task.settled}"
-    if absent := [task.task for task in tasks if any(map(_is_absent, task.verdicts))]:
+    if absent := [task.task for task in tasks if any(map(is_absent, task.verdicts))]:
         yield f"{', '.join(absent)}: no result here, which counts as a fail"
 
 
@@ -108,12 +108,8 @@ def interval_text(interval: Interval | None) -> str:
     return f"[{interval.low:.3g}, {interval.high:.3g}] ({100 * interval.confidence:.3g} %)"
 
 
-def _is_absent(verdict: Verdict) -> bool:
-    return verdict.reason == no_result(verdict.task)
-
-
 def _word(verdict: Verdict) -> str:
-    return "no result" if _is_absent(verdict) else verdict.status
+    return "no result" if is_absent(verdict) else verdict.status
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:

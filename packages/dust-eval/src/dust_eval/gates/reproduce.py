@@ -71,19 +71,20 @@ def repro(
         typer.echo(line)
     with _workers(on, spec_set, profile, every) as workers:
         missed = _stage_by_stage(spec_set, specs, tasks, profile, workers)
-    typer.echo(_ending(every, missed, binding=spec_set.profile(profile).quotable))
+    typer.echo(_ending(tasks, missed, binding=spec_set.profile(profile).quotable))
     if missed:
         raise typer.Exit(1)
 
 
-def _ending(tasks: Collection[str], missed: Collection[str], *, binding: bool) -> str:
+def _ending(tasks: Mapping[str, Collection[str]], missed: Collection[str], *, binding: bool) -> str:
     """What the exit code stands for, as the last line."""
+    count = sum(map(len, tasks.values()))
+    every = f"{counted(count, 'task')} of {', '.join(tasks)}"
     if not binding:
-        return f"{counted(len(tasks), 'task')} ran; the lines of this profile bind nothing: exit 0"
+        return f"{every} ran; the lines of this profile bind nothing: exit 0"
     if not missed:
-        return f"{counted(len(tasks), 'task')} pass: exit 0"
-    passed = len(tasks) - len(missed)
-    return f"{passed} of {counted(len(tasks), 'task')} pass, {', '.join(missed)} not: exit 1"
+        return f"{every} pass: exit 0"
+    return f"{count - len(missed)} of {every} pass, {', '.join(missed)} not: exit 1"
 
 
 def _stage_by_stage(

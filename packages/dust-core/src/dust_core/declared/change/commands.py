@@ -47,9 +47,9 @@ def diff(
 
 
 def plan(
-    stage: Annotated[
-        str | None,
-        typer.Argument(help="P0 to P5, or a task; all by default.", show_default=False),
+    stages: Annotated[
+        list[str] | None,
+        typer.Argument(help="P0 to P5, or tasks; all by default.", show_default=False),
     ] = None,
     profile: ProfileOption = "small",
     form: Annotated[PlanFormat, typer.Option("--format", help="How to write.")] = PlanFormat.TEXT,
@@ -62,8 +62,6 @@ def plan(
     from dust_core.declared.change.snapshot import in_working_tree
 
     project, folder = project_of(specs)
-    planned = make_plan(
-        in_working_tree(project, folder), profile, [stage] if stage else [], project
-    )
+    planned = make_plan(in_working_tree(project, folder), profile, stages or [], project)
     writers = {PlanFormat.TEXT: plan_text, PlanFormat.MARKDOWN: plan_markdown}
     typer.echo(writers.get(form, as_json)(planned), nl=False)

@@ -87,7 +87,8 @@ class SpecDigest(ProvenanceRule):
 
 class ProfileDigest(ProvenanceRule):
     """A profile does not decide success, but it decides size and device. Figures measured under
-    another version of the profile may differ from those of a run now.
+    another version of the profile may differ from those of a run now. A result without a record
+    has no such figures.
     """
 
     id = "PROV004"
@@ -98,7 +99,7 @@ class ProfileDigest(ProvenanceRule):
 
     def check(self, subject: ResultJson) -> Iterator[Finding]:
         for index, provenance in _provenances(subject):
-            task = _resolved(subject, provenance)
+            task = _resolved(subject, provenance) if _has_record(subject, index) else None
             if task and provenance.profile_digest != task.profile_digest:
                 place = subject.place(("results", index, "provenance", "profile_digest"))
                 expected = f"{task.profile_digest[:16]} of {provenance.profile} today"
@@ -128,6 +129,10 @@ class DirtyTree(ResultRule):
 def _provenances(subject: ResultJson) -> "Iterator[tuple[int, Provenance]]":
     for index, result in enumerate(subject.model.results if subject.model else ()):
         yield index, result.provenance
+
+
+def _has_record(subject: ResultJson, index: int) -> bool:
+    return subject.model is not None and subject.model.results[index].record is not None
 
 
 def _profiles(subject: ResultJson) -> list[str]:
