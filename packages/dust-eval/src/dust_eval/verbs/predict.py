@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from dust_core.declared.change.text import counted
 from dust_core.errors import DustError
 from dust_core.files import require_folder
 from dust_eval.verbs.options import (
@@ -141,10 +142,10 @@ def _write_pairs(
     if not facts:
         raise unsure[0][1]
     if listed:
-        typer.echo(f"{out / LIST}: {len(facts)} pairs")
+        typer.echo(f"{out / LIST}: {counted(len(facts), 'pair')}")
     if unsure:
         names = ", ".join(name for name, _ in unsure[:3])
-        typer.echo(f"no pixel is sure enough in {len(unsure)} pairs: {names}")
+        typer.echo(f"no pixel is sure enough in {counted(len(unsure), 'pair')}: {names}")
 
 
 def _predicted(

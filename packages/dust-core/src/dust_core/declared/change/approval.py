@@ -66,9 +66,10 @@ def require_approved(task: "ResolvedTask", specs: Path) -> None:
     ]
     if own in approved:
         return
-    branch = tip.name.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+    named = tip.name.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+    branch = "the default branch of origin" if named == "origin/HEAD" else f"the branch {named}"
     if not approved:
-        what = f"{task.id} under the profile {task.profile_name} is not on the branch {branch}"
+        what = f"{task.id} under the profile {task.profile_name} is not on {branch}"
     else:
         parts = own.differs_in(approved[0])
         what = f"{task.id} is not as it was approved on {branch}: {parts} differs"
