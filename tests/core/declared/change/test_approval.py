@@ -70,7 +70,7 @@ def test_a_remote_branch_protects_before_a_local_one(project):
     project.commit()
     project.git("branch", "--force", "main", "work")
     ran = project.dust("run", "P0-1")
-    assert "P0-1 is not as it was approved on origin/HEAD" in ran.err
+    assert "P0-1 is not as it was approved on origin's default branch" in ran.err
 
 
 def test_a_profile_of_ones_own_is_not_approved(project):

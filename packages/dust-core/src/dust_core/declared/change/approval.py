@@ -66,10 +66,11 @@ def require_approved(task: "ResolvedTask", specs: Path) -> None:
     ]
     if own in approved:
         return
-    named = tip.name.removeprefix("refs/heads/").removeprefix("refs/remotes/")
-    branch = "the default branch of origin" if named == "origin/HEAD" else f"the branch {named}"
+    remote = tip.name == "refs/remotes/origin/HEAD"
+    branch = "origin's default branch" if remote else tip.name.removeprefix("refs/heads/")
     if not approved:
-        what = f"{task.id} under the profile {task.profile_name} is not on {branch}"
+        on = branch if remote else f"the branch {branch}"
+        what = f"{task.id} under the profile {task.profile_name} is not on {on}"
     else:
         parts = own.differs_in(approved[0])
         what = f"{task.id} is not as it was approved on {branch}: {parts} differs"
