@@ -1,5 +1,6 @@
 """Figures are found in prose, rounded as a person rounds, and traced to what holds them."""
 
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from dust_core.cli import main
 from dust_core.declared.records import write_result_file
 from dust_core.errors import DustError
+from dust_eval.figures.commands import held_by
 from dust_eval.figures.figure import OUTPUTS, UNITS, figures_in, parse_figure
-from dust_eval.figures.known import of_output
+from dust_eval.figures.known import Known, of_output
 
 ROOT = Path(__file__).parents[3]
 Explain = Callable[..., tuple[int, str, str]]
@@ -98,6 +100,19 @@ def test_a_figure_is_traced_to_its_record(explain: Explain) -> None:
     first = output.splitlines()[0]
     assert first.startswith("size_MB of ") and "= 7.77738 MB in artifacts/small/a_log.json" in first
     assert "again: dust run K-1 --profile small" in first
+
+
+def test_what_was_judged_comes_first_then_what_was_measured_last() -> None:
+    values = [
+        Known(1.0, "%", "spec.gates.a_line.value", "gates.yaml"),
+        Known(1.0, "%", "an equal record", "", "again"),
+        Known(1.2, "%", "judged", "", "again", rank=0, finished=1),
+        Known(1.3, "%", "measured last", "", "again", finished=3),
+        Known(1.1, "%", "nearer and older", "", "again", finished=2),
+        Known(1.1, "%", "computed from two", "", "again", rank=2, finished=9),
+    ]
+    found = held_by(parse_figure("1 %"), random.Random(0).sample(values, len(values)))
+    assert found == values
 
 
 def test_a_figure_of_two_words_needs_no_quotes(explain: Explain) -> None:

@@ -64,17 +64,19 @@ def held_by(figure: "Figure", known: "Sequence[Known]", text: str = "") -> "list
     """The values that round to a figure, the likeliest first.
 
     What a benchmark printed comes first in a text that names the benchmark, and last in another.
-    Then the nearest comes first, so that a line of 1 % is before 0.91 %, and of equal ones a line.
+    Then come values that are the figure itself, so that a line of 1 % is before 0.91 %, and of
+    these a line. Of the others, what a line was judged by is first, then what was measured last.
     """
     from dust_eval.figures.figure import OUTPUTS
 
-    def order(one: "Known") -> tuple[int, float, bool]:
+    def order(one: "Known") -> tuple[int, bool, bool, int, float, float]:
         rank = 1
         if Path(one.where).parent == OUTPUTS:
             named = any(word in text for word in one.again.split() if ".py" in word)
             rank = 0 if named else 2
         distance = figure.distance(one.value, one.unit) or 0.0
-        return rank, distance, bool(one.again) or ".gates." not in one.what
+        decided = not one.again and ".gates." in one.what
+        return rank, distance > 0, not decided, one.rank, -one.finished, distance
 
     return sorted((one for one in known if figure.is_rounded(one.value, one.unit)), key=order)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,9 @@ class Known:
         what: its name.
         where: the file that holds it.
         again: the command that makes it again; "" for a value that somebody decided.
+        rank: 0 for what a line was judged by, 1 for what is recorded, 2 for what follows from two
+            records.
+        finished: when it was measured, in seconds since 1970; 0 for a value of another kind.
     """
 
     value: float
@@ -70,6 +74,8 @@ class Known:
     what: str
     where: str
     again: str = ""
+    rank: int = 1
+    finished: float = 0.0
 
 
 def known_values(specs: "SpecSet", project: Path) -> Iterator[Known]:
@@ -93,17 +99,19 @@ def known_values(specs: "SpecSet", project: Path) -> Iterator[Known]:
 def of_result(file: ResultFile, where: str, profile: str) -> Iterator[Known]:
     """The records, quantities, verdicts, times and other outputs of a result file."""
     again = f"dust run {file.task} --profile {profile}"
+    finished = max(result.provenance.finished.timestamp() for result in file.results)
+    known = partial(Known, where=where, again=again, finished=finished)
     for result in file.results:
         for what, value, unit in (*_of_record(result), *_of_provenance(result, file.task)):
-            yield Known(value, unit, what, where, again)
+            yield known(value, unit, what)
     for verdict in file.verdicts:
         for what, value, unit in _of_verdict(verdict):
-            yield Known(value, unit, what, where, again)
+            yield known(value, unit, what, rank=0)
     for what, value in _changes(file):
-        yield Known(value, "%", what, where, again)
+        yield known(value, "%", what, rank=2)
     for key, value in _leaves(file.extra, "extra"):
         unit = next((u for suffix, u in _SUFFIXES.items() if key.endswith(suffix)), "")
-        yield Known(value, unit, f"{key} of {file.task}", where, again)
+        yield known(value, unit, f"{key} of {file.task}")
 
 
 def of_specs(specs: "SpecSet") -> Iterator[Known]:
