@@ -225,3 +225,34 @@ def ending_on_the_workload(clone: Clone) -> None:
         f"           shards: {{manifest: data/workload/manifest.json, {digest}}}}}\n"
     )
     clone.edit(SMALL, "    qat:\n", f"{stage}    qat:\n")
+
+
+_FULL = "specs/profiles/full.yaml"
+_OPEN = "sha256: null, pairs: null, scenes: null"
+_UNKNOWN = f"workload: {{manifest: data/full/workload/manifest.json, {_OPEN}}}"
+
+
+@case(
+    PROTECTED,
+    "The user's workload is filled in where nothing was agreed.",
+    DIFF,
+    "| `specs/profiles/full.yaml: data` | **as before** |",
+    code=0,
+)
+def filled_in(clone: Clone) -> None:
+    known = f'sha256: "{"2" * 64}", pairs: 20, scenes: [a/b]'
+    filled = _UNKNOWN.replace(_OPEN, known)
+    clone.edit(_FULL, _UNKNOWN, filled)
+
+
+@case(
+    PROTECTED,
+    "A workload is filled in, and is another one than was declared.",
+    DIFF,
+    "| `specs/profiles/full.yaml: data` | **easier** |",
+    code=0,
+)
+def filled_in_with_another(clone: Clone) -> None:
+    known = f'sha256: "{"2" * 64}", pairs: 20, scenes: [a/b]'
+    filled = _UNKNOWN.replace(_OPEN, known)
+    clone.edit(_FULL, _UNKNOWN, filled.replace("full/workload", "full/easy"))

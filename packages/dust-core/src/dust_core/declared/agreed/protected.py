@@ -193,9 +193,25 @@ def direction(way: Way, was: Any, is_: Any) -> Direction:
         was: the value before, as plain JSON.
         is_: another value after.
     """
+    if _supplies(was, is_):
+        return "other"
     if _is(way, was, is_):
         return "easier"
     return "harder" if _is(_CONTRARY.get(way, "any"), was, is_) else "other"
+
+
+_SUPPLIED = frozenset({"sha256", "pairs", "scenes"})
+
+
+def _supplies(was: Any, is_: Any) -> bool:
+    """Whether a change only writes what the user supplies where nothing was agreed: hashes, counts
+    and scenes that were null. No profile runs before."""
+    if not (isinstance(was, Mapping) and isinstance(is_, Mapping) and was.keys() == is_.keys()):
+        return False
+    changed = [key for key in was if was[key] != is_[key]]
+    return bool(changed) and all(
+        _supplies(was[key], is_[key]) or (key in _SUPPLIED and was[key] is None) for key in changed
+    )
 
 
 _CONTRARY: dict[Way, Way] = {

@@ -21,6 +21,8 @@ from dust_core.declared.change.text import (
     was_and_is,
 )
 
+_PASSING = {"easier": "**easier**", "harder": "**harder**", "other": "**as before**"}
+
 NAMED = 6
 """How many stages the decision names."""
 
@@ -170,7 +172,7 @@ def _protected(change_set: Difference) -> Iterator[str]:
             change_set.protected, key=lambda change: order.index(change.direction)
         )
         rows = (
-            (code(change.path), f"**{change.direction}**", *was_and_is(change.was, change.is_),
+            (code(change.path), _PASSING[change.direction], *was_and_is(change.was, change.is_),
              codes(change.tasks) or "no task", _permitted(change))
             for change in urgent_first
         )  # fmt: skip
