@@ -83,6 +83,7 @@ def test_a_result_that_is_absent_or_edited_is_left_out(project):
     answer = project.dust("ledger", "--append")
     assert answer.code == 1
     assert "has another artifacts/small/K_T3B05_run1_log.json here than in dvc.lock" in answer.err
+    assert f"restore it with 'dvc pull --force {path}'" in answer.err
     path.unlink()
     assert "has no result here: fetch" in project.dust("ledger", "--append").err
     assert lines("K-1") == []
