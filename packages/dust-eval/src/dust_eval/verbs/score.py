@@ -71,7 +71,9 @@ def score(
             exit_code=1,
         )
     rows = dict(zip(report.pairs, zip(*report.per_pair.values(), strict=True), strict=True))
-    Terminal().print(_table(f"{model.name} on {counted(count, 'pair')} of {shards}", rows, report.aggregate))
+    Terminal().print(
+        _table(f"{model.name} on {counted(count, 'pair')} of {shards}", rows, report.aggregate)
+    )
     if out is not None:
         scores = {"model": model.name, "set": str(shards), "mean": report.aggregate, "pairs": rows}
         atomic_write_text(out / "score.json", json.dumps(scores, indent=2) + "\n")
