@@ -78,4 +78,5 @@ def _again(line: "LedgerLine", earlier: Sequence["LedgerLine"]) -> str:
     if before is None:
         return ""
     names = [PurePosixPath(path).name for path in differing_paths(before.inputs, line.inputs)]
-    return f"  again, on other inputs: {named_paths(names)}" if names else "  again, on the same inputs"
+    which = f"other inputs: {named_paths(names)}" if names else "the same inputs"
+    return f"  again, on {which}"
