@@ -61,7 +61,7 @@ def measured(task):
         for gate in task.gates.values() if gate.baseline is None
     }
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    clean = replace(environment_fingerprint("cpu"), dirty=False)
+    clean = replace(environment_fingerprint("cpu"), changed=())
     read, written = (
         {name: hashlib.sha256((result_path(task).parent / name).read_bytes()).hexdigest()
          for name in names if name != result_path(task).name}

@@ -241,7 +241,10 @@ def test_a_baseline_may_be_named_by_several_tasks() -> None:
 
 
 DRAFT = "a draft of K-1 ran: have its specs approved, and run it again without --draft"
-DIRTY = "K-1 ran in a working tree that differs from its commit: commit, run it again"
+DIRTY = (
+    "K-1 ran in a working tree that differs from its commit: commit, remove or ignore what "
+    "'git status' lists, and run it again"
+)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from dust_core.declared.specs import ResolvedTask
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint, save_checkpoint
 from dust_eval.measure.audit import Auditor
+from dust_eval.review.audited import audited_profiles
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -131,7 +132,31 @@ def test_a_file_that_nobody_stored_is_named(measured: Measured) -> None:
     measured.commit(checkpoint=False)
     code, out = measured.audit()
     assert code == 1
-    assert "teacher_fp32.pth cannot be had" in out
+    assert "teacher_fp32.pth cannot be had: no remote has it" in out
+    assert "would be the same" not in out
+    assert "Of `P0-2` no candidate was measured: whether its verdicts hold is not known." in out
+
+
+def test_a_file_that_no_remote_has_comes_with_the_command_that_writes_it(
+    measured: Measured,
+) -> None:
+    measured.commit()
+    for stored in (measured.root / "store").rglob("*"):
+        if stored.is_file() and stored.stat().st_size > 100_000:
+            stored.unlink()
+    shutil.rmtree(measured.root / ".dvc" / "cache", ignore_errors=True)
+    code, out = measured.audit()
+    assert code == 1
+    assert "no remote has it, and `dust run P0-2 --profile ci` writes it again" in out
+
+
+def test_a_profile_of_which_nothing_was_executed_has_no_section(measured: Measured) -> None:
+    measured.commit()
+    assert audited_profiles(measured.root, None) == ["full", "small"]
+    shutil.copy(measured.root / "pipelines" / "ci" / "dvc.lock", measured.root / "dvc.lock")
+    measured.git("add", "dvc.lock")
+    measured.git("commit", "--quiet", "-m", "executed")
+    assert audited_profiles(measured.root, None) == ["small"]
 
 
 def test_another_network_under_the_recorded_name_is_refused(measured: Measured) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dust_core.declared.logs import logging_to
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.errors import DustError
 from dust_eval.measure import ready
@@ -44,6 +45,38 @@ def test_another_set_than_the_specs_name_is_refused_before_the_work(
     manifest.write_text(manifest.read_text().replace("CC0-1.0", "CC-BY-4.0"))
     with pytest.raises(DustError, match=f"this is not the {name} set that the specs name"):
         require_ready(resolve(load_specs(Path("specs")), "P0-2", "ci"))
+
+
+@pytest.mark.parametrize(
+    ("quotable", "draft", "warned"),
+    [(True, False, True), (True, True, False), (False, False, False)],
+)
+def test_files_that_are_not_committed_are_named_before_the_work(
+    damaged: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    quotable: bool,
+    draft: bool,
+    warned: bool,
+) -> None:
+    monkeypatch.setenv("DUST_DRAFT", "1" if draft else "0")
+    task = resolve(load_specs(Path("specs")), "P0-2", "ci")
+    task = replace(task, profile=task.profile.model_copy(update={"quotable": quotable}))
+    with logging_to(tmp_path / "run.log"):
+        begin(task)
+    assert "not committed" not in capsys.readouterr().err
+    for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"):
+        Path(name).touch()
+    with logging_to(tmp_path / "run.log"):
+        assert begin(task).environment.dirty
+    said = [line for line in capsys.readouterr().err.splitlines() if "not committed" in line]
+    assert len(said) == warned
+    for line in said:
+        assert "the result of P0-2 will decide nothing" in line
+        assert "a.jpg, b.jpg, c.jpg and 2 more" in line
+        assert "commit, remove or ignore them" in line
 
 
 def test_a_disk_without_room_is_said_before_the_work(

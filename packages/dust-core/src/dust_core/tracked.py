@@ -2,7 +2,7 @@
 
 import configparser
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,10 +35,24 @@ def remedy(path: Path, otherwise: str = "check the path") -> str:
     tracked = _tracked(path, root, locked)
     if root is None or tracked is None:
         return otherwise
-    written = locked.get(tracked.relative_to(root).as_posix())
-    if written is not None and not is_kept(written.md5, root):
-        return f"no remote has it, and `{written.command}` writes it again"
+    if command := _writer_of_lost(tracked, root, locked):
+        return f"no remote has it, and `{command}` writes it again"
     return f"fetch it: `dvc pull {os.path.relpath(tracked)}`"
+
+
+def writer_of_lost(path: Path) -> str | None:
+    """The command that writes a file that DVC tracks and no remote has; None for other files."""
+    root = _root(path)
+    locked = {} if root is None else _locked(root)
+    tracked = _tracked(path, root, locked)
+    return None if root is None or tracked is None else _writer_of_lost(tracked, root, locked)
+
+
+def _writer_of_lost(
+    tracked: Path, root: Path, locked: "Mapping[str, _Written | None]"
+) -> str | None:
+    written = locked.get(tracked.relative_to(root).as_posix())
+    return None if written is None or is_kept(written.md5, root) else written.command
 
 
 def tracked_path(path: Path) -> Path | None:

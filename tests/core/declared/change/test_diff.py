@@ -68,6 +68,27 @@ def test_an_added_task_adds_its_gpu_hours(project):
     assert ["`K-5`", "`new`", "never", "40"] in answer.rows("Stages to run")
 
 
+def test_an_added_task_is_shown_with_its_title_and_its_hypothesis(project):
+    path = project.root / DISTILL
+    text = path.read_text()
+    block = text.partition(K1)[2].partition(K2)[0].replace("T: 3\n", "T: 4\n")
+    block = block.replace("t3b05", "t4b05").replace("T3B05", "T4B05")
+    lines = [line for line in block.splitlines() if line.startswith("      ")]
+    start = next(i for i, line in enumerate(lines) if line.lstrip().startswith("hypothesis:"))
+    end = next(i for i in range(start + 1, len(lines)) if not lines[i].startswith("       "))
+    hypothesis = "It **holds** `all` of <b>@them</b> | " + "and more " * 100
+    lines[start:end] = [f"      hypothesis: '{hypothesis.strip()}'"]
+    path.write_text("\n".join([text.rstrip(), "    K-5:", *lines, ""]))
+    title = next(line.partition(": ")[2] for line in lines if line.lstrip().startswith("title:"))
+    out = project.dust("diff", "main").out
+    added = out.partition("**K-5** added")[2]
+    assert (
+        f"\n- title: `{title}`\n- hypothesis: `It **holds** 'all' of <b>@them</b> \\| and" in added
+    )
+    (shown,) = [line for line in added.splitlines() if line.startswith("- hypothesis: ")]
+    assert shown.endswith("…`") and len(shown) < 650
+
+
 def test_a_renamed_task_is_told_as_one(project):
     for file in sorted(project.root.glob("specs/v1/*.yaml")):
         file.write_text(file.read_text().replace("K-2", "K-5"))

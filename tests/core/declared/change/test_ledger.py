@@ -77,12 +77,25 @@ def test_a_second_execution_of_a_run_is_left_out(project):
     assert Path(ledger_path("small", "K-1")).read_bytes().startswith(before)
 
 
+def test_a_run_that_is_there_twice_says_which_inputs_differ(project):
+    project.execute("K-1", "K-4")
+    assert "again" not in project.dust("ledger").out
+    project.next_run("K-1")
+    project.execute("K-1", "K-4")
+    rows = project.dust("ledger").out.splitlines()
+    assert len([row for row in rows if "  K-4 run 1  " in row]) == 2
+    (again,) = [row for row in rows if "again" in row]
+    assert "  K-4 run 1  " in again
+    assert again.endswith("  again, on other inputs: student_fp32_t3b05.pth")
+
+
 def test_a_result_that_is_absent_or_edited_is_left_out(project):
     path = finish(project, "K-1")
     path.write_text(path.read_text().replace("made up", "improved"))
     answer = project.dust("ledger", "--append")
     assert answer.code == 1
     assert "has another artifacts/small/K_T3B05_run1_log.json here than in dvc.lock" in answer.err
+    assert f"restore it with 'dvc pull --force {path}'" in answer.err
     path.unlink()
     assert "has no result here: fetch" in project.dust("ledger", "--append").err
     assert lines("K-1") == []

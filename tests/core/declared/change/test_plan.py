@@ -1,5 +1,6 @@
 """`dust plan`: what is done, what would run, and why."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -45,9 +46,39 @@ def test_files_that_are_here_need_no_pull(project):
     folder = project.root / "artifacts" / "small"
     folder.mkdir(parents=True)
     assert steps(project)["P0-1"]["state"] == "to pull"
-    for name in ("workload.yaml", "P0-1_log.json"):
-        (folder / name).write_text("")
+    (folder / "workload.yaml").write_text("")
+    put_result(project, "{}")
     assert steps(project)["P0-1"]["state"] == "done"
+
+
+def put_result(project, content):
+    """Write the result of P0-1, here and in the lock."""
+    path = "artifacts/small/P0-1_log.json"
+    (project.root / path).write_text(content)
+    lock = project.lock()
+    for out in lock["stages"]["P0-1"]["outs"]:
+        if out["path"] == path:
+            out["md5"] = hashlib.md5(content.encode()).hexdigest()
+    project.write_lock(lock)
+
+
+def test_a_result_that_is_not_the_one_of_the_lock_is_not_done(project):
+    project.execute("P0-1")
+    folder = project.root / "artifacts" / "small"
+    folder.mkdir(parents=True)
+    (folder / "workload.yaml").write_text("")
+    put_result(project, "{}")
+    (folder / "P0-1_log.json").write_text('{"better": true}')
+    answer = project.dust("plan", "P0-1")
+    assert "1 task: 1 changed here; 0 GPU hours" in answer.out
+    assert (
+        "P0-1_log.json is not the one of the lock: restore it with "
+        "`dvc pull --force artifacts/small/P0-1_log.json`" in answer.out
+    )
+    (project.root / ".dvc").mkdir()
+    (project.root / ".dvc" / "config").write_text("[core]\nanalytics = false\n")
+    (reason,) = steps(project, "P0-1")["P0-1"]["reasons"]
+    assert reason.endswith("no remote has that one, and `dust repro` makes it anew")
 
 
 def test_a_change_runs_its_stage_and_what_builds_on_it(project):

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from dust_core.declared.change.approval import protected_branch
 from dust_core.declared.change.git import Repository
-from dust_core.declared.records.environment import changed_paths
+from dust_core.declared.records.environment import changed_paths, named_paths
 from dust_core.errors import DustError, first_line
 from dust_eval.cluster.order import Source
-
-_SHOWN = 3
 
 
 def source_here(*, local: bool) -> Source:
@@ -50,9 +48,8 @@ def _require_committed(repository: Repository, remote: str) -> None:
     )
     changed = changed_paths(Path(), without=inside)
     if changed:
-        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         raise DustError(
-            f"changes that are not committed: {', '.join(changed[:_SHOWN])}{more}",
+            f"changes that are not committed: {named_paths(changed)}",
             where=str(repository.root),
             fix="commit them: workers run a commit; 'git stash' puts them aside",
         )

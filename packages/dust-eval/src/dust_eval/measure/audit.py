@@ -106,11 +106,18 @@ class Auditor:
     Args:
         device: the machine at hand; None if nothing will be measured.
         code: the digest of the code that measures here; None where it is not known.
+        writers: the command that writes each artifact, by its name.
     """
 
-    def __init__(self, device: MeasuredDevice | None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        device: MeasuredDevice | None,
+        code: str | None = None,
+        writers: Mapping[str, str] | None = None,
+    ) -> None:
         self.device = device
         self.code = code
+        self.writers = writers or {}
         self._measured: dict[tuple[str, str, str, str], Loaded | DustError] = {}
 
     def audit(self, task: ResolvedTask, result: Result, folder: Path) -> Audit:
@@ -118,7 +125,7 @@ class Auditor:
         provenance = result.provenance
         assert provenance.runtime is not None
         try:
-            path = measured_file(provenance, folder)
+            path = measured_file(provenance, folder, self.writers)
             loaded = self._loaded(task, path, provenance.runtime.precision)
         except DustError as error:
             where = f"{error.where}: " if error.where else ""
@@ -167,8 +174,11 @@ class Auditor:
         return _EXACT if alike else BOUNDS[recorded.precision]
 
 
-def measured_file(provenance: Provenance, folder: Path) -> Path:
+def measured_file(provenance: Provenance, folder: Path, writers: Mapping[str, str]) -> Path:
     """The file that a record's figures are of, with the recorded SHA-256.
+
+    Args:
+        writers: the command that writes each artifact, by its name.
 
     Raises:
         DustError: it is not there, has another SHA-256, or the record does not say which it is.
@@ -177,7 +187,8 @@ def measured_file(provenance: Provenance, folder: Path) -> Path:
     name = _measured_name(provenance, RUNTIMES[provenance.runtime.name][1])
     path = folder / name
     if not path.is_file():
-        raise DustError(f"{name} cannot be had", fix="push it: `dvc push`")
+        again = f", and `{writers[name]}` writes it again" if name in writers else ""
+        raise DustError(f"{name} cannot be had: no remote has it{again}", fix="push it: `dvc push`")
     recorded, actual = provenance.artifacts[name], sha256_file(path)
     if actual != recorded:
         raise DustError(

@@ -1,6 +1,7 @@
 """How every executor begins and ends."""
 
 import datetime as dt
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from dust_core.declared.records import (
     record_parameters,
     write_result_file,
 )
+from dust_core.declared.records.environment import named_paths
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.names import parse_exp_id
 from dust_core.errors import DustError
@@ -24,18 +26,30 @@ from dust_eval.gates import declared_results, tasks_judged_with, with_verdicts
 from dust_eval.measure.evaluate import Evaluation
 from dust_eval.measure.ready import require_ready
 
+_log = logging.getLogger("dust")
+
 
 def begin(task: ResolvedTask) -> Execution:
     """Record the start of the task, its device and its inputs.
+
+    Warns of files that are not committed where they keep the result from deciding.
 
     Raises:
         DustError: something that the task needs later is not there: see `require_ready`.
     """
     require_ready(task)
     folder = ARTIFACTS / task.profile_name
+    environment = environment_fingerprint(task.profile.device.kind)
+    if environment.dirty and task.profile.quotable and not environment.draft:
+        _log.warning(
+            "warning: the result of %s will decide nothing, because files are not committed: %s; "
+            "commit, remove or ignore them, and run it again",
+            task.id,
+            named_paths(environment.changed),
+        )
     return Execution(
         task=task,
-        environment=environment_fingerprint(task.profile.device.kind),
+        environment=environment,
         runtime=None,
         inputs={name: sha256_file(folder / name) for name in task.task.inputs},
         started=dt.datetime.now(dt.UTC),

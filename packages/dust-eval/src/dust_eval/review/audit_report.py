@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dust_core.declared.change.text import code, table
+from dust_core.declared.change.text import code, codes, table
 from dust_core.declared.records import QUALITY_METRICS, Verdict
 from dust_eval.gates import judge_task
 from dust_eval.gates.judge import quantity_text
@@ -92,7 +92,7 @@ def _paragraphs(
     if remarks:
         yield "\n".join(remarks)
     if rows:
-        yield _said_of(survivors)
+        yield from _said_of(audits, survivors)
         yield _LATENCY
     elif not absent:
         yield "No result of it has figures that can be measured again."
@@ -131,7 +131,31 @@ def _limit(limit: "Limit") -> str:
     return f"{limit.pair:g}, {limit.mean:g}"
 
 
-def _said_of(survivors: Sequence[Survivor]) -> str:
+def _said_of(
+    audits: "Mapping[str, Sequence[Audit]]", survivors: Sequence[Survivor]
+) -> Iterator[str]:
+    """What the measured values say of the verdicts, without those on what was not measured."""
+    untested = [task for task, group in audits.items() if group and not _is_measured(group)]
+    if untested:
+        yield (
+            f"Of {codes(untested)} no candidate was measured: whether its verdicts hold is not "
+            "known."
+        )
+    tested = [pair for pair in survivors if pair.recorded.task not in untested]
+    if tested:
+        yield _verdicts_of(tested)
+
+
+def _is_measured(group: "Sequence[Audit]") -> bool:
+    """Whether a candidate among the audits of a task was measured."""
+    return any(
+        part.verdict != "not measured"
+        for part in group
+        if part.result.provenance.role == "candidate"
+    )
+
+
+def _verdicts_of(survivors: Sequence[Survivor]) -> str:
     changed = [pair for pair in survivors if pair.recorded.status != pair.measured.status]
     if not changed:
         every = "the verdict" if len(survivors) == 1 else f"all {len(survivors)} verdicts"

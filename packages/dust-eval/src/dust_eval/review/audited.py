@@ -42,14 +42,27 @@ class Laid:
 
         return resolve(self.side.specs, task, profile)
 
+    def writers(self, profile: str) -> dict[str, str]:
+        """The command that writes each file of a profile's folder, by the name of the file."""
+        return {
+            Path(path).name: f"dust run {task} --profile {profile}"
+            for task, execution in self.side.executed[profile].items()
+            if task in self.side.specs.tasks
+            for path in execution.outputs
+        }
+
 
 def audited_profiles(project: Path, against: str | None) -> list[str]:
-    """The profiles of HEAD whose figures may be quoted, there or at the revision `against`."""
+    """The profiles of HEAD whose figures may be quoted, there or at the revision `against`.
+
+    Those under which nothing was executed are left out, unless nothing was under any.
+    """
     repository = Repository.around(project)
     names = [name for name in ("HEAD", against) if name is not None]
     sides = [Committed.at(repository, repository.revision(name)) for name in names]
     quotable = {name for side in sides for name in side.quotable}
-    return [name for name in sides[0].specs.profiles if name in quotable]
+    profiles = [name for name in sides[0].specs.profiles if name in quotable]
+    return [name for name in profiles if sides[0].executed[name]] or profiles
 
 
 def lay_out_for_audit(

@@ -62,7 +62,7 @@ def _audit_profile(project: Path, profile: str, tasks: Sequence[str], against: s
         kind = laid.side.specs.profile(profile).device.kind
         with contextlib.chdir(laid.root):
             device = environment_fingerprint(kind).device if laid.files else None
-            auditor = Auditor(device, measuring_code())
+            auditor = Auditor(device, measuring_code(), laid.writers(profile))
             audits = {task: list(_audited(auditor, laid, task, profile)) for task in laid.files}
         survivors = surviving_verdicts(laid, profile, audits)
     typer.echo(render(profile, audits, laid.absent, survivors))

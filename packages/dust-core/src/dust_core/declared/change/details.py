@@ -7,6 +7,7 @@ from dust_core.declared.change.diff import Difference, TaskChange
 from dust_core.declared.change.files import FileChange
 from dust_core.declared.change.stale import Stale
 from dust_core.declared.change.text import (
+    bounded,
     code,
     codes,
     counted,
@@ -40,6 +41,7 @@ def _tasks(change_set: Difference) -> Iterator[str]:
 def _task(change: TaskChange, change_set: Difference) -> Iterator[str]:
     yield _heading(change, change_set)
     if change.event == "added":
+        yield _described(change)
         yield _values(change.fields)
     elif change.event != "removed" and change.fields:
         yield _fields(change.fields)
@@ -66,6 +68,13 @@ def _heading(change: TaskChange, change_set: Difference) -> str:
     if profiles := change_set.executed.get(change.former):
         text += f"; executed under {codes(profiles)}"
     return text
+
+
+def _described(change: TaskChange) -> str:
+    """What the author of a new task calls it and predicts."""
+    prose = {field.field: field.new for field in change.prose}
+    told = ("title", "hypothesis")
+    return "\n".join(f"- {name}: {code(bounded(prose[name]))}" for name in told if name in prose)
 
 
 def _fields(fields: Iterable[FieldChange]) -> str:

@@ -1,9 +1,12 @@
 """The verb `dust ledger`."""
 
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dust_core.declared.change.text import counted
 from dust_core.declared.options import ProfileOption, SpecsOption
 from dust_core.declared.project import SPECS
 
@@ -33,11 +36,15 @@ def ledger(
             raise typer.Exit(1)
         return
     files = read_ledger(in_working_tree(folder.parent, folder.name).files)
-    lines = [line for file in files for line in file.lines if line.profile == profile]
-    for line in sorted(lines, key=lambda line: line.finished):
-        typer.echo(_row(line))
-    plural = "" if len(lines) == 1 else "s"
-    typer.echo(f"{len(lines)} execution{plural} under {profile}")
+    rows = [
+        (line.finished, f"{_row(line)}{_again(line, file.lines[:index])}")
+        for file in files
+        for index, line in enumerate(file.lines)
+        if line.profile == profile
+    ]
+    for _, row in sorted(rows, key=lambda row: row[0]):
+        typer.echo(row)
+    typer.echo(f"{counted(len(rows), 'execution')} under {profile}")
     faults = [fault for file in files for fault in file.faults]
     for fault in faults:
         typer.echo(f"not shown: {fault.path}:{fault.line}: {fault.text}", err=True)
@@ -60,3 +67,16 @@ def _row(line: "LedgerLine") -> str:
     when = f"{line.finished:%Y-%m-%d %H:%M}"
     place = f"device {line.device[:8]}  commit {line.commit[:10]}"
     return f"{when}  {line.task:<10}  {line.name:<24}  {verdict:<12}  {place}"
+
+
+def _again(line: "LedgerLine", earlier: Sequence["LedgerLine"]) -> str:
+    """What the last execution of the same run read that was another file; empty for a first one."""
+    from dust_core.declared.agreed.ledger import differing_paths
+    from dust_core.declared.records.environment import named_paths
+
+    before = next((past for past in reversed(earlier) if past.run == line.run), None)
+    if before is None:
+        return ""
+    names = [PurePosixPath(path).name for path in differing_paths(before.inputs, line.inputs)]
+    which = f"other inputs: {named_paths(names)}" if names else "the same inputs"
+    return f"  again, on {which}"

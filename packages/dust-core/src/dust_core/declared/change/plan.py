@@ -4,11 +4,13 @@ The plan follows from specs and locks alone, so that a reviewer does not need DV
 more things when it runs: whether the data is that of the lock, and which device it runs on.
 """
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dust_core.bounded import read_bounded
 from dust_core.declared.change.executed import Execution, executions
 from dust_core.declared.change.snapshot import Snapshot
 from dust_core.declared.change.stages import Stage, in_order, sources, stages, upstream
@@ -18,7 +20,9 @@ from dust_core.declared.project import ARTIFACTS, DEVICE_FILE
 from dust_core.errors import DustError
 from dust_core.tracked import is_kept
 
-State = Literal["done", "to pull", "not kept", "to run"]
+State = Literal["done", "changed here", "to pull", "not kept", "to run"]
+
+_RESULT_BYTES = 16_000_000  # larger files are not read for a plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,10 @@ class Step:
         task: its id.
         does: its executor.
         after: the tasks whose files it reads.
-        state: `done`, with its files present; `to pull`, done, but its files are not here; `not
-            kept`, done, but no remote has its files, so only another run makes them; `to run`.
-        reasons: why it has to run, or which files are not kept; empty if neither.
+        state: `done`, with its files present; `changed here`, done, but a result that is here has
+            other bytes than the lock says; `to pull`, done, but its files are not here; `not kept`,
+            done, but no remote has its files, so only another run makes them; `to run`.
+        reasons: why it has to run, or which files are changed or not kept; empty if none of these.
         gpu_hours: expected for the full profile.
     """
 
@@ -146,9 +151,38 @@ def _other_inputs(
 
 
 def _kept(executed: Execution, project: Path) -> tuple[State, list[str]]:
-    """The state of a task that need not run, and the files that no remote has."""
+    """The state of a task that need not run, and the files that are changed or not kept."""
     absent = {path: md5 for path, md5 in executed.outputs.items() if not (project / path).exists()}
     lost = [Path(path).name for path, md5 in absent.items() if not is_kept(md5, project)]
+    not_kept = [f"no remote has {name}" for name in lost]
+    if changed := [_restored(path, executed, project) for path in _changed_here(executed, project)]:
+        return "changed here", changed + not_kept
     if lost:
-        return "not kept", [f"no remote has {name}" for name in lost]
+        return "not kept", not_kept
     return ("to pull" if absent else "done"), []
+
+
+def _changed_here(executed: Execution, project: Path) -> Iterator[str]:
+    """Results that are here with other bytes than the lock says. Networks are not read."""
+    for path, md5 in executed.outputs.items():
+        file = project / path
+        if file.suffix != ".json" or not file.exists():
+            continue
+        try:
+            content = read_bounded(file, _RESULT_BYTES)
+        except (OSError, ValueError):
+            continue
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+            yield path
+
+
+def _restored(path: str, executed: Execution, project: Path) -> str:
+    """That a result differs from the lock, and the command that makes it the lock's again."""
+    kept = is_kept(executed.outputs[path], project)
+    command = f"dvc pull --force {path}"
+    restore = (
+        f"restore it with `{command}`"
+        if kept
+        else "no remote has that one, and `dust repro` makes it anew"
+    )
+    return f"{Path(path).name} is not the one of the lock: {restore}"

@@ -122,7 +122,8 @@ def _line(project: Path, execution: Execution) -> LedgerLine | str:
         return f"has no result here: fetch {name or 'it'} with '{PULL}'"
     content = (project / name).read_bytes()
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != execution.outputs[name]:
-        return f"has another {name} here than in dvc.lock: restore it with 'dvc checkout'"
+        restore = f"restore it with 'dvc pull --force {name}'"
+        return f"has another {name} here than in dvc.lock: {restore}"
     try:
         result = parse_result_file(content, Path(name))
     except DustError as error:

@@ -26,7 +26,7 @@ def plan_text(plan: Plan) -> str:
     """A plan as aligned text, one line a task."""
     width = max((len(step.task) for step in plan.steps), default=0)
     lines = [
-        f"{step.task:<{width}}  {step.state:<8}  {hours(step.gpu_hours):>6} GPU h  {_why(step)}"
+        f"{step.task:<{width}}  {step.state:<12}  {hours(step.gpu_hours):>6} GPU h  {_why(step)}"
         for step in plan.steps
     ]
     lines = [line.rstrip() for line in lines]

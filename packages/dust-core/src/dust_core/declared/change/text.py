@@ -10,6 +10,9 @@ from dust_core.declared.change.values import ABSENT
 CONTEXT = 40
 """Characters of equal text that are shown on each side of a difference."""
 
+PROSE = 600
+"""Characters of a title or a hypothesis that are shown."""
+
 
 def code(value: Any) -> str:
     """A value as one code span: no Markdown, mention or HTML in it takes effect.
@@ -19,6 +22,11 @@ def code(value: Any) -> str:
     if value is ABSENT:
         return "—"
     return _span(_plain(value))
+
+
+def bounded(text: str) -> str:
+    """Prose of at most 600 characters, with a mark where more was cut off."""
+    return text if len(text) <= PROSE else f"{text[: PROSE - 1].rstrip()}…"
 
 
 def codes(values: Iterable[Any]) -> str:

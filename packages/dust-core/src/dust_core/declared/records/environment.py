@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,19 +41,29 @@ _FAST_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx
 EIGHT_BIT_SETS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 """Instruction sets of x86 that add 8-bit products in 32 bits, so that they do not saturate."""
 
+_NAMED = 3  # of changed files in a message
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where and from which sources the process runs; the fields of `Provenance` with these
-    names."""
+    """Where and from which sources the process runs; what `Provenance` has by these names.
+
+    Attributes:
+        changed: the files that differ from the commit: see `changed_paths`.
+    """
 
     device: MeasuredDevice
     versions: dict[str, str]
     commit: str
-    dirty: bool
+    changed: tuple[str, ...]
     measuring_code: str | None
     training_code: str | None
     draft: bool
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the working tree differs from the commit."""
+        return bool(self.changed)
 
 
 def environment_fingerprint(
@@ -76,7 +86,7 @@ def environment_fingerprint(
             **installed_versions(RECORDED_PACKAGES),
         },
         commit=_git(folder, "rev-parse", "HEAD"),
-        dirty=bool(changed_paths(folder)),
+        changed=tuple(changed_paths(folder)),
         measuring_code=measuring_code(),
         training_code=training_code(),
         draft=is_draft(),
@@ -129,6 +139,12 @@ def changed_paths(folder: Path, without: Iterable[str] = ()) -> list[str]:
     ]
     changed = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", ":/", *excluded)
     return [line.strip().partition(" ")[2].strip() for line in changed.splitlines()]
+
+
+def named_paths(paths: Sequence[str]) -> str:
+    """The first three of some paths, and how many more there are."""
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{', '.join(paths[:_NAMED])}{more}"
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -116,7 +116,10 @@ def uncommitted(provenance: Provenance) -> str | None:
     if provenance.draft:
         return f"a draft of {task} ran: have its specs approved, and run it again without --draft"
     if provenance.dirty:
-        return f"{task} ran in a working tree that differs from its commit: commit, run it again"
+        return (
+            f"{task} ran in a working tree that differs from its commit: commit, remove or ignore "
+            "what 'git status' lists, and run it again"
+        )
     return None
 
 

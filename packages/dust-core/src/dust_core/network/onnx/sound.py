@@ -59,7 +59,7 @@ def sound_proto(path: Path, *, weights: bool = True) -> Any:
             f"the graph cannot be read: {error}, which ONNX does not follow",
             where=str(path),
             fix="put the file itself there; if DVC made the link: `dvc config cache.type copy` and "
-            "`dvc checkout --relink`",
+            f"`dvc checkout --relink {path}`",
         ) from error
     except Exception as error:  # protobuf's errors and onnx's share no base but Exception
         raise DustError(

@@ -1,6 +1,6 @@
 """ART: the files that results name exist and are the files that were measured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import WHOLE_RESULT, ArtifactsRule, refused_among
@@ -9,7 +9,9 @@ from dust_core.declared.reading.place import Place
 from dust_core.declared.specs.names import parse_file_name
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
-from dust_core.tracked import PULL, tracked_path
+from dust_core.tracked import PULL, tracked_path, writer_of_lost
+
+_NAMED = 3  # of the commands in a fix
 
 
 class ArtifactAbsent(ArtifactsRule):
@@ -34,14 +36,14 @@ class ArtifactNotFetched(ArtifactsRule):
 
     id = "ART005"
     title = "files that results name are not here, so they were not compared with their digests"
-    fix = f"fetch it with `{PULL}`; what the remote does not hold, its task writes again"
+    fix = f"fetch them with `{PULL}`; what no remote has, its task writes again"
     severity = "warning"
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
-        absent = [(name, place) for place, name, tracked in _absent(subject) if tracked]
-        if absent:
-            names = ", ".join(sorted({name for name, _ in absent}))
-            yield self.finding(absent[0][1], names, f"files in {subject.path}")
+        names = sorted({name for _, name, tracked in _absent(subject) if tracked})
+        if names:
+            place, expected = Place(subject.path), f"files in {subject.path}"
+            yield self.finding(place, ", ".join(names), expected, fix=_fetched(subject, names))
 
 
 class ArtifactChanged(ArtifactsRule):
@@ -51,7 +53,7 @@ class ArtifactChanged(ArtifactsRule):
 
     id = "ART002"
     title = "a file differs from the one that the result measured"
-    fix = f"fetch the right one with `{PULL}` (or `dvc checkout`), or run the task again"
+    fix = "restore it with `dvc pull --force FILE`, or run the task again"
 
     def check(self, subject: Artifacts) -> Iterator[Finding]:
         digests: dict[str, str] = {}
@@ -66,7 +68,8 @@ class ArtifactChanged(ArtifactsRule):
             if digests[name] != expected:
                 place = result.place((*_at(index), name))
                 says = f"{name}: {digests[name][:16]}"
-                yield self.finding(place, says, f"{expected[:16]}, as measured")
+                fix = self.fix.replace("FILE", f"{subject.path}/{name}")
+                yield self.finding(place, says, f"{expected[:16]}, as measured", fix=fix)
 
 
 class ArtifactUnnamed(ArtifactsRule):
@@ -106,6 +109,21 @@ class ArtifactMisnamed(ArtifactsRule):
             except DustError:
                 place = Place(f"{subject.path}/{name}")
                 yield self.finding(place, name, "a name such as student_fp32_t3b05.pth")
+
+
+def _fetched(subject: Artifacts, names: Sequence[str]) -> str:
+    """How to get absent files of a folder: what may be fetched is fetched, the rest made anew."""
+    commands = [writer_of_lost(subject.folder / name) for name in names]
+    lost = list(dict.fromkeys(command for command in commands if command))
+    them = "it" if len(names) == 1 else "them"
+    parts = [f"fetch {them} with `{PULL}`"] if None in commands else []
+    if lost:
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        which = "some" if parts else them
+        shown = ", ".join(f"`{command}`" for command in lost[:_NAMED])
+        verb = "writes" if len(lost) == 1 else "write"
+        parts.append(f"no remote has {which}, and {shown}{more} {verb} {them} again")
+    return "; ".join(parts)
 
 
 def _at(index: int) -> tuple[str | int, ...]:

@@ -108,7 +108,10 @@ class ResultContradicted(LedgerRule):
 
     id = "EXEC007"
     title = "a result file is not the one of the ledger"
-    fix = "restore it with dvc checkout; after an execution of a new run: dust ledger --append"
+    fix = (
+        "restore it with dvc pull --force FILE; after an execution of a new run: "
+        "dust ledger --append"
+    )
 
     def check(self, subject: ExecutedSpecs) -> Iterator[Finding]:
         for executed in subject.last:
@@ -119,7 +122,10 @@ class ResultContradicted(LedgerRule):
             if (digest := sha256_file(file)) != line.result_sha256:
                 expected = f"{line.result_sha256[:16]} as in the ledger"
                 yield self.finding(
-                    subject.place_of(executed), f"{line.result} is {digest[:16]}", expected
+                    subject.place_of(executed),
+                    f"{line.result} is {digest[:16]}",
+                    expected,
+                    fix=self.fix.replace("FILE", line.result),
                 )
             elif parts := _misquoted(line, subject.model_of(file)):
                 says = f"{', '.join(parts)} of {line.name}"

@@ -95,7 +95,7 @@ class RecordedRun(ProofRule):
 
     id = "PROOF006"
     title = "the result is not of the recorded run"
-    fix = "restore it with dvc checkout, or run its task with dvc repro"
+    fix = "restore it with dvc pull --force FILE, or run its task with dvc repro"
     kind = "history"
 
 

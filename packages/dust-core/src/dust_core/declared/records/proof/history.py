@@ -64,7 +64,8 @@ def unrecorded(evidence: Evidence) -> Iterator[Unproven]:
                 (),
                 f"a file of MD5 {stored.md5[:12]}",
                 f"{written.md5[:12]}, as {evidence.lock} recorded it when {task.id} ran",
-                f"restore it with 'dvc checkout', or run {task.id} with 'dvc repro'",
+                f"restore it with 'dvc pull --force {evidence.folder}/{stored.name}', "
+                f"or run {task.id} with 'dvc repro'",
             )
         seen: set[str] = set()
         for index, result in enumerate(stored.file.results):
