@@ -28,7 +28,7 @@ from dust_core.declared.specs import ResolvedTask, load_specs, resolve
 from dust_core.declared.specs.decides import prose_of
 from dust_core.declared.specs.models import KINDS, SpecModel
 from dust_core.declared.specs.models.ablation import AblateCalibration, CalibrationVariant
-from dust_core.declared.specs.models.training import Start
+from dust_core.declared.specs.models.training import DistillStage, Recipe, Start
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.network.checkpoint import load_checkpoint
@@ -141,18 +141,28 @@ def few_images(count: int) -> CalibrationVariant:
 
 
 def distill_by_other_terms() -> None:
-    """Train a student once more, by the terms of the loss that the declared tasks do without."""
+    """Train a student once more, in two stages, by the terms of the loss that the declared tasks
+    do without."""
     declared = resolve(load_specs(Path("specs")), "K-1", "tiny")
+    recipe = declared.profile.training.distill
+    patch_size = recipe.patch_size or declared.profile.teacher.network.patch_size
+    shared = {name: getattr(recipe, name) for name in Recipe.model_fields}
+    later = DistillStage(**shared, share=0.5, patch_size=patch_size)
+    training = declared.profile.training.model_copy(
+        update={"distill": recipe.model_copy(update={"then": (later,)})}
+    )
     loss = declared.common.loss.model_copy(update={"kl": "correlation"})
     task = replace(
         declared,
-        task=declared.task.model_copy(update={"gamma": 0.1, "epochs": 1}),
+        task=declared.task.model_copy(update={"gamma": 0.1, "epochs": 2}),
+        profile=declared.profile.model_copy(update={"training": training}),
         common=declared.common.model_copy(update={"loss": loss}),
         digest="0" * 64,  # a work folder of its own
     )
     teacher = load_checkpoint(Path("artifacts/tiny/teacher_fp32.pth")).network
-    _, outcome = train_student(task, teacher)
-    assert {"train/kl", "train/features"} <= outcome.history[-1].keys()
+    _, outcomes = train_student(task, teacher)
+    assert [outcome.epochs for outcome in outcomes] == [1, 1]
+    assert {"train/kl", "train/features"} <= outcomes[-1].history[-1].keys()
 
 
 def rank_by_gradients() -> None:

@@ -1,6 +1,6 @@
 """What each profile needs, and whether it is here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,7 +57,14 @@ def _outcomes(name: str, specs: SpecSet, gpus: int) -> Iterator[Outcome]:
     absent = sorted({path for path in _to_train(profile) if not _at_hand(Path(path))})
     if absent:
         # What the lock says was executed is pulled, not trained.
-        yield Outcome(f"{name}: to train anew", "unknown", f"not here: {', '.join(absent)}")
+        yield Outcome(f"{name}: to train anew", "unknown", _not_here(absent))
+
+
+def _not_here(absent: Sequence[str]) -> str:
+    return (
+        f"not here: {', '.join(absent)}; only training the teacher, students or pruned networks reads "
+        "them (data/README.md)"
+    )
 
 
 def _device_faults(profile: ProfileSpec, gpus: int) -> Iterator[str]:
