@@ -39,7 +39,7 @@ def gate(
     specs: SpecsOption = SPECS,
     artifacts: ArtifactsOption = ARTIFACTS,
 ) -> None:
-    """Judge a stage by its lines; exit 1 unless all pass."""
+    """Judge a stage by its lines; exit 1 unless all pass. With --explain it judges nothing."""
     from dust_core.declared.dvc_files import mend
     from dust_core.declared.specs import load_specs
 
