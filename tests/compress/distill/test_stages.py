@@ -73,6 +73,7 @@ def test_every_stage_has_an_epoch_or_the_message_says_why_not() -> None:
 def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResolvedTask:
     """K-1 of `ci` with two stages, on a teacher that is barely trained."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DUST_TRAINING_DEVICE", "cpu")  # what --device sets is forgotten afterwards
     shutil.copytree(ROOT / "specs", "specs")
     text = PROFILE.read_text()
     for count in ("pairs_per_epoch", "batch", "validation_pairs"):

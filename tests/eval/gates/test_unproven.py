@@ -109,7 +109,8 @@ def test_an_edited_file_that_the_lock_has_otherwise_decides_nothing(
     profile.edit("KQ-3", lambda data: data["results"][0]["record"].update(note), resealed=False)
     code, output = gate()
     assert code == 1
-    assert "as dvc.lock recorded it when KQ-3 ran: restore it with 'dvc che" in output
+    restored = "restore it with 'dvc pull --force artifacts/small/kq_eval.json'"
+    assert f"as dvc.lock recorded it when KQ-3 ran: {restored}" in output
 
 
 def test_a_baseline_without_its_own_result_decides_nothing(profile: Profile, gate: Run) -> None:
