@@ -6,9 +6,9 @@ python benchmarks/gpu.py forward                # a pair through 571,171,208 par
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ Batch = Annotated[
 ]
 StageNumber = Annotated[int, typer.Option("--stage", help="Which stage of the recipe.", min=1)]
 Seconds = Annotated[float, typer.Option(help="How long to measure.")]
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 Compiled = Annotated[bool, typer.Option("--compile", help="Compile the steps before.")]
 
 
@@ -56,7 +57,7 @@ def teacher(
 ) -> None:
     """Training steps of the teacher of `small`, both orders."""
     task = resolve(load_specs(Path("specs")), "P0-teacher", "small")
-    recipe = (task.profile.training.teacher or ())[stage - 1]
+    recipe = _stage(task.profile.training.teacher or (), stage)
     objective = TeacherObjective(_small(recipe.patch_size), task.task, recipe.matching)
     measure(task, recipe, objective, batch, seconds, compiled)
 
@@ -71,7 +72,7 @@ def student(
     """Training steps of a student of `small`, both orders."""
     task = resolve(load_specs(Path("specs")), "K-1", "small")
     first, own = task.profile.training.distill, task.task
-    recipe = (first, *first.then)[stage - 1]
+    recipe = _stage((first, *first.then), stage)
     guide = _small(recipe.patch_size or task.profile.teacher.network.patch_size)
     learner = start_student(task, guide, task.common.student, fit=False)
     weights = Weights(temperature=own.T, beta=own.beta, gamma=own.gamma)
@@ -106,8 +107,8 @@ def measure(
     compiled: bool,
 ) -> None:
     """Print the pairs a second of whole steps: feed, both passes, clipping, optimiser."""
-    recipe = recipe.model_copy(update={"batch": batch or recipe.batch})
-    recipe = recipe.model_copy(update={"pairs_per_epoch": 100 * recipe.batch})
+    count = batch or recipe.batch
+    recipe = recipe.model_copy(update={"batch": count, "pairs_per_epoch": count})
     plan = plan_for(task, recipe, epochs=1)
     rate = steps(objective, plan, recipe, seconds, compiled)
     how = "compiled steps" if compiled else "steps"
@@ -173,6 +174,12 @@ def random_pairs(side: int, count: int = 64) -> DecodedPairs:
         np.tile(pose, (count, 1, 1)),
         units=np.full((count, 2), 0.001, np.float32),
     )
+
+
+def _stage(recipes: Sequence[AnyRecipe], number: int) -> AnyRecipe:
+    if number > len(recipes):
+        raise typer.BadParameter(f"the recipe has {len(recipes)}", param_hint="--stage")
+    return recipes[number - 1]
 
 
 def _small(patch_size: int) -> Dust3r:

@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dust_compress.train import Objective
-from dust_compress.train.compiled import train_compiled, trains_compiled
+from dust_compress.train.compiled import compiled_steps, trains_compiled
 from dust_compress.train.origin import origin_of
 from dust_core.errors import DustError
 from dust_core.network.model.blocks import DecoderBlock, EncoderBlock
@@ -45,7 +46,8 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     plain = torch.compile
 
     def recorded(work: Any, **options: Any) -> Any:
-        compiled.append(getattr(work, "__self__", work).__class__.__name__)
+        owner = getattr(work, "__self__", None)
+        compiled.append(owner.__class__.__name__ if owner else work.__qualname__.partition(".")[0])
         return plain(work, **options | {"backend": "aot_eager"})
 
     monkeypatch.setattr(torch, "compile", recorded)
@@ -97,23 +99,31 @@ def test_a_copy_of_a_compiled_network_is_plain_and_has_the_same_names(traced: li
 def test_a_training_compiles_where_it_was_asked_to_and_says_so(
     asked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DUST_TRAINING_COMPILED", "0")
-    if asked:
-        train_compiled()
-    assert trains_compiled() == asked
     objective, calls = training.Regression(), []
     monkeypatch.setattr(objective, "compile_steps", lambda: calls.append(1))
-    outcome = train(objective, training.Stream(), training.PLAN, tmp_path, training.validate)
+    with compiled_steps() if asked else nullcontext():
+        assert trains_compiled() == asked
+        outcome = train(objective, training.Stream(), training.PLAN, tmp_path, training.validate)
+    assert not trains_compiled()
     assert len(calls) == asked
     assert outcome.origin.compiled == asked
     assert outcome.origin.sentence.endswith(", compiled") == asked
 
 
 def test_without_a_compiler_it_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DUST_TRAINING_COMPILED", "0")
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(DustError, match="there is no no-such-compiler") as caught:
-        train_compiled()
+    with pytest.raises(DustError, match="there is no no-such-compiler") as caught, compiled_steps():
+        pass
+    assert "without --compile" in caught.value.fix
+    assert not trains_compiled()
+
+
+def test_a_compiler_that_fails_is_one_message() -> None:
+    from torch._dynamo.exc import TorchDynamoException
+
+    said = "cannot be compiled here: no kernel"
+    with pytest.raises(DustError, match=said) as caught, compiled_steps():
+        raise TorchDynamoException("no kernel\nSet TORCH_LOGS for more")
     assert "without --compile" in caught.value.fix
     assert not trains_compiled()
 

@@ -230,6 +230,7 @@ def ending_on_the_workload(clone: Clone) -> None:
 _FULL = "specs/profiles/full.yaml"
 _OPEN = "sha256: null, pairs: null, scenes: null"
 _UNKNOWN = f"workload: {{manifest: data/full/workload/manifest.json, {_OPEN}}}"
+_KNOWN = _UNKNOWN.replace(_OPEN, f'sha256: "{"2" * 64}", pairs: 20, scenes: [a/b]')
 
 
 @case(
@@ -240,9 +241,7 @@ _UNKNOWN = f"workload: {{manifest: data/full/workload/manifest.json, {_OPEN}}}"
     code=0,
 )
 def filled_in(clone: Clone) -> None:
-    known = f'sha256: "{"2" * 64}", pairs: 20, scenes: [a/b]'
-    filled = _UNKNOWN.replace(_OPEN, known)
-    clone.edit(_FULL, _UNKNOWN, filled)
+    clone.edit(_FULL, _UNKNOWN, _KNOWN)
 
 
 @case(
@@ -253,6 +252,4 @@ def filled_in(clone: Clone) -> None:
     code=0,
 )
 def filled_in_with_another(clone: Clone) -> None:
-    known = f'sha256: "{"2" * 64}", pairs: 20, scenes: [a/b]'
-    filled = _UNKNOWN.replace(_OPEN, known)
-    clone.edit(_FULL, _UNKNOWN, filled.replace("full/workload", "full/easy"))
+    clone.edit(_FULL, _UNKNOWN, _KNOWN.replace("full/workload", "full/easy"))

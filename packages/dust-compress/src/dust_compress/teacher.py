@@ -152,7 +152,7 @@ class TeacherObjective(Objective):
     def __init__(self, network: Dust3r, task: TrainTeacher, matching: float) -> None:
         super().__init__(network)
         self.task, self.matching = task, matching
-        self.compared = self._compared
+        self.compared = TeacherObjective._compared
 
     def forward(self, batch: PairBatch, progress: float) -> dict[str, Tensor]:
         device = next(self.network.parameters()).device
@@ -160,7 +160,7 @@ class TeacherObjective(Objective):
         with attention_for(self.network, batch.image1):
             first, second = encode_both_orders(self.network, batch.image1, batch.image2)
             outputs = self.network.decoder_outputs(first, second)
-        return self.compared(batch, first, second, outputs)
+        return self.compared(self, batch, first, second, outputs)
 
     def compile_steps(self) -> None:
         compile_blocks(self.network)

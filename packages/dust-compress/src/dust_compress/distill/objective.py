@@ -97,7 +97,7 @@ class DistillObjective(Objective):
         self.loss, self.weights, self.span = loss, weights, span
         # In a list, so that neither the optimiser nor a checkpoint includes it.
         self._teacher = [teacher.requires_grad_(False).eval()]
-        self.compared = self._compared
+        self.compared = DistillObjective._compared
 
     def forward(self, batch: PairBatch, progress: float) -> dict[str, Tensor]:
         device = next(self.network.parameters()).device
@@ -105,7 +105,7 @@ class DistillObjective(Objective):
         teacher = self._teacher[0].to(device)
         with torch.no_grad():
             theirs = self._seen(teacher, batch)
-        parts = self.compared(batch, self._seen(self.network, batch), theirs)
+        parts = self.compared(self, batch, self._seen(self.network, batch), theirs)
         begin, end = self.span
         beta = self.weights.beta_at(begin + progress * (end - begin))
         total = (1 - beta) * parts["task"] + beta * parts["kl"]

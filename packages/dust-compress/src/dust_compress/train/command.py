@@ -1,5 +1,6 @@
 """The verb `dust train`: the training of a task alone, on the device that is at hand."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -44,7 +45,7 @@ def train(
     For a machine with a GPU, when the task is measured on another one. There, put the contents of
     the --to folder into artifacts/PROFILE/.work: `dust run` then measures without training.
     """
-    from dust_compress.train.compiled import train_compiled
+    from dust_compress.train.compiled import compiled_steps
     from dust_compress.train.distributed import train_on
     from dust_core.declared.specs import load_specs, resolve
 
@@ -59,9 +60,8 @@ def train(
     if device is not None:
         _require(device)
         train_on(device)
-    if compile_:
-        train_compiled()
-    path, _ = resolve_name(training)(resolved)
+    with compiled_steps() if compile_ else nullcontext():
+        path, _ = resolve_name(training)(resolved)
     typer.echo(f"{task}: wrote {path}")
     if to is not None:
         for copy in _carried(resolved, to):

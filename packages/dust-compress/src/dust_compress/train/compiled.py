@@ -2,10 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from dust_core.errors import DustError
+from dust_core.errors import DustError, first_line
 from dust_core.network.model import Dust3r
 from dust_core.network.model.blocks import DecoderBlock, EncoderBlock
 
@@ -13,12 +15,16 @@ _COMPILE = "DUST_TRAINING_COMPILED"
 """The environment variable by which a process, and those that it starts, compile their steps."""
 
 
-def train_compiled() -> None:
-    """Let this process compile the steps of its trainings.
+@contextmanager
+def compiled_steps() -> Iterator[None]:
+    """Compile the steps of the trainings inside.
 
     Raises:
-        DustError: there is no C++ compiler, which PyTorch needs even for a GPU.
+        DustError: there is no C++ compiler, which PyTorch needs even for a GPU; or the steps cannot
+            be compiled with what is here.
     """
+    from torch._dynamo.exc import TorchDynamoException
+
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         raise DustError(
@@ -27,6 +33,17 @@ def train_compiled() -> None:
             fix="install one (Debian: g++), or train without --compile",
         )
     os.environ[_COMPILE] = "1"
+    try:
+        yield
+    except TorchDynamoException as error:
+        raise DustError(
+            f"the steps cannot be compiled here: {first_line(error)}",
+            where="--compile",
+            fix="train without --compile, or mend the compiler that it names",
+            exit_code=1,
+        ) from error
+    finally:
+        del os.environ[_COMPILE]
 
 
 def trains_compiled() -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dust_core.declared.change.approval import protected_branch
 from dust_core.declared.change.git import Repository
-from dust_core.declared.records.environment import changed_paths, named_paths
+from dust_core.declared.records.environment import changed_paths, named_few
 from dust_core.errors import DustError, first_line
 from dust_eval.cluster.order import Source
 
@@ -49,7 +49,7 @@ def _require_committed(repository: Repository, remote: str) -> None:
     changed = changed_paths(Path(), without=inside)
     if changed:
         raise DustError(
-            f"changes that are not committed: {named_paths(changed)}",
+            f"changes that are not committed: {named_few(changed)}",
             where=str(repository.root),
             fix="commit them: workers run a commit; 'git stash' puts them aside",
         )

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dust_core.declared.records import QUALITY_METRICS, Verdict
 from dust_core.declared.specs.models.gates import METRICS
 from dust_core.tracked import PULL
+from dust_eval.gates.judge import lacks_a_result
 from dust_eval.gates.stage import TaskVerdicts
 
 _PAIRS = "more pairs or epochs in the profile's recipe, under its next run (docs/distill.md)"
@@ -61,7 +62,7 @@ def advice(
     asked: dict[str, list[str]] = {}
     for task in tasks:
         for verdict in () if task.settled else task.verdicts:
-            if _lacks_a_result(verdict):
+            if lacks_a_result(verdict):
                 fetch = f"fetch the result with '{PULL}', or " if task.task in executed else ""
                 what: str | None = f"{fetch}run '{again}'"
             else:
@@ -70,11 +71,6 @@ def advice(
                 asked.setdefault(what, []).append(task.task)
     for what, names in asked.items():
         yield f"{', '.join(dict.fromkeys(names))}: try this: {what}"
-
-
-def _lacks_a_result(verdict: Verdict) -> bool:
-    """Whether the task or its baseline was never measured here."""
-    return verdict.value is None and (verdict.reason or "").endswith("has no result")
 
 
 def _what(verdict: Verdict, does: str) -> str | None:

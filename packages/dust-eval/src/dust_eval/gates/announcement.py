@@ -61,8 +61,8 @@ def duration_text(time: timedelta) -> str:
 
 def _summary(plan: Plan, wanted: Collection[str]) -> str:
     needs = "what it needs" if len(wanted) == 1 else "what they need"
-    who = f"{', '.join(wanted)} and {needs}" if wanted else "P0 to P5"
-    who = f"{who}, profile {plan.profile}"
+    named = f"{', '.join(wanted)} and {needs}" if wanted else "P0 to P5"
+    who = f"{named}, profile {plan.profile}"
     done = len(plan.steps) - len(plan.to_run)
     if not plan.to_run:
         return (

@@ -14,8 +14,6 @@ from dust_core.errors import DustError
 from dust_core.files import atomic_write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from dust_core.declared.specs import SpecSet
     from dust_eval.gates.render import StageReport
 
@@ -75,6 +73,7 @@ def stage_report(
     Raises:
         DustError: there is no such stage or profile, or a result file is broken.
     """
+    from dust_core.declared.records.proof.gather import recorded_outputs
     from dust_core.declared.specs import resolve
     from dust_eval.gates.advice import advice
     from dust_eval.gates.claims import claim_outcomes, claim_texts
@@ -83,6 +82,7 @@ def stage_report(
     from dust_eval.gates.stage import judge_stage
     from dust_eval.gates.waivers import waivers_that_apply
 
+    recorded = recorded_outputs(artifacts / profile)
     resolved = {task: resolve(specs, task, profile) for task in specs.tasks}
     tasks = [resolved[task] for task in specs.stage(stage)]
     results = declared_results(tasks[0].result_files, artifacts / profile, tasks_judged_with(tasks))
@@ -107,17 +107,10 @@ def stage_report(
                 judged,
                 {task.id: task.task.does for task in tasks},
                 again=f"dust repro {stage} --profile {profile}",
-                executed=_locked(profile),
+                executed=[t.id for t in tasks if t.result_files[t.id] in recorded],
             )
         ),
     )
-
-
-def _locked(profile: str) -> "Collection[str]":
-    from dust_core.declared.change.executed import executions, lock_path
-
-    lock = Path(lock_path(profile))
-    return executions({lock.as_posix(): lock.read_bytes()}, profile) if lock.is_file() else ()
 
 
 def report_text(report: "StageReport") -> str:

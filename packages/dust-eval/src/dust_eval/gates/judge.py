@@ -99,6 +99,11 @@ def is_absent(verdict: Verdict) -> bool:
     return verdict.reason == no_result(verdict.task)
 
 
+def lacks_a_result(verdict: Verdict) -> bool:
+    """Whether its task or the baseline of that was never measured here."""
+    return verdict.value is None and (verdict.reason or "").endswith(no_result(""))
+
+
 def _shortened(reason: str) -> str:
     """A reason of at most 2000 characters, as a verdict holds it."""
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 3]}..."
@@ -113,7 +118,7 @@ def _by_figures(
         if gate.baseline is None:
             bound = measure_absolute(gate, candidate)
         elif baseline is None:
-            reason = f"the baseline {gate.baseline} has no result"
+            reason = no_result(f"the baseline {gate.baseline}")
             return _verdict(line, candidate, None, "fail", reason)
         elif unlike := differences(candidate, baseline):
             return _verdict(line, candidate, baseline, "inconclusive", "; ".join(unlike))

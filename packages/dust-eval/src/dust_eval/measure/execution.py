@@ -17,7 +17,7 @@ from dust_core.declared.records import (
     record_parameters,
     write_result_file,
 )
-from dust_core.declared.records.environment import named_paths
+from dust_core.declared.records.environment import named_few
 from dust_core.declared.specs import ResolvedTask
 from dust_core.declared.specs.names import parse_exp_id
 from dust_core.errors import DustError
@@ -45,7 +45,7 @@ def begin(task: ResolvedTask) -> Execution:
             "warning: the result of %s will decide nothing, because files are not committed: %s; "
             "commit, remove or ignore them, and run it again",
             task.id,
-            named_paths(environment.changed),
+            named_few(environment.changed),
         )
     return Execution(
         task=task,

@@ -72,11 +72,11 @@ def _row(line: "LedgerLine") -> str:
 def _again(line: "LedgerLine", earlier: Sequence["LedgerLine"]) -> str:
     """What the last execution of the same run read that was another file; empty for a first one."""
     from dust_core.declared.agreed.ledger import differing_paths
-    from dust_core.declared.records.environment import named_paths
+    from dust_core.declared.records.environment import named_few
 
     before = next((past for past in reversed(earlier) if past.run == line.run), None)
     if before is None:
         return ""
     names = [PurePosixPath(path).name for path in differing_paths(before.inputs, line.inputs)]
-    which = f"other inputs: {named_paths(names)}" if names else "the same inputs"
+    which = f"other inputs: {named_few(names)}" if names else "the same inputs"
     return f"  again, on {which}"

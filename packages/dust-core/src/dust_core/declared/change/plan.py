@@ -178,11 +178,7 @@ def _changed_here(executed: Execution, project: Path) -> Iterator[str]:
 
 def _restored(path: str, executed: Execution, project: Path) -> str:
     """That a result differs from the lock, and the command that makes it the lock's again."""
-    kept = is_kept(executed.outputs[path], project)
-    command = f"dvc pull --force {path}"
-    restore = (
-        f"restore it with `{command}`"
-        if kept
-        else "no remote has that one, and `dust repro` makes it anew"
-    )
+    restore = "no remote has that one, and `dust repro` makes it anew"
+    if is_kept(executed.outputs[path], project):
+        restore = f"restore it with `dvc pull --force {path}`"
     return f"{Path(path).name} is not the one of the lock: {restore}"

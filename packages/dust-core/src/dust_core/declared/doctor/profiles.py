@@ -62,8 +62,8 @@ def _outcomes(name: str, specs: SpecSet, gpus: int) -> Iterator[Outcome]:
 
 def _not_here(absent: Sequence[str]) -> str:
     return (
-        f"not here: {', '.join(absent)}; only training the teacher, students or pruned networks "
-        "reads them (data/README.md)"
+        f"not here: {', '.join(absent)}; only the trainings whose recipes name them read them "
+        "(data/README.md)"
     )
 
 

@@ -41,7 +41,7 @@ _FAST_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx
 EIGHT_BIT_SETS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 """Instruction sets of x86 that add 8-bit products in 32 bits, so that they do not saturate."""
 
-_NAMED = 3  # of changed files in a message
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,10 @@ def changed_paths(folder: Path, without: Iterable[str] = ()) -> list[str]:
     return [line.strip().partition(" ")[2].strip() for line in changed.splitlines()]
 
 
-def named_paths(paths: Sequence[str]) -> str:
-    """The first three of some paths, and how many more there are."""
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return f"{', '.join(paths[:_NAMED])}{more}"
+def named_few(names: Sequence[str]) -> str:
+    """The first three of some names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -6,12 +6,11 @@ from dust_core.declared.checks.finding import Finding
 from dust_core.declared.checks.rules.base import WHOLE_RESULT, ArtifactsRule, refused_among
 from dust_core.declared.checks.subjects import Artifacts, ResultJson
 from dust_core.declared.reading.place import Place
+from dust_core.declared.records.environment import named_few
 from dust_core.declared.specs.names import parse_file_name
 from dust_core.errors import DustError
 from dust_core.files import sha256_file
 from dust_core.tracked import PULL, tracked_path, writer_of_lost
-
-_NAMED = 3  # of the commands in a fix
 
 
 class ArtifactAbsent(ArtifactsRule):
@@ -118,11 +117,10 @@ def _fetched(subject: Artifacts, names: Sequence[str]) -> str:
     them = "it" if len(names) == 1 else "them"
     parts = [f"fetch {them} with `{PULL}`"] if None in commands else []
     if lost:
-        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
         which = "some" if parts else them
-        shown = ", ".join(f"`{command}`" for command in lost[:_NAMED])
+        shown = named_few([f"`{command}`" for command in lost])
         verb = "writes" if len(lost) == 1 else "write"
-        parts.append(f"no remote has {which}, and {shown}{more} {verb} {them} again")
+        parts.append(f"no remote has {which}, and {shown} {verb} {them} again")
     return "; ".join(parts)
 
 

@@ -118,7 +118,18 @@ class Start(SpecModel):
     )
 
 
-class TeacherStage(Recipe):
+class AveragedRecipe(Recipe):
+    """A recipe that averages weights by default."""
+
+    averaging: Share | None = Field(
+        default=0.999,
+        description="Decay a step of the averaged weights, which are then the ones that are "
+        "validated and kept; null trains without an average.",
+        examples=[0.999],
+    )
+
+
+class TeacherStage(AveragedRecipe):
     """One stage of the teacher's training, at one resolution. The profile also sets its length,
     because no experiment compares teachers.
     """
@@ -139,20 +150,13 @@ class TeacherStage(Recipe):
         "see the same surface.",
         examples=[0.3],
     )
-    averaging: Share | None = Field(
-        default=0.999,
-        description="Decay a step of the averaged weights, which are then the ones that are "
-        "validated and kept; null trains without an average.",
-        examples=[0.999],
-    )
-
     start: Start | None = Field(
         default=None,
         description="In the first stage: the weights that it goes on from; null draws new ones.",
     )
 
 
-class PupilRecipe(Recipe):
+class PupilRecipe(AveragedRecipe):
     """How a smaller network learns from the teacher, at the network's own patches or at smaller
     ones.
     """
@@ -168,15 +172,9 @@ class PupilRecipe(Recipe):
         description="Training pairs on which what was cut is fitted to the teacher.",
         examples=[64],
     )
-    averaging: Share | None = Field(
-        default=0.999,
-        description="Decay a step of the averaged weights, which are then the ones that are "
-        "validated and kept; null trains without an average.",
-        examples=[0.999],
-    )
 
 
-class DistillStage(Recipe):
+class DistillStage(AveragedRecipe):
     """A later stage of a student's training, from the best weights of the one before."""
 
     share: Annotated[Number, Field(gt=0, lt=1)] = Field(
@@ -187,12 +185,6 @@ class DistillStage(Recipe):
         description="Side of a patch in this stage, of teacher and student; it may grow from stage "
         "to stage, by whole factors.",
         examples=[32],
-    )
-    averaging: Share | None = Field(
-        default=0.999,
-        description="Decay a step of the averaged weights, which are then the ones that are "
-        "validated and kept; null trains without an average.",
-        examples=[0.999],
     )
 
 
