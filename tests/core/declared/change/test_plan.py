@@ -37,8 +37,18 @@ def test_a_stage_comes_with_what_it_builds_on_each_after_its_own(project):
 
 def test_hours_are_those_of_what_runs(project):
     project.execute(*MAIN_LINE[:5])
+    answer = project.dust("plan", "P1", "--profile", "full")
+    assert "7 tasks: 7 to run; 121.5 GPU hours to run, by the specs' estimates." in answer.out
+    answer = project.dust("plan", "P1", "--profile", "full", "--format", "markdown")
+    assert "GPU hours |" in answer.out
+
+
+def test_hours_of_a_gpu_are_not_said_of_a_processor(project):
+    project.execute(*MAIN_LINE[:5])
     answer = project.dust("plan", "P1")
-    assert "7 tasks: 5 to pull, 2 to run; 41 GPU hours to run" in answer.out
+    assert "7 tasks: 5 to pull, 2 to run.\n" in answer.out
+    assert "GPU" not in answer.out
+    assert "GPU" not in project.dust("plan", "P1", "--format", "markdown").out
 
 
 def test_files_that_are_here_need_no_pull(project):
@@ -70,7 +80,7 @@ def test_a_result_that_is_not_the_one_of_the_lock_is_not_done(project):
     put_result(project, "{}")
     (folder / "P0-1_log.json").write_text('{"better": true}')
     answer = project.dust("plan", "P0-1")
-    assert "1 task: 1 changed here; 0 GPU hours" in answer.out
+    assert "1 task: 1 changed here." in answer.out
     assert (
         "P0-1_log.json is not the one of the lock: restore it with "
         "`dvc pull --force artifacts/small/P0-1_log.json`" in answer.out
@@ -133,7 +143,7 @@ def test_profiles_have_locks_of_their_own(project):
 def test_markdown_is_a_table(project):
     project.execute("P0-1")
     answer = project.dust("plan", "P0", "--format", "markdown")
-    assert "| `P0-1` | `freeze-workload` | — | **to pull** | — | 0 |" in answer.out
+    assert "| `P0-1` | `freeze-workload` | — | **to pull** | — |" in answer.out
     assert "| `P0-2` | `evaluate-teacher` |" in answer.out
 
 

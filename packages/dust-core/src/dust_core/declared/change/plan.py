@@ -50,9 +50,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps of a profile's pipeline, each after the steps that it builds on."""
+    """The steps of a profile's pipeline, each after the steps that it builds on.
+
+    Attributes:
+        profile: its name.
+        on_gpu: whether it computes on one, so that the expected hours say something about it.
+        steps: in their order.
+    """
 
     profile: str
+    on_gpu: bool
     steps: tuple[Step, ...]
 
     @property
@@ -92,7 +99,7 @@ def make_plan(
             fix="run this in the project's folder, or use --specs",
         )
     specs = snapshot.specs
-    specs.profile(profile)
+    on_gpu = specs.profile(profile).device.kind == "cuda"
     graph = stages(specs, profile)
     named = [
         task for name in wanted for task in ([name] if name in specs.tasks else specs.stage(name))
@@ -121,7 +128,7 @@ def make_plan(
         if not why:
             state, why = _kept(locked[name], project)
         steps.append(Step(name, task.does, after, state, tuple(why), task.expected_gpu_hours))
-    return Plan(profile, tuple(steps))
+    return Plan(profile, on_gpu, tuple(steps))
 
 
 def _changed(stage: Stage, locked: Execution, snapshot: Snapshot) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from dust_core.declared.change.diff import Difference
 from dust_core.declared.change.plan import Plan, State, Step
-from dust_core.declared.change.text import code, codes, counted, hours, table
+from dust_core.declared.change.text import code, codes, counted, counted_hours, hours, table
 from dust_core.declared.change.values import ABSENT
 
 _ASSUMED = "DVC also checks the data and the device when it runs; `dust repro` runs it."
@@ -25,22 +25,25 @@ def as_json(answer: Difference | Plan) -> str:
 def plan_text(plan: Plan) -> str:
     """A plan as aligned text, one line a task."""
     width = max((len(step.task) for step in plan.steps), default=0)
-    lines = [
-        f"{step.task:<{width}}  {step.state:<12}  {hours(step.gpu_hours):>6} GPU h  {_why(step)}"
-        for step in plan.steps
-    ]
-    lines = [line.rstrip() for line in lines]
+    lines = []
+    for step in plan.steps:
+        expected = f"  {hours(step.gpu_hours):>6} GPU h" if plan.on_gpu else ""
+        lines.append(f"{step.task:<{width}}  {step.state:<12}{expected}  {_why(step)}".rstrip())
     return "\n".join([*lines, "", _total(plan), _ASSUMED]) + "\n"
 
 
 def plan_markdown(plan: Plan) -> str:
     """A plan as a Markdown table."""
-    rows = (
-        (code(step.task), code(step.does), codes(step.after) or "—", f"**{step.state}**",
-         _why(step) or "—", hours(step.gpu_hours))
-        for step in plan.steps
-    )  # fmt: skip
-    header = ("task", "does", "after", "state", "because", "GPU hours")
+    columns = {
+        "task": [code(step.task) for step in plan.steps],
+        "does": [code(step.does) for step in plan.steps],
+        "after": [codes(step.after) or "—" for step in plan.steps],
+        "state": [f"**{step.state}**" for step in plan.steps],
+        "because": [_why(step) or "—" for step in plan.steps],
+    }
+    if plan.on_gpu:
+        columns["GPU hours"] = [hours(step.gpu_hours) for step in plan.steps]
+    header, rows = list(columns), zip(*columns.values(), strict=True)
     parts = (f"## Plan under {code(plan.profile)}", _total(plan), table(header, rows), _ASSUMED)
     return "\n\n".join(parts) + "\n"
 
@@ -52,10 +55,10 @@ def _why(step: Step) -> str:
 def _total(plan: Plan) -> str:
     counts = Counter(step.state for step in plan.steps)
     states = [f"{counts[state]} {state}" for state in get_args(State) if counts[state]]
-    return (
-        f"{counted(len(plan.steps), 'task')}: {', '.join(states)}; {hours(plan.gpu_hours)} GPU "
-        "hours to run (estimates for the full profile)."
-    )
+    total = f"{counted(len(plan.steps), 'task')}: {', '.join(states)}"
+    if plan.on_gpu:
+        total += f"; {counted_hours(plan.gpu_hours)} to run, by the specs' estimates"
+    return f"{total}."
 
 
 def _fields(value: Any) -> list[str]:
