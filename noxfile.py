@@ -158,6 +158,16 @@ def wheels(session: nox.Session, package: str) -> None:
 
 
 @nox.session(requires=["runtime"], venv_backend="none", default=False)
+def figures(session: nox.Session) -> None:
+    """Write what documents show of results: tables, model cards, the generated references."""
+    _run(session, "python", "docs/tables.py")
+    _dust(session, "cards")
+    _dust(session, "spec", "schema")
+    _dust(session, "spec", "docs")
+    _dust(session, "pipeline")
+
+
+@nox.session(requires=["runtime"], venv_backend="none", default=False)
 def docs(session: nox.Session) -> None:
     """Build the documentation's site in build/docs/site; fails on a broken link."""
     _run(session, "python", "-m", "pages", *session.posargs, PYTHONPATH=str(ROOT / "tools"))

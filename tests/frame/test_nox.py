@@ -31,6 +31,7 @@ def test_the_sessions_are_those_of_the_readme() -> None:
         "repro",
         "report",
         "docs",
+        "figures",
         "release",
         "wheels",
         "lock",
