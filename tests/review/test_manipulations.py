@@ -1,5 +1,7 @@
 """Every manipulation is caught by the command that the review runs, and honest changes pass."""
 
+import re
+
 import pytest
 from manipulations import CASES, Case
 from manipulations.clone import Clone
@@ -27,7 +29,7 @@ def test_the_review_says_what_is_right(
     if case.commits:
         clone.commit()
     code, said = dust(case.command, capsys)
-    assert case.said in said
+    assert re.search(".*".join(map(re.escape, case.said.split(" ... "))), said)
     assert code == case.code
 
 

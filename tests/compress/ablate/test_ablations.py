@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from declared_specs import exp_id, result_file, variant
 from miniature_repository import quick
 
 from dust_compress.ablate.executors import ablate_loss, ablate_quantization
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[3]
 IMAGES = 8  # the miniature's four pairs; the spec asks for 512
 FEWER = 4
 ARTIFACTS = Path("artifacts/ci")
+WITHOUT, WITH = (variant("ABL-3", name) for name in ("G00", "G01"))  # the loss on features
 
 
 def declared(root: Path, name: str) -> ResolvedTask:
@@ -97,18 +99,18 @@ def test_a_family_off_the_keep_list_reads_eight_bits_and_no_other_does(root: Pat
         assert before(path, "LayerNormalization") and before(path, "Softmax")
         found = [f.found for rule in RULES for f in rule.check(Graph(path.name, path))]
         assert found == [], path.name
-    assert read_origin(graphs["noln"]).exp_id == "ABL_KEEP_noLN_run2"
+    assert read_origin(graphs["noln"]).exp_id == variant("ABL-1", "noLN")
 
     file = read_result_file(ARTIFACTS / "ablation_keep.json")
     own = results(file)
     assert [(r.exp_id, r.provenance.role) for r in file.results] == [
-        ("ABL_KEEP_run2", "reference"),
-        ("ABL_KEEP_noLN_run2", "candidate"),
-        ("ABL_KEEP_noSM_run2", "candidate"),
-        ("P0_FP32_run2", "baseline"),
+        (exp_id("ABL-1"), "reference"),
+        (variant("ABL-1", "noLN"), "candidate"),
+        (variant("ABL-1", "noSM"), "candidate"),
+        (exp_id("P0-2"), "baseline"),
     ]
     assert [(v.gate, v.status) for v in file.verdicts] == [("evidence_complete", "pass")] * 2
-    kept = own["ABL_KEEP_noSM_run2"].record
+    kept = own[variant("ABL-1", "noSM")].record
     assert kept is not None and kept.keep_list == ("layernorm", "attn_scale", "rope", "postprocess")
     # The base is the network of Q-1, byte for byte.
     assert sha256_file(graphs["base"]) == sha256_file(ARTIFACTS / "ptq_int8.onnx")
@@ -126,8 +128,8 @@ def test_the_number_of_images_that_the_base_has_is_taken_from_it(root: Path) -> 
     own = declared(root, "ABL-2")
     ablate_quantization(own)
     file = read_result_file(ARTIFACTS / "ablation_calib.json")
-    fewer, same = f"ABL_CALIB_n{FEWER}_run2", f"ABL_CALIB_n{IMAGES}_run2"
-    assert set(results(file)) == {fewer, same, "P0_FP32_run2"}
+    fewer, same = (variant("ABL-2", f"n{count}") for count in (FEWER, IMAGES))
+    assert set(results(file)) == {fewer, same, exp_id("P0-2")}
     source = ARTIFACTS / "ptq_int8.onnx"
     assert sha256_file(ARTIFACTS / f"ablation_calib_n{IMAGES}.onnx") == sha256_file(source)
     assert sha256_file(ARTIFACTS / f"ablation_calib_n{FEWER}.onnx") != sha256_file(source)
@@ -136,7 +138,7 @@ def test_the_number_of_images_that_the_base_has_is_taken_from_it(root: Path) -> 
     assert taken[same]["sha256"] == sha256_file(source)
     record = results(file)[same].record
     assert record is not None and "the network of Q-1" in str(record.notes)
-    (first,) = read_result_file(ARTIFACTS / "Q_PTQ_keepLN_run3_log.json").candidates
+    (first,) = read_result_file(ARTIFACTS / result_file("Q-1")).candidates
     assert results(file)[same].provenance.per_pair == first.provenance.per_pair
 
 
@@ -144,7 +146,7 @@ def test_a_loss_like_that_of_k1_trains_nothing_and_another_does(root: Path) -> N
     own = declared(root, "ABL-3")
     ablate_loss(own)
     file = read_result_file(ARTIFACTS / "ablation_loss.json")
-    none, some = results(file)["ABL_LOSS_G00_run1"], results(file)["ABL_LOSS_G01_run1"]
+    none, some = (results(file)[name] for name in (WITHOUT, WITH))
     students = [ARTIFACTS / f"ablation_loss_{name}.pth" for name in ("g00", "g01")]
     base = ARTIFACTS / "student_fp32_t3b05.pth"
     assert [sha256_file(path) == sha256_file(base) for path in students] == [True, False]
@@ -153,8 +155,8 @@ def test_a_loss_like_that_of_k1_trains_nothing_and_another_does(root: Path) -> N
     assert none.provenance.reasons["gpu_hours"] == "counted in the record of K-1"
     assert "of 1 is best" in str(some.record.notes)
     trainings = file.extra["trainings"]
-    assert isinstance(trainings, dict) and set(trainings) == {"ABL_LOSS_G01_run1"}
-    assert "train/features" in trainings["ABL_LOSS_G01_run1"]["curves"][0][0]
+    assert isinstance(trainings, dict) and set(trainings) == {WITH}
+    assert "train/features" in trainings[WITH]["curves"][0][0]
     assert len(list((ARTIFACTS / ".work").glob("ABL-3-*/"))) == 1
 
 
@@ -170,7 +172,7 @@ def test_a_changed_base_is_not_taken(root: Path, changed: str) -> None:
         case "student":
             save_checkpoint(load_checkpoint(student).network, student, exp_id="K_T3B05_run9")
         case "result":
-            (ARTIFACTS / "K_T3B05_run3_log.json").unlink()
+            (ARTIFACTS / result_file("K-1")).unlink()
         case "spec":
             base = replace(own.references["K-1"], digest="0" * 64)
             own = replace(own, references={"K-1": base})
@@ -182,11 +184,11 @@ def test_a_changed_base_is_not_taken(root: Path, changed: str) -> None:
 
 
 def test_a_base_that_was_not_executed_is_computed(root: Path) -> None:
-    (ARTIFACTS / "K_T3B05_run3_log.json").unlink()
+    (ARTIFACTS / result_file("K-1")).unlink()
     ablate_loss(declared(root, "ABL-3"))
     file = read_result_file(ARTIFACTS / "ablation_loss.json")
     assert file.extra["taken"] == {}
-    assert set(file.extra["trainings"]) == {"ABL_LOSS_G00_run1", "ABL_LOSS_G01_run1"}
+    assert set(file.extra["trainings"]) == {WITHOUT, WITH}
     assert len(list((ARTIFACTS / ".work").glob("ABL-3-*/"))) == 2, "each has its own folder"
     students = [ARTIFACTS / f"ablation_loss_{name}.pth" for name in ("g00", "g01")]
     assert sha256_file(students[0]) != sha256_file(ARTIFACTS / "student_fp32_t3b05.pth")

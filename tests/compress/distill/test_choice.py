@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from declared_specs import exp_id, result_file
 
 from dust_compress.distill.choice import choose_student, select_student
 from dust_core.declared.records import ResultFile, read_result_file, write_result_file
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "core" / "declared" / "records"))
 import sample_results as sample  # noqa: E402
 
-STUDENTS = {"K-1": "K_T3B05_run3", "K-2": "K_T5B05_run3", "K-3": "K_T3B05_sched_run3"}
+STUDENTS = {task: exp_id(task) for task in ("K-1", "K-2", "K-3")}
 
 
 def task_of(root: Path, name: str) -> ResolvedTask:
@@ -61,8 +62,8 @@ def test_the_best_on_validation_at_its_best_epoch_is_kept(root: Path) -> None:
     log_training(root, "K-2", {1: 0.40, 2: 0.60}, best_epoch=2)
     log_training(root, "K-3", {1: 0.55}, best_epoch=1)
     folder = root / "artifacts" / "ci"
-    stale = read_result_file(folder / "K_T3B05_run3_log.json")
-    write_result_file(folder / "K_T3B05_run10_log.json", stale)
+    stale = read_result_file(folder / result_file("K-1"))
+    write_result_file(folder / f"{STUDENTS['K-1']}0_log.json", stale)
 
     select_student(task_of(root, "K-4"))
     file = read_result_file(folder / "distill_log.json")
@@ -71,9 +72,9 @@ def test_the_best_on_validation_at_its_best_epoch_is_kept(root: Path) -> None:
     assert best.read_bytes() == kept.read_bytes()
     roles = {str(result.exp_id): result.provenance.role for result in file.results}
     assert roles == {
-        "K_T3B05_run3": "reference",
-        "K_T5B05_run3": "candidate",
-        "K_T3B05_sched_run3": "reference",
+        STUDENTS["K-1"]: "reference",
+        STUDENTS["K-2"]: "candidate",
+        STUDENTS["K-3"]: "reference",
         sample.TEACHER: "baseline",
     }
     (candidate,) = file.candidates
@@ -81,7 +82,7 @@ def test_the_best_on_validation_at_its_best_epoch_is_kept(root: Path) -> None:
     assert candidate.provenance.latency is not None
     assert candidate.provenance.latency.baseline == "P0-2"
     (verdict,) = file.verdicts
-    assert (verdict.gate, verdict.exp_id) == ("quality_kept", "K_T5B05_run3")
+    assert (verdict.gate, verdict.exp_id) == ("quality_kept", STUDENTS["K-2"])
     validation: Any = file.extra["validation"]
     assert {task: standing["delta1"] for task, standing in validation.items()} == {
         "K-1": 0.50,
@@ -139,14 +140,14 @@ def test_the_rank_is_that_on_the_workload_and_not_that_of_the_choice(
     (verdict,) = file.verdicts
     assert (verdict.gate, verdict.value, verdict.status) == ("best_student", rank, status)
     assert verdict.reason == (None if status == "pass" else f"rank {rank:g} is not 1")
-    assert file.extra["student"] == "K_T3B05_run3"
+    assert file.extra["student"] == STUDENTS["K-1"]
     assert file.extra["behind_the_best_percent"] == pytest.approx(behind)
     measured: Any = file.extra["workload"]
-    assert measured["K_T5B05_run3"] == pytest.approx(workload["K-2"])
+    assert measured[STUDENTS["K-2"]] == pytest.approx(workload["K-2"])
 
 
 def test_a_student_that_was_not_measured_gives_no_rank(root: Path) -> None:
-    with pytest.raises(DustError, match="K-4 has no delta1 of K_T5B05_run3"):
+    with pytest.raises(DustError, match=f"K-4 has no delta1 of {STUDENTS['K-2']}"):
         chosen(root, {"K-1": 0.90, "K-2": None, "K-3": 0.89})
 
 

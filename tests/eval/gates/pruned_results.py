@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import sample_results as sample
+from declared_specs import exp_id
 
 from dust_core.declared.records import Result, write_result_file
 from dust_core.declared.specs import load_specs, resolve
@@ -12,11 +13,12 @@ from dust_eval.gates import with_verdicts
 
 SPECS = Path(__file__).parents[3] / "specs"
 TASKS = {task: resolve(load_specs(SPECS), task, "small") for task in ("P0-2", "P-1", "P-2", "P-3")}
-SIZES = {"P_r010_run1": 35.0, "P_r030_run1": 27.0}
+P10, P30 = exp_id("P-1"), exp_id("P-2")
+SIZES = {P10: 35.0, P30: 27.0}
 TEACHER = {"teacher_fp32.pth": "4" * 64}
 PRUNED = {
-    "P_r010_run1": {"pruned_r010.pth": "a" * 64},
-    "P_r030_run1": {"pruned_r030.pth": "b" * 64},
+    P10: {"pruned_r010.pth": "a" * 64},
+    P30: {"pruned_r030.pth": "b" * 64},
 }
 
 
@@ -42,14 +44,14 @@ def write_all(folder: Path) -> None:
     counts = {"nan_count": 0.0, "missing_fields": 0.0}
     evaluated = teacher("P0-2", role="candidate", baselines={}, quantities=counts)
     write_result_file(folder / "teacher_eval.json", sample.result_file(evaluated))
-    read = TEACHER | PRUNED["P_r010_run1"] | PRUNED["P_r030_run1"]
+    read = TEACHER | PRUNED[P10] | PRUNED[P30]
     read |= {"teacher_eval.json": sha256_file(folder / "teacher_eval.json")}
     files = {
-        "P_r010_run1_log": [pruned("P-1", "P_r010_run1"), teacher("P-1")],
-        "P_r030_run1_log": [pruned("P-2", "P_r030_run1"), teacher("P-2")],
+        f"{P10}_log": [pruned("P-1", P10), teacher("P-1")],
+        f"{P30}_log": [pruned("P-2", P30), teacher("P-2")],
         "prune_eval": [
-            pruned("P-3", "P_r030_run1", inputs=read),
-            pruned("P-3", "P_r010_run1", "reference", inputs=read),
+            pruned("P-3", P30, inputs=read),
+            pruned("P-3", P10, "reference", inputs=read),
             teacher("P-3", inputs=read),
         ],
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sample_results as sample
+from declared_specs import exp_id
 
 from dust_core.declared.records import write_result_file
 from dust_core.errors import DustError
@@ -52,7 +53,7 @@ def test_another_device_runs_again_what_is_measured(project: Path) -> None:
 
 
 def test_the_times_of_results_that_are_here_are_added_up(project: Path) -> None:
-    result = sample.result("KQ_INT8_run4", task="KQ-3")
+    result = sample.result(exp_id("KQ-2"), task="KQ-3")
     finished = result.provenance.started + timedelta(minutes=7)
     proof = result.provenance.model_copy(update={"finished": finished})
     file = sample.result_file(result.model_copy(update={"provenance": proof}))

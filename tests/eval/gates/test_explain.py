@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import sample_results as sample
-from pruned_results import pruned, teacher
+from pruned_results import P10, pruned, teacher
 
 from dust_core.declared.records import read_result_file, write_result_file
 from dust_core.files import sha256_file
@@ -15,7 +15,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 def test_a_figure_is_traced_to_its_result(results: Path, gate: Run) -> None:
     code, output, _ = gate("P4", "--explain", "p-1:quality_pruned")
-    path = results / "P_r010_run1_log.json"
+    path = results / f"{P10}_log.json"
     (candidate,) = read_result_file(path).candidates
     rows = dict(line.strip().split("  ", 1) for line in output.splitlines()[1:])
     facts = {name: text.strip() for name, text in rows.items()}
@@ -23,7 +23,7 @@ def test_a_figure_is_traced_to_its_result(results: Path, gate: Run) -> None:
     assert output.splitlines()[0].startswith("P-1 quality_pruned: delta1_drop is 1.053 %, asked <=")
     assert facts["from"] == "delta1 b = 0.95, c = 0.94"
     assert facts["result"] == f"artifacts/small/{path.name}, SHA-256 {sha256_file(path)[:12]}"
-    assert facts["candidate"] == f"P_r010_run1: pruned_r010.pth {'a' * 12}"
+    assert facts["candidate"] == f"{P10}: pruned_r010.pth {'a' * 12}"
     assert facts["spec"].endswith(f"prune.yaml, digest {candidate.provenance.spec_digest[:12]}")
     assert candidate.provenance.device.fingerprint[:12] in facts["device"]
     assert facts["again"] == "dust run P-1 --profile small"
@@ -69,8 +69,8 @@ def test_an_unknown_line_is_one_message_that_names_the_lines(
 
 def test_a_figure_that_was_not_measured_is_explained_without_it(results: Path, gate: Run) -> None:
     unmeasured = teacher("P-1", quality={})
-    path = results / "P_r010_run1_log.json"
-    write_result_file(path, sample.result_file(pruned("P-1", "P_r010_run1"), unmeasured))
+    path = results / f"{P10}_log.json"
+    write_result_file(path, sample.result_file(pruned("P-1", P10), unmeasured))
     code, output, _ = gate("P4", "--explain", "P-1:quality_pruned")
     assert code == 0
     assert "of the baseline was not measured" in output

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sample_results as sample
-from pruned_results import pruned, teacher
+from pruned_results import P10, P30, pruned, teacher
 
 from dust_core.declared.records import read_result_file, write_result_file
 
@@ -24,30 +24,30 @@ def test_a_stage_that_passes_exits_0(results: Path, gate: Run) -> None:
 
 
 def test_a_missed_line_exits_1_and_says_by_how_much(results: Path, gate: Run) -> None:
-    worse = sample.result_file(pruned("P-2", "P_r030_run1", delta1=0.90), teacher("P-2"))
-    write_result_file(results / "P_r030_run1_log.json", worse)
+    worse = sample.result_file(pruned("P-2", P30, delta1=0.90), teacher("P-2"))
+    write_result_file(results / f"{P30}_log.json", worse)
     code, output, _ = gate("p4", "--profile", "small")
     assert code == 1
     lines = output.splitlines()
-    assert "P-2 P_r030_run1, quality_pruned: fail: 5.263 % is above 3 %" in lines
+    assert f"P-2 {P30}, quality_pruned: fail: 5.263 % is above 3 %" in lines
     assert (
-        "P-2 P_r030_run1, quality_pruned: decided by its value on the whole workload; "
+        f"P-2 {P30}, quality_pruned: decided by its value on the whole workload; "
         "for other pictures 2 places make it 50 % sure at most"
     ) in lines
 
 
-@pytest.mark.parametrize("name", ["P_r010_run10_log.json", "A_log.json"])
+@pytest.mark.parametrize("name", [f"{P10}0_log.json", "A_log.json"])
 def test_a_second_result_of_a_task_decides_nothing_and_neither_does_the_first(
     results: Path, gate: Run, name: str
 ) -> None:
-    better = sample.result_file(pruned("P-1", "P_r010_run1", delta1=0.96), teacher("P-1"))
+    better = sample.result_file(pruned("P-1", P10, delta1=0.96), teacher("P-1"))
     write_result_file(results / name, better)
     code, output, _ = gate("P4")
     assert code == 1
     assert (
-        f"P-1 P_r010_run1, quality_pruned: inconclusive: {name}: task: found "
+        f"P-1 {P10}, quality_pruned: inconclusive: {name}: task: found "
         "a second result of P-1, expected "
-        f"P_r010_run1_log.json alone: remove {name}; another run needs the next run "
+        f"{P10}_log.json alone: remove {name}; another run needs the next run "
         "number in its spec"
     ) in output.splitlines()
 
@@ -70,15 +70,14 @@ def test_nothing_measured_at_all_exits_1(results: Path, gate: Run) -> None:
 
 
 def test_a_result_of_an_older_spec_exits_1(results: Path, gate: Run) -> None:
-    stale = pruned("P-1", "P_r010_run1")
+    stale = pruned("P-1", P10)
     proof = stale.provenance.model_copy(update={"spec_digest": "0" * 64})
     file = sample.result_file(stale.model_copy(update={"provenance": proof}), teacher("P-1"))
-    write_result_file(results / "P_r010_run1_log.json", file)
+    write_result_file(results / f"{P10}_log.json", file)
     code, output, _ = gate("P4")
     assert code == 1
     assert (
-        "P-1 P_r010_run1, quality_pruned: fail: the result is of another version of P-1: "
-        "run it again"
+        f"P-1 {P10}, quality_pruned: fail: the result is of another version of P-1: run it again"
     ) in output.splitlines()
 
 

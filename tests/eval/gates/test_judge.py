@@ -112,7 +112,7 @@ def runtime(**changes: Any) -> Runtime:
         ({"runtime": None}, "the baseline names no runtime"),
         (
             {"artifacts": {"teacher_fp32.pth": "8" * 64}},
-            "the candidate was compared with another artifact of P0_FP32_run2 (444444444444)",
+            f"the candidate was compared with another artifact of {sample.TEACHER} (444444444444)",
         ),
         (
             {"device": OTHER_CPU, "workload_sha256": "9" * 64},

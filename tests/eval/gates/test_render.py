@@ -129,7 +129,7 @@ def test_json_says_the_same_with_every_digit() -> None:
         "unit": "%",
         "value": pytest.approx(100 / 96),
         "margin": pytest.approx(1 - 100 / 96),
-        "baseline": "P0_FP32_run2",
+        "baseline": sample.TEACHER,
         "reason": "1.042 % is above 1 %",
         "other_pictures": SAID,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sample_results as sample
+from declared_specs import exp_id
 
 from dust_core.declared.records import BaselineRef, Result, ResultFile, write_result_file
 from dust_core.declared.specs import ResolvedTask, load_specs, resolve
@@ -33,6 +34,8 @@ PTQ, QAT = "Q_PTQ_keepLN_run1", "Q_QAT_keepLN_run1"
 
 
 PLAIN = resolve(load_specs(Path(__file__).parents[3] / "specs"), "K-1", "small")
+STUDENT = exp_id("K-1")
+LOG = f"{STUDENT}_log.json"
 
 
 def resolved(task: str, *, on_failure: Any = "stop", **gates: Gate) -> ResolvedTask:
@@ -128,7 +131,7 @@ EARLIER, LATER = (sample.MOMENT + dt.timedelta(hours=hours) for hours in (-1, 1)
     ("stray", "task"),
     [
         ("K_T3B05_run1_log.json", "K-1"),
-        ("K_T3B05_run10_log.json", "K-1"),  # sorts before run2
+        (f"{STUDENT}0_log.json", "K-1"),  # sorts before the declared one
         ("old_teacher_eval.json", "P0-2"),
     ],
 )
@@ -136,20 +139,20 @@ def test_of_several_runs_the_declared_one_counts(
     tmp_path: Path, stray: str, task: str, finished: dt.datetime
 ) -> None:
     """P0-2's stray teacher is so much better than the true one that the student would fail."""
-    assert PLAIN.result_files["K-1"] == "K_T3B05_run3_log.json"
+    assert PLAIN.result_files["K-1"] == LOG
     exp_id = sample.TEACHER if task == "P0-2" else stray.removesuffix("_log.json")
     delta1 = 1.0 if task == "P0-2" else 0.5
     write_result_file(tmp_path / stray, measured(exp_id, task, delta1, finished=finished))
-    write_result_file(tmp_path / "K_T3B05_run3_log.json", measured("K_T3B05_run3", "K-1"))
+    write_result_file(tmp_path / LOG, measured(STUDENT, "K-1"))
     write_result_file(tmp_path / "teacher_eval.json", TEACHER_FILE)
     results = declared_results(PLAIN.result_files, tmp_path, tasks_judged_with([K1]))
     assert results.keys() == {"K-1", "P0-2"}
     (verdict,) = judge_task(K1, results).verdicts
-    assert (verdict.exp_id, verdict.status, verdict.value) == ("K_T3B05_run3", "pass", 0.0)
+    assert (verdict.exp_id, verdict.status, verdict.value) == (STUDENT, "pass", 0.0)
 
 
 def test_another_run_is_no_result_of_the_declared_one(tmp_path: Path) -> None:
-    write_result_file(tmp_path / "K_T3B05_run10_log.json", measured("K_T3B05_run10", "K-1"))
+    write_result_file(tmp_path / f"{STUDENT}0_log.json", measured(f"{STUDENT}0", "K-1"))
     results = declared_results(PLAIN.result_files, tmp_path)
     assert results == {}
     (verdict,) = judge_task(K1, results).verdicts
@@ -157,7 +160,7 @@ def test_another_run_is_no_result_of_the_declared_one(tmp_path: Path) -> None:
 
 
 def test_a_file_that_holds_the_results_of_another_task_is_refused(tmp_path: Path) -> None:
-    write_result_file(tmp_path / "K_T3B05_run3_log.json", measured("K_T5B05_run3", "K-2"))
+    write_result_file(tmp_path / LOG, measured("K_T5B05_run1", "K-2"))
     with pytest.raises(DustError, match="the result file of K-1, and it holds results of K-2"):
         declared_results(PLAIN.result_files, tmp_path, ["K-1"])
 

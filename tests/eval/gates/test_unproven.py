@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from declared_specs import exp_id
 from whole_profile import TASKS, Edit, Profile
 
 from dust_core.cli import main
@@ -16,6 +17,7 @@ from dust_eval.measure.execution import write_results
 
 Run = Callable[[], tuple[int, str]]
 SPECS = Path(__file__).parents[3] / "specs"
+INT8 = exp_id("KQ-2")
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +90,10 @@ def test_better_values_or_a_lower_teacher_decide_nothing(
     code, output = gate()
     assert code == 1
     for line in ("quality_kept", "latency_halved_student"):
-        (said,) = (
-            text for text in output.splitlines() if text.startswith(f"KQ-3 KQ_INT8_run4, {line}:")
-        )
+        (said,) = (text for text in output.splitlines() if text.startswith(f"KQ-3 {INT8}, {line}:"))
         assert f"{line}: inconclusive: {reason}" in said
         assert "to the last digit" in said and "run KQ-3 again" in said
-    assert "KQ-2 KQ_INT8_run4, quality_kept: inconclusive" not in output
+    assert f"KQ-2 {INT8}, quality_kept: inconclusive" not in output
 
 
 def test_values_that_fail_stay_in_sight(profile: Profile, gate: Run) -> None:

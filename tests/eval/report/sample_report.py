@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import sample_results as sample
+from declared_specs import exp_id, result_file
 
 from dust_core.declared.records import BaselineRef, Result, write_result_file
 from dust_core.declared.specs import load_specs, resolve
@@ -20,7 +21,7 @@ from dust_eval.scene.page import render as render_scene
 
 SPECS = Path(__file__).parents[3] / "specs"
 SET = load_specs(SPECS)
-INT8, FP32, SIDE = "KQ_INT8_run4", "K_T3B05_run3", 32
+INT8, FP32, SIDE = exp_id("KQ-2"), exp_id("K-1"), 32
 BOTH = {
     "P0-2": BaselineRef(exp_id=sample.TEACHER, sha256="4" * 64),
     "K-4": BaselineRef(exp_id=FP32, sha256="5" * 64),
@@ -45,14 +46,14 @@ def eight_bit_quality() -> dict[str, Any]:
     return quality | {"delta1": tuple(lost)}
 
 
-def write_results(folder: Path, *, int8_ms: float = 40.0, run: int = 3) -> None:
-    """Write the results of P0-2, Q-1's layers, and KQ-3 with its two baselines."""
+def write_results(folder: Path, *, int8_ms: float = 40.0, int8: str = INT8) -> None:
+    """Write the results of P0-2, Q-1's layers, and KQ-3 (`int8`) with its two baselines."""
     of_teacher = {"artifacts": {"teacher_fp32.pth": "4" * 64}}
     teacher = measured(sample.TEACHER, "P0-2", 0.95, 200.0, baselines={}, **of_teacher)
     write_result_file(folder / "teacher_eval.json", sample.result_file(teacher))
     in_turn = sample.turns(int8_ms, 100.0).model_copy(update={"baseline": "K-4"})
-    int8 = measured(
-        INT8.replace("3", str(run)), "KQ-3", 0.9, int8_ms, latency=in_turn,
+    quantized_student = measured(
+        int8, "KQ-3", 0.9, int8_ms, latency=in_turn,
         quality=eight_bit_quality(), artifacts={"student_int8.onnx": "6" * 64},
         quantities={"scene_points": 1234.0, "nan_count": 0.0},
     )  # fmt: skip
@@ -61,11 +62,11 @@ def write_results(folder: Path, *, int8_ms: float = 40.0, run: int = 3) -> None:
         FP32, "KQ-3", 0.92, 100.0, artifacts={"student_fp32_best.pth": "5" * 64}, **beside
     )
     again = measured(sample.TEACHER, "KQ-3", 0.95, 200.0, **of_teacher, **beside)
-    write_result_file(folder / "kq_eval.json", sample.result_file(int8, fp32, again))
+    write_result_file(folder / "kq_eval.json", sample.result_file(quantized_student, fp32, again))
     layers = {"enc_blocks.0.mlp.fc2": 0.0056, "patch_embed.proj": 0.001}
-    quantized = measured("Q_PTQ_keepLN_run3", "Q-1", 0.9, 90.0, baselines={})
+    quantized = measured(exp_id("Q-1"), "Q-1", 0.9, 90.0, baselines={})
     file = sample.result_file(quantized, extra={"sensitivity": layers})
-    write_result_file(folder / "Q_PTQ_keepLN_run3_log.json", file)
+    write_result_file(folder / result_file("Q-1"), file)
 
 
 class Slope:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sample_report as made
 import sample_results as sample
+from declared_specs import result_file
 
 from dust_core.cli import main
 from dust_core.declared.records import MeasuredDevice, read_result_file, write_result_file
@@ -40,7 +41,7 @@ def compared_rows(page: Path) -> list[list[str]]:
 
 
 def test_verdicts_that_changed_are_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "other" / "small" / "Q_PTQ_keepLN_run3_log.json").unlink()
+    (here / "other" / "small" / result_file("Q-1")).unlink()
     assert report("--compare", "other") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("Q-1 delta1_drop: not there -> ")
@@ -109,7 +110,7 @@ def test_another_precision_of_a_network_is_compared_and_named(here: Path) -> Non
 def test_another_run_of_a_network_is_the_same_network(here: Path) -> None:
     path = here / "other" / "small" / "kq_eval.json"
     path.unlink()
-    made.write_results(here / "other" / "small", run=2)
+    made.write_results(here / "other" / "small", int8="KQ_INT8_run99")
     compared = compare_runs(
         gather(made.SET, "small", here / "other" / "small"),
         gather(made.SET, "small", here / "artifacts" / "small"),

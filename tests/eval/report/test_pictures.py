@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sample_report as made
 import sample_results as sample
+from declared_specs import result_file
 from PIL import Image
 
 from dust_core.cli import main
@@ -106,7 +107,7 @@ def test_a_scene_has_its_time_beside_that_of_encoding_every_pair(content: Conten
 
 
 def test_layers_are_of_quantizing_alone(folder: Path) -> None:
-    view = layers_of("Q-1", read_result_file(folder / "Q_PTQ_keepLN_run3_log.json"))
+    view = layers_of("Q-1", read_result_file(folder / result_file("Q-1")))
     assert view is not None and view.layers[0].name == "enc_blocks.0.mlp.fc2" and view.of == 2
     pruned = sample.result_file(extra={"sensitivity": [{"kind": "ffn"}]})
     assert layers_of("P-1", pruned) is None
@@ -129,7 +130,7 @@ def test_networks_that_are_absent_or_others_give_a_reason(content: Content, fold
     task = resolve(made.SET, "KQ-3", "small")
     absent = illustrate(task, content.eight_bits, folder)
     assert not absent.pairs and not absent.scene
-    assert "student_fp32_best.pth of K_T3B05_run3 is not here" in absent.no_pairs
+    assert f"student_fp32_best.pth of {made.FP32} is not here" in absent.no_pairs
     (folder / "student_fp32_best.pth").write_bytes(b"another")
     other = illustrate(task, content.eight_bits, folder)
     assert "is not the file that was measured" in other.no_pairs

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sample_results as sample
+from declared_specs import exp_id, result_file
 
 from dust_core.cli import main
 from dust_core.declared.records import Interval, Result, Verdict, write_result_file
@@ -23,6 +24,7 @@ from dust_eval.report.page import figure, quantity, render, strip
 SPECS = Path(__file__).parents[3] / "specs"
 SET = load_specs(SPECS)
 TASKS = {task: resolve(SET, task, "small") for task in ("P0-2", "K-1", "P-1")}
+STUDENT, LOG = exp_id("K-1"), result_file("K-1")
 VOID = {"meta", "col", "br", "hr", "img", "link", "input"}
 
 
@@ -87,7 +89,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = sample.result_file(teacher, extra={"again": again})
     write_result_file(folder / "teacher_eval.json", file)
     student = result(
-        "K_T3B05_run3",
+        STUDENT,
         "K-1",
         quality=sample.per_pair(delta1=0.90),
         latency=sample.turns(100.0, 200.0),
@@ -95,7 +97,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     beside = result(sample.TEACHER, "K-1", role="baseline", **of_teacher)
     log = sample.result_file(student, beside, extra={"curves": [curve(2.0), curve(1.0)]})
-    write_result_file(folder / "K_T3B05_run3_log.json", log)
+    write_result_file(folder / LOG, log)
     # An earlier run than the specs declare: in the sheet of executions, and nowhere else.
     better = result("K_T3B05_run1", "K-1", quality=sample.per_pair(delta1=0.95))
     write_result_file(folder / "K_T3B05_run1_log.json", sample.result_file(better))
@@ -139,7 +141,7 @@ def test_a_run_that_the_specs_do_not_declare_is_in_the_sheet_alone(html: str) ->
     sheet, _, _ = after.partition("</section>")
     assert "K_T3B05_run1" not in before
     assert "K_T3B05_run1_log.json" in sheet
-    assert "K_T3B05_run3_log.json" in sheet
+    assert LOG in sheet
 
 
 def test_a_quality_line_says_why_its_interval_does_not_decide(html: str) -> None:
@@ -151,7 +153,7 @@ def test_a_quality_line_says_why_its_interval_does_not_decide(html: str) -> None
 
 def test_the_candidate_that_saves_most_is_set_against_its_teacher_at_the_top(html: str) -> None:
     text = Page(html).text
-    assert "K_T3B05_run3 against the teacher, both measured by K-1" in text
+    assert f"{STUDENT} against the teacher, both measured by K-1" in text
     assert "50 % of the teacher's median latency saved: 100 ms a pair, teacher 200 ms" in text
     assert "5.26 % worse in delta1 than the teacher: 0.9, teacher 0.95" in text
 
@@ -175,7 +177,7 @@ def test_records_are_beside_each_other_with_a_reason_for_every_dash(html: str) -
     table = html.partition('<section id="records">')[2].partition("</section>")[0]
     row = r"<tr[^>]*><td class=\"mono\">(\w+)</td><td[^>]*>[\w-]+</td><td>fp32</td>(.*?)</tr>"
     rows = re.findall(row, table, re.S)
-    assert [name for name, _ in rows] == [sample.TEACHER, "K_T3B05_run3"]
+    assert [name for name, _ in rows] == [sample.TEACHER, STUDENT]
     assert '<td class="n muted" title="not measured in this test">–</td>' in rows[1][1]
     text = " ".join(re.sub(r"<[^>]+>", " ", rows[1][1]).split())
     assert f"50 % of {sample.TEACHER} 100 ms" in text, "a latency is a share of one in turn"
@@ -197,7 +199,7 @@ def test_charts_are_drawn_and_say_what_they_show(html: str) -> None:
     assert "K-1, stage 2" in page.text
     for legend in ("no network is better in both", "teacher", "distilled"):
         assert page.text.count(legend) >= 2, "each chart of the front explains its marks"
-    assert "K_T3B05_run3, fp32" in page.text
+    assert f"{STUDENT}, fp32" in page.text
 
 
 def test_the_headline_is_the_last_measurement_of_the_network(results: Path) -> None:

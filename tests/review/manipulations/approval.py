@@ -1,5 +1,7 @@
 """Running what nobody approved."""
 
+from declared_specs import more_repeats
+
 from manipulations.case import case
 from manipulations.clone import Clone
 
@@ -48,7 +50,7 @@ def own_line(clone: Clone) -> None:
     "P0-1 is not as it was approved on main: the workload differs",
 )
 def own_workload(clone: Clone) -> None:
-    clone.edit("specs/v1/workload.yaml", "repeats: 50", "repeats: 60")
+    clone.edit("specs/v1/workload.yaml", *more_repeats())
 
 
 @case(

@@ -21,6 +21,7 @@ class Case:
         command: the words after `dust` that the review runs.
         code: the exit code that is right.
         said: text that the command prints; lines are joined and blanks are collapsed.
+            ` ... ` is any text.
         change: makes the change in a clone.
         commits: whether the change is committed before the command runs.
     """

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dust_core.declared.change.executed import executions
-from dust_core.declared.records import parse_result_file, result_file_text
+from declared_specs import exp_id, run, specs
 
-ROOT = Path(__file__).parents[3]
+from dust_core.declared.records import parse_result_file, result_file_text
+from manipulations.stored import ROOT, executed, stored_file
+
 KEPT = (
     "specs", "dvc.yaml", "dvc.lock", "executions", "pipelines", ".github", ".dvc/config",
     "noxfile.py", "requirements.lock", "data/workload.dvc", "packages/dust-core/src",
     "packages/dust-eval/src",
 )  # fmt: skip
-STORE = Path("store", "files", "md5")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,15 @@ class Clone:
         start = text.index(after) + len(after) if after else 0
         assert old in text[start:], f"{old!r} is not in {name}"
         self.path(name).write_text(text[:start] + text[start:].replace(old, new, 1))
+
+    def next_run(self, name: str, task: str) -> None:
+        """Write the next run of a task in the file of its stage."""
+        now, later = run(task), run(task) + 1
+        self.edit(name, f"run: {now}\n", f"run: {later}\n", after=f"    {task}:")
+        if specs().task(task).exp_id:
+            old = exp_id(task)
+            new = f"{old.removesuffix(str(now))}{later}"
+            self.edit(name, f"exp_id: {old}\n", f"exp_id: {new}\n", after=f"    {task}:")
 
     def drop(self, name: str, first: str, last: str) -> None:
         """Remove the text from `first` up to the beginning of `last`."""
@@ -120,12 +129,11 @@ def make_template(root: Path) -> Clone:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.exists():
             shutil.copy(source, target)
-    lock = {"dvc.lock": (ROOT / "dvc.lock").read_bytes()}
-    for execution in executions(lock, "small").values():
+    for execution in executed().values():
         for name, md5 in execution.outputs.items():
             if name.endswith(".json"):
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / STORE / md5[:2] / md5[2:], root / name)
+                shutil.copy(stored_file(md5), root / name)
     (root / ".gitignore").write_text("/artifacts/\n")
     clone = Clone(root)
     clone.git("init", "--quiet", "--initial-branch", "main")

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+from declared_specs import exp_id, run
+
 from manipulations.case import case
 from manipulations.clone import Clone
+from manipulations.stored import missed_task
 
 EXECUTIONS = "Executions"
 DISTILL = "specs/v1/distill.yaml"
+K1, K2, KQ3 = exp_id("K-1"), exp_id("K-2"), run("KQ-3")
 DIFF = "diff main HEAD"
 
 
@@ -14,7 +18,7 @@ DIFF = "diff main HEAD"
     EXECUTIONS,
     "An executed task is changed under the same run.",
     DIFF,
-    "K-1 was executed as K_T3B05_run3 and changes (patience)",
+    f"K-1 was executed as {K1} and changes (patience)",
 )
 def executed_task(clone: Clone) -> None:
     clone.edit(DISTILL, "patience: 3", "patience: 5", after="    K-1:")
@@ -36,7 +40,7 @@ def executed_task_without_results(clone: Clone) -> None:
     EXECUTIONS,
     "The lock forgets the execution, and the task is changed.",
     DIFF,
-    "dvc.lock of small loses K-1 (K_T3B05_run3): an execution does not vanish",
+    f"dvc.lock of small loses K-1 ({K1}): an execution does not vanish",
 )
 def forgotten(clone: Clone) -> None:
     clone.drop("dvc.lock", "  K-1:", "  K-2:")
@@ -57,7 +61,7 @@ def lock_removed(clone: Clone) -> None:
     EXECUTIONS,
     "The lock is falsified first; the spec follows it.",
     DIFF,
-    "dvc.lock says otherwise what K-1 (K_T3B05_run3) was executed with (patience)",
+    f"dvc.lock says otherwise what K-1 ({K1}) was executed with (patience)",
 )
 def falsified(clone: Clone) -> None:
     text = clone.path("dvc.lock").read_text()
@@ -71,7 +75,7 @@ def falsified(clone: Clone) -> None:
     EXECUTIONS,
     "The lock names another output for the same run: the luckiest of many.",
     DIFF,
-    "KQ-3 (run 5) was executed again on the same inputs: take the next run: 6",
+    f"KQ-3 (run {KQ3}) was executed again on the same inputs: take the next run: {KQ3 + 1}",
 )
 def drawn_again(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -106,7 +110,7 @@ def ledger_edited(clone: Clone) -> None:
     EXECUTIONS,
     "The ledger is removed.",
     DIFF,
-    "KQ-3 run 5 (small) is in dvc.lock and not in the ledger",
+    f"KQ-3 run {KQ3} (small) is in dvc.lock and not in the ledger",
 )
 def ledger_removed(clone: Clone) -> None:
     _ledger(clone).unlink()
@@ -116,7 +120,7 @@ def ledger_removed(clone: Clone) -> None:
     EXECUTIONS,
     "The ledger gains a line that no lock has.",
     DIFF,
-    "KQ-3 run 95 (small) differs between dvc.lock and the ledger",
+    f"KQ-3 run 9{KQ3} (small) differs between dvc.lock and the ledger",
 )
 def ledger_invented(clone: Clone) -> None:
     path = _ledger(clone)
@@ -132,13 +136,13 @@ def _ledger(clone: Clone) -> Path:
     EXECUTIONS,
     "A run that never ran is recorded: an old line again, with a higher number.",
     DIFF,
-    "ended no later than run 5 before it, so it is that run",
+    f"ended no later than run {KQ3} before it, so it is that run",
 )
 def never_ran(clone: Clone) -> None:
-    clone.edit("specs/v1/kq.yaml", "run: 5", "run: 6", after="    KQ-3:")
-    clone.edit("dvc.lock", "spec.tasks.KQ-3.run: 5", "spec.tasks.KQ-3.run: 6")
+    clone.next_run("specs/v1/kq.yaml", "KQ-3")
+    clone.edit("dvc.lock", f"spec.tasks.KQ-3.run: {KQ3}\n", f"spec.tasks.KQ-3.run: {KQ3 + 1}\n")
     path = _ledger(clone)
-    line = path.read_text().splitlines()[-1].replace('"run": 5', '"run": 6')
+    line = path.read_text().splitlines()[-1].replace(f'"run": {KQ3},', f'"run": {KQ3 + 1},')
     path.write_text(path.read_text() + line + "\n")
 
 
@@ -146,18 +150,21 @@ def never_ran(clone: Clone) -> None:
     EXECUTIONS,
     "A new line of the ledger claims a pass that its result does not have.",
     "validate specs --ignore DATA",
-    "EXEC007 a result file is not the one of the ledger found: verdict of KQ-1 run 1",
+    "EXEC007 a result file is not the one of the ledger "
+    f"found: verdict of {missed_task()} run {run(missed_task())}",
 )
 def verdict_claimed(clone: Clone) -> None:
-    path = clone.path("executions/small/KQ-1.jsonl")
-    path.write_text(path.read_text().replace('"verdict": "fail"', '"verdict": "pass"'))
+    path = clone.path(f"executions/small/{missed_task()}.jsonl")
+    lines = path.read_text().splitlines(keepends=True)
+    lines[-1] = lines[-1].replace('"verdict": "fail"', '"verdict": "pass"')
+    path.write_text("".join(lines))
 
 
 @case(
     EXECUTIONS,
     "An executed task is renamed.",
     DIFF,
-    "K-2 was executed as K_T5B05_run3 and is renamed to K-7",
+    f"K-2 was executed as {K2} and is renamed to K-7",
 )
 def renamed(clone: Clone) -> None:
     text = clone.path(DISTILL).read_text()
@@ -165,7 +172,10 @@ def renamed(clone: Clone) -> None:
 
 
 @case(
-    EXECUTIONS, "An executed task is removed.", DIFF, "Q-4 was executed as Q-4 run 3 and is removed"
+    EXECUTIONS,
+    "An executed task is removed.",
+    DIFF,
+    f"Q-4 was executed as Q-4 run {run('Q-4')} and is removed",
 )
 def removed(clone: Clone) -> None:
     clone.drop("specs/v1/quant.yaml", "    Q-4:", "")
@@ -175,16 +185,16 @@ def removed(clone: Clone) -> None:
     EXECUTIONS,
     "Another task takes the id of an executed experiment.",
     DIFF,
-    "K-2 was executed as K_T5B05_run3, and K-5 takes that id for another experiment",
+    f"K-2 was executed as {K2}, and K-5 takes that id for another experiment",
 )
 def id_reused(clone: Clone) -> None:
-    clone.edit(DISTILL, "exp_id: K_T5B05_run3", "exp_id: K_T5B05_run4", after="    K-2:")
-    clone.edit(DISTILL, "run: 3", "run: 4", after="    K-2:")
+    before = clone.path(DISTILL).read_text()
+    task = before[before.index("    K-2:") : before.index("    K-3:")]
+    clone.next_run(DISTILL, "K-2")
     text = clone.path(DISTILL).read_text()
-    start, end = text.index("    K-2:"), text.index("    K-3:")
-    task = text[start:end].replace("    K-2:", "    K-5:").replace("run: 4", "run: 3")
-    task = task.replace("_run4", "_run3")
-    clone.path(DISTILL).write_text(text[:end] + task + text[end:])
+    end = text.index("    K-3:")
+    taken = task.replace("    K-2:", "    K-5:")
+    clone.path(DISTILL).write_text(text[:end] + taken + text[end:])
 
 
 @case(
@@ -196,8 +206,7 @@ def id_reused(clone: Clone) -> None:
 )
 def next_run(clone: Clone) -> None:
     clone.edit(DISTILL, "patience: 3", "patience: 5", after="    K-2:")
-    clone.edit(DISTILL, "run: 3", "run: 4", after="    K-2:")
-    clone.edit(DISTILL, "exp_id: K_T5B05_run3", "exp_id: K_T5B05_run4", after="    K-2:")
+    clone.next_run(DISTILL, "K-2")
 
 
 @case(
@@ -211,8 +220,9 @@ def experiment_added(clone: Clone) -> None:
     text = clone.path(DISTILL).read_text()
     start, end = text.index("    K-2:"), text.index("    K-3:")
     task = text[start:end].replace("    K-2:", "    K-5:").replace("T: 5", "T: 7")
-    task = task.replace("t5b05", "t7b05").replace("T5B05_run3", "T7B05_run1")
-    clone.path(DISTILL).write_text(text[:end] + task.replace("run: 3", "run: 1") + text[end:])
+    task = task.replace("t5b05", "t7b05").replace(K2, "K_T7B05_run1")
+    task = task.replace(f"run: {run('K-2')}\n", "run: 1\n")
+    clone.path(DISTILL).write_text(text[:end] + task + text[end:])
 
 
 @case(EXECUTIONS, "A title and a comment are corrected.", DIFF, "No change in meaning.", code=0)

@@ -1,5 +1,7 @@
 """Success lines that are loosened, moved or dropped."""
 
+from declared_specs import exp_id, run
+
 from manipulations.case import case
 from manipulations.clone import Clone
 
@@ -132,8 +134,9 @@ def new_task_without_line(clone: Clone) -> None:
     text = clone.path("specs/v1/distill.yaml").read_text()
     start, end = text.index("    K-2:"), text.index("    K-3:")
     task = text[start:end].replace("    K-2:", "    K-5:").replace("T: 5", "T: 7")
-    task = task.replace("t5b05", "t7b05").replace("T5B05_run2", "T7B05_run1")
-    task = task.replace("run: 2", "run: 1").replace("gate: [quality_kept]", "gate: [no_nan]")
+    task = task.replace("t5b05", "t7b05").replace(exp_id("K-2"), "K_T7B05_run1")
+    task = task.replace(f"run: {run('K-2')}\n", "run: 1\n")
+    task = task.replace("gate: [quality_kept]", "gate: [no_nan]")
     clone.path("specs/v1/distill.yaml").write_text(text[:end] + task + text[end:])
 
 
@@ -171,4 +174,4 @@ def key_written_twice(clone: Clone) -> None:
 @case(LINES, "A line is tightened.", DIFF, "| `smaller_by_quarter` | **tightened** |", code=0)
 def tightened(clone: Clone) -> None:
     clone.edit(GATES, "value: 25\n", "value: 30\n")
-    clone.edit(PRUNE, "run: 1", "run: 2", after="    P-3:")
+    clone.next_run(PRUNE, "P-3")

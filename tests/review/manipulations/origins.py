@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+from datetime import datetime, timedelta
+
+from declared_specs import result_file
 
 from dust_core.declared.reading.yaml_text import load_yaml
 from manipulations.case import case
 from manipulations.clone import Clone, of_role, scale_quality
 from manipulations.results import GATE, RECORDS, RESULTS
+from manipulations.stored import missed_task, stored
 
 
 @case(
@@ -78,7 +82,9 @@ def other_size(clone: Clone) -> None:
 )
 def other_date(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
-        of_role(values, "candidate")["record"]["datetime"] = "2026-11-25T12:00:00Z"
+        record = of_role(values, "candidate")["record"]
+        moment = datetime.fromisoformat(record["datetime"]) + timedelta(hours=1)
+        record["datetime"] = moment.isoformat()
     clone.consistent("kq_eval.json")
 
 
@@ -115,11 +121,14 @@ def draft(clone: Clone) -> None:
     clone.consistent("kq_eval.json")
 
 
+_ENGINE = of_role(stored("KQ-2"), "candidate")["provenance"]["artifacts"]["student_int8.onnx"]
+
+
 @case(
     RESULTS,
     "The result was measured on another input than the task before it wrote.",
     GATE,
-    "expected ab3de1ab308b, as KQ-2 recorded it in KQ_INT8_run4_log.json",
+    f"expected {_ENGINE[:12]}, as KQ-2 recorded it in {result_file('KQ-2')}",
 )
 def other_input(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -137,11 +146,12 @@ def other_input(clone: Clone) -> None:
     "VERD001 a verdict contradicts its own value",
 )
 def verdict_edited(clone: Clone) -> None:
-    with clone.result("KQ-1_log.json") as values:
+    name = result_file(missed_task())
+    with clone.result(name) as values:
         for verdict in values["verdicts"]:
             verdict["status"] = "pass"
             verdict["reason"] = None
-    clone.relock("KQ-1_log.json")
+    clone.relock(name)
 
 
 @case(

@@ -1,5 +1,7 @@
 """Loosening that is not a line: easier data, another teacher, weaker protocols."""
 
+from declared_specs import another_precision, exp_id, more_repeats, specs
+
 from manipulations.case import case
 from manipulations.clone import Clone
 
@@ -57,7 +59,7 @@ def fewer_validation_pairs(clone: Clone) -> None:
     "specs/profiles/small.yaml: runtime changes so that passing is easier",
 )
 def other_precision(clone: Clone) -> None:
-    clone.edit(SMALL, "float_precision: bf16", "float_precision: fp32")
+    clone.edit(SMALL, *another_precision())
 
 
 @case(
@@ -74,7 +76,7 @@ def unquotable(clone: Clone) -> None:
     PROTECTED,
     "The profile is unquotable for one pull request, and an executed task changes.",
     DIFF,
-    "K-1 was executed as K_T3B05_run3 and changes (patience)",
+    f"K-1 was executed as {exp_id('K-1')} and changes (patience)",
 )
 def unquotable_for_once(clone: Clone) -> None:
     clone.edit(SMALL, "quotable: true", "quotable: false")
@@ -111,12 +113,13 @@ def other_workload(clone: Clone) -> None:
     "specs/v1/workload.yaml: data.workload changes so that passing is easier",
 )
 def other_workload_digest(clone: Clone) -> None:
-    clone.edit(WORKLOAD, "924fda8465fe4155", "0000000000000000")
+    declared = specs().workload.data.workload.sha256
+    clone.edit(WORKLOAD, str(declared), "0" * 64)
 
 
 @case(PROTECTED, "Latency has fewer turns.", DIFF, "a median needs at least 50 repeats")
 def fewer_turns(clone: Clone) -> None:
-    clone.edit(WORKLOAD, "repeats: 50", "repeats: 10")
+    clone.edit(WORKLOAD, more_repeats()[0], "repeats: 10")
 
 
 @case(
@@ -146,9 +149,8 @@ def other_primary(clone: Clone) -> None:
     "common.student.depth changes so that passing is easier",
 )
 def smaller_cut(clone: Clone) -> None:
-    start = clone.path(DISTILL).read_text()
-    shares = [line for line in start.splitlines() if "depth" in line and "0.3" in line]
-    clone.edit(DISTILL, shares[0], shares[0].replace("0.3", "0.2", 1))
+    depth = specs().common("K-1").student.depth
+    clone.edit(DISTILL, f"{{depth: {depth},", f"{{depth: {depth - 0.1:.1f},")
 
 
 @case(
@@ -174,7 +176,8 @@ def records_instead_in_kq(clone: Clone) -> None:
 @case(PROTECTED, "P-2 prunes less than agreed.", DIFF, "P-2.rho changes so that passing is easier")
 def smaller_rho(clone: Clone) -> None:
     clone.edit("specs/v1/prune.yaml", "rho: 0.3", "rho: 0.15")
-    clone.edit("specs/v1/prune.yaml", "P_r030_run1", "P_r015_run1")
+    now = exp_id("P-2")
+    clone.edit("specs/v1/prune.yaml", now, now.replace("r030", "r015"))
     clone.edit("specs/v1/prune.yaml", "pruned_r030.pth]", "pruned_r015.pth]", after="    P-2:")
     clone.edit("specs/v1/prune.yaml", "pruned_r030.pth]", "pruned_r015.pth]", after="    P-3:")
 

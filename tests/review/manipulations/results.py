@@ -1,21 +1,28 @@
 """Results that are edited, chosen or borrowed."""
 
+import re
 import statistics
 from typing import Any
 
+from declared_specs import exp_id, result_file, run, specs
+
 from manipulations.case import case
 from manipulations.clone import Clone, of_role, scale_quality
+from manipulations.stored import delta1, kept_student, stored
 
 RESULTS = "Results"
 GATE = "gate KQ"
 RECORDS = "validate artifacts/small --ignore ART"
+KEPT, INT8_LOG = kept_student(), result_file("KQ-2")
+REPEATS = specs().workload.timing.repeats
 
 
 @case(
     RESULTS,
     "The student's delta1 is multiplied by 1.19, pair by pair, and the mean with it.",
     GATE,
-    "results[0].provenance.per_pair.delta1: found delta1 of pair 1: 0.769799604",
+    "results[0].provenance.per_pair.delta1: "
+    f"found delta1 of pair 1: {1.19 * delta1(stored('KQ-3'), 'candidate'):.9g}",
 )
 def values_edited(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -26,7 +33,7 @@ def values_edited(clone: Clone) -> None:
     RESULTS,
     "The same, and the lock holds the edited file's digest.",
     "diff main",
-    "KQ-3 (run 5) was executed again on the same inputs",
+    f"KQ-3 (run {run('KQ-3')}) was executed again on the same inputs",
 )
 def values_edited_and_locked(clone: Clone) -> None:
     values_edited(clone)
@@ -37,15 +44,11 @@ def values_edited_and_locked(clone: Clone) -> None:
     RESULTS,
     "The same in every file that measured the student, all of them in the lock.",
     "diff main",
-    "K-2 (K_T5B05_run3) was executed again on the same inputs",
+    f"{KEPT} ({exp_id(KEPT)}) was executed again on the same inputs",
 )
 def values_edited_everywhere(clone: Clone) -> None:
-    for name in (
-        "kq_eval.json",
-        "KQ_INT8_run4_log.json",
-        "K_T5B05_run3_log.json",
-        "distill_log.json",
-    ):
+    for task in ("KQ-3", "KQ-2", KEPT, "K-4"):
+        name = result_file(task)
         with clone.result(name) as values:
             for result in values["results"]:
                 if result["record"] and result["record"]["exp_id"].startswith("K"):
@@ -63,12 +66,12 @@ def mean_edited(clone: Clone) -> None:
     RESULTS,
     "The copy of the teacher beside the student is lowered.",
     GATE,
-    "expected 0.687349238 within 6.1e-05 of its value, from P0-2 in teacher_eval.json",
+    f"expected {delta1(stored('P0-2'), 'candidate'):.9g} ... , from P0-2 in teacher_eval.json",
 )
 def teacher_lowered(clone: Clone) -> None:
-    for name in ("kq_eval.json", "KQ_INT8_run4_log.json"):
+    for name in ("kq_eval.json", INT8_LOG):
         with clone.result(name) as values:
-            scale_quality(of_role(values, "baseline", "P0_FP32_run2"), 0.84)
+            scale_quality(of_role(values, "baseline", exp_id("P0-2")), 0.84)
         clone.consistent(name)
 
 
@@ -79,7 +82,7 @@ def teacher_lowered(clone: Clone) -> None:
     "found 5 pairs, expected 20, the pairs that small measures",
 )
 def best_pairs(clone: Clone) -> None:
-    for name in ("kq_eval.json", "KQ_INT8_run4_log.json"):
+    for name in ("kq_eval.json", INT8_LOG):
         with clone.result(name) as values:
             for result in values["results"]:
                 _keep(result, 5)
@@ -98,7 +101,7 @@ def _keep(result: dict[str, Any], count: int) -> None:
     RESULTS,
     "The baseline's latencies beside the candidate's are multiplied by 1.5.",
     GATE,
-    "expected those of the result of K_T5B05_run3 that was timed in turn in this file",
+    f"expected those of the result of {exp_id(KEPT)} that was timed in turn in this file",
 )
 def baseline_slowed(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -111,7 +114,8 @@ def baseline_slowed(clone: Clone) -> None:
     RESULTS,
     "The verdict on the fastest float compares with FP32.",
     RECORDS,
-    "VERD001 a verdict contradicts its own value found: t_pair_p50_down_fastest_float: 56",
+    "VERD001 a verdict contradicts its own value "
+    f"found: t_pair_p50_down_fastest_float: {stored('KQ-3')['verdicts'][-2]['value']:.6g}",
 )
 def compared_with_fp32(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -122,16 +126,16 @@ def compared_with_fp32(clone: Clone) -> None:
 
 @case(
     RESULTS,
-    "Of fifty turns the ten slowest are left out.",
+    f"Of {REPEATS} turns the ten slowest are left out.",
     GATE,
-    "found 40 turns, expected 50, as the protocol says",
+    f"found {REPEATS - 10} turns, expected {REPEATS}, as the protocol says",
 )
 def turns_left_out(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
         result = of_role(values, "candidate")
         latency = result["provenance"]["latency"]
         for side in ("candidate_ms", "baseline_ms"):
-            latency[side] = sorted(latency[side])[:40]
+            latency[side] = sorted(latency[side])[:-10]
         _percentiles(result)
     clone.consistent("kq_eval.json")
 
@@ -148,7 +152,7 @@ def _percentiles(result: dict[str, Any]) -> None:
     RESULTS,
     "The candidate's own latencies are halved, and their percentiles with them.",
     "diff main",
-    "KQ-3 (run 5) was executed again on the same inputs",
+    f"KQ-3 (run {run('KQ-3')}) was executed again on the same inputs",
 )
 def candidate_faster(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
@@ -167,9 +171,10 @@ def candidate_faster(clone: Clone) -> None:
 )
 def second_file(clone: Clone) -> None:
     text = clone.path("artifacts/small/kq_eval.json").read_text()
-    clone.path("artifacts/small/second.json").write_text(
-        text.replace('"finished": "2026-11-24', '"finished": "2026-11-25')
-    )
+    year = re.compile(r'"finished": "(\d{4})')
+    later = year.sub(lambda found: f'"finished": "{int(found[1]) + 1}', text)
+    assert later != text
+    clone.path("artifacts/small/second.json").write_text(later)
 
 
 @case(
@@ -179,9 +184,9 @@ def second_file(clone: Clone) -> None:
     "found teacher_fp32.pth, expected an input or an output of KQ-3",
 )
 def teacher_as_candidate(clone: Clone) -> None:
-    for name in ("kq_eval.json", "KQ_INT8_run4_log.json"):
+    for name in ("kq_eval.json", INT8_LOG):
         with clone.result(name) as values:
-            teacher = of_role(values, "baseline", "P0_FP32_run2")
+            teacher = of_role(values, "baseline", exp_id("P0-2"))
             candidate = of_role(values, "candidate")
             for field in ("absrel", "rmse", "delta1", "chamfer"):
                 candidate["record"][field] = teacher["record"][field]
@@ -198,7 +203,7 @@ def teacher_as_candidate(clone: Clone) -> None:
 )
 def teachers_file_renamed(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:
-        teacher = of_role(values, "baseline", "P0_FP32_run2")
+        teacher = of_role(values, "baseline", exp_id("P0-2"))
         candidate = of_role(values, "candidate")
         digest = next(iter(teacher["provenance"]["artifacts"].values()))
         candidate["provenance"]["artifacts"]["student_int8.onnx"] = digest
@@ -209,7 +214,7 @@ def teachers_file_renamed(clone: Clone) -> None:
     RESULTS,
     "A float network is measured, and the record says eight bits.",
     GATE,
-    "found precision bf16, expected an INT8 precision, as bits_w of KQ_INT8_run4 is 8",
+    f"found precision bf16, expected an INT8 precision, as bits_w of {exp_id('KQ-2')} is 8",
 )
 def float_as_int8(clone: Clone) -> None:
     with clone.result("kq_eval.json") as values:

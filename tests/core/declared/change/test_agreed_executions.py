@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from declared_specs import more_repeats
 
 from dust_core.declared.agreed.executions import Attempt, contradictions
 from dust_core.declared.specs import load_specs
@@ -43,7 +44,7 @@ CASES: dict[str, tuple[list[Edit], bool]] = {
     ),
     "what tasks share": ([(DISTILL, "", "alpha: 0.2", "alpha: 0.3")], True),
     "a line": ([(GATES, "", "value: 1.0", "value: 0.5")], True),
-    "the protocol": ([(WORKLOAD, "", "repeats: 50", "repeats: 60")], True),
+    "the protocol": ([(WORKLOAD, "", *more_repeats())], True),
     "a word in the workload": ([(WORKLOAD, "", "; see data/LICENCES.md", "")], False),
     "the profile": ([(SMALL, "", "threads: 2", "threads: 4")], False),
     "a task without an id": ([(DISTILL, "K-4:", "on_failure: stop", "on_failure: record")], True),
@@ -95,7 +96,7 @@ def test_they_agree_on_the_protocol_where_the_teacher_alone_was_executed(project
     project.git("checkout", "--quiet", "-B", "main")
     project.commit("executed")
     project.git("checkout", "--quiet", "-B", "work")
-    project.edit(WORKLOAD, "repeats: 50", "repeats: 60")
+    project.edit(WORKLOAD, *more_repeats())
     assert answers(project) == (True, True)
 
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from declared_specs import more_repeats
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def test_a_task_runs_as_the_protected_branch_has_it(project):
             'missing_pairs, op: "==", value: 1',
             "its spec",
         ),
-        ("specs/v1/workload.yaml", "repeats: 50", "repeats: 60", "the workload"),
+        ("specs/v1/workload.yaml", *more_repeats(), "the workload"),
         ("specs/profiles/small.yaml", "threads: 2", "threads: 4", "the profile"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import json
 
+from declared_specs import another_precision
+
 K1 = "    K-1:\n"
 K2 = "    K-2:\n"
 DISTILL = "specs/v1/distill.yaml"
@@ -111,10 +113,12 @@ def test_a_renamed_task_is_refused_once_it_was_executed(project):
 
 
 def test_a_profile_makes_its_own_stages_stale(project):
-    project.edit("specs/profiles/small.yaml", "float_precision: bf16", "float_precision: fp32")
+    was, now = another_precision()
+    project.edit("specs/profiles/small.yaml", was, now)
     answer = project.dust("diff", "main")
     assert answer.code == 0
-    assert "| `runtime.float_precision` | `bf16` | `fp32` |" in answer.out
+    values = " | ".join(f"`{text.removeprefix('float_precision: ')}`" for text in (was, now))
+    assert f"| `runtime.float_precision` | {values} |" in answer.out
     stale = {row[0] for row in answer.rows("Stages to run, under `small`")}
     assert {"`P0-2`", "`KQ-3`"} <= stale
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from declared_specs import more_repeats, specs
 from written_waivers import in_days, loosened
 
 SMALL = "specs/profiles/small.yaml"
@@ -12,13 +13,14 @@ PRUNE = "specs/v1/prune.yaml"
 QUANT = "specs/v1/quant.yaml"
 DISTILL = "specs/v1/distill.yaml"
 ABLATION = "specs/v1/ablation.yaml"
+EPOCHS = specs().profile("small").training.teacher[0].epochs
 
 EASIER = {
     "threads": (SMALL, "threads: 2", "threads: 4", "threads"),
     "runtime": (SMALL, "name: openvino", "name: onnxruntime", "runtime"),
     "device": (SMALL, "count: 1", "count: 2", "device"),
     "teacher": (SMALL, "enc_depth: 6", "enc_depth: 4", "teacher.network"),
-    "teacher's recipe": (SMALL, "epochs: 10", "epochs: 1", "training.teacher"),
+    "teacher's recipe": (SMALL, f"epochs: {EPOCHS}", f"epochs: {EPOCHS + 1}", "training.teacher"),
     "validation pairs": (SMALL, "validation_pairs: 64", "validation_pairs: 16", "validation_pairs"),
 }
 """Changes of the embedded profile, with the key that the report names."""
@@ -147,7 +149,7 @@ def test_a_harder_task_is_only_shown(project):
 def test_an_easier_workload_needs_new_runs_of_all_that_was_executed(project):
     project.execute("K-1")
     project.merge()
-    project.edit(WORKLOAD, "repeats: 50", "repeats: 60")
+    project.edit(WORKLOAD, *more_repeats())
     project.edit(WORKLOAD, "confidence: 0.95", "confidence: 0.9")
     changes = protected(project)
     assert changes[f"{WORKLOAD}: timing.repeats"]["direction"] == "harder"

@@ -3,6 +3,9 @@
 import datetime as dt
 from typing import Any
 
+from declared_specs import exp_id as declared_exp_id
+from declared_specs import specs
+
 from dust_core.declared.records import (
     MEASURED_FIELDS,
     QUALITY_METRICS,
@@ -25,7 +28,7 @@ CPU = MeasuredDevice(kind="cpu", name="Example CPU", fingerprint="c" * 64)
 OPENVINO = Runtime(
     name="openvino", versions={"openvino": "2026.4.1"}, precision="fp32", threads=2, tf32=None
 )
-TEACHER = "P0_FP32_run2"
+TEACHER = declared_exp_id("P0-2")
 STUDENT = "K_T3B05_run1"
 
 
@@ -36,11 +39,15 @@ def per_pair(delta1: float = 0.95, absrel: float = 0.06, pairs: int = 20) -> dic
     return {name: tuple(value * (1 + o) for o in offsets) for name, value in means.items()}
 
 
-def turns(candidate: float, baseline: float | None = None, repeats: int = 50) -> Latency:
-    """Latency samples about two medians (ms), timed against P0-2 where there are two."""
+def turns(candidate: float, baseline: float | None = None, repeats: int | None = None) -> Latency:
+    """Latency samples about two medians (ms), timed against P0-2 where there are two.
+
+    There are as many as the workload asks for, unless `repeats` says how many.
+    """
+    count = specs().workload.timing.repeats if repeats is None else repeats
 
     def samples(median: float) -> tuple[float, ...]:
-        return tuple(median * (1 + 0.01 * ((7 * i) % 11 - 5)) for i in range(repeats))
+        return tuple(median * (1 + 0.01 * ((7 * i) % 11 - 5)) for i in range(count))
 
     return Latency(
         candidate_ms=samples(candidate),

@@ -86,7 +86,7 @@ def test_a_built_result_holds_what_was_measured_and_what_was_executed() -> None:
 def test_the_quantized_student_takes_its_policy_from_the_spec() -> None:
     record = built("KQ-2", "K_T5B05_run1").record
     assert record is not None
-    assert (record.exp_id, record.combo, record.T) == ("KQ_INT8_run4", "INT8", 5.0)
+    assert (record.exp_id, record.combo, record.T) == (task("KQ-2").exp_id, "INT8", 5.0)
     assert (record.bits_w, record.bits_a, record.keep_list) == (8, 8, STANDARD_KEEP)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sample_results as sample
+from declared_specs import exp_id
 from whole_profile import TASKS, Edit, Profile
 
 from dust_core.declared.records import mean, percentile, write_result_file
@@ -132,6 +133,7 @@ def test_consistent_results_are_proven(profile: Profile) -> None:
 
 
 KQ3 = "kq_eval.json: results[0]"
+K1 = exp_id("K-1")
 TAMPERED: dict[str, tuple[str, Edit, str]] = {
     "values times 1.05": (
         "KQ-3",
@@ -210,9 +212,9 @@ TAMPERED: dict[str, tuple[str, Edit, str]] = {
     ),
     "another experiment": (
         "KQ-3",
-        put("K_T5B05_run3", "results", 0, "record", "exp_id"),
+        put(exp_id("K-2"), "results", 0, "record", "exp_id"),
         "task kq_eval.json: results[0].record.exp_id: "
-        "found candidate K_T5B05_run3, expected one of KQ_INT8",
+        f"found candidate {exp_id('K-2')}, expected one of KQ_INT8",
     ),
     "a quantized network in floating point": (
         "KQ-3",
@@ -274,7 +276,7 @@ TAMPERED: dict[str, tuple[str, Edit, str]] = {
         "KQ-3",
         put("f" * 64, "results", 0, "provenance", "baselines", "P0-2", "sha256"),
         f"agreement {KQ3}.provenance.baselines.P0-2: "
-        "found P0_FP32_run2, ffffffffffff, expected the",
+        f"found {sample.TEACHER}, ffffffffffff, expected the",
     ),
 }  # fmt: skip
 
@@ -306,18 +308,16 @@ def test_the_teacher_itself_cannot_be_lowered_alone(profile: Profile) -> None:
     ("name", "experiment", "seen"),
     [
         ("K_T3B05_run1_log.json", "K_T3B05_run1", False),
-        ("K_T3B05_run3_new_log.json", "K_T3B05_run3", True),
-        ("K_T3B05_run1_log.json", "K_T3B05_run3", True),
-        ("K_T3B05_run9_log.json", "K_T3B05_run9", True),
+        (f"{K1}_new_log.json", K1, True),
+        ("K_T3B05_run1_log.json", K1, True),
+        (f"{K1}9_log.json", f"{K1}9", True),
     ],
 )
 def test_only_earlier_runs_may_stay(
     profile: Profile, name: str, experiment: str, *, seen: bool
 ) -> None:
     write_result_file(profile.folder / name, sample.result_file(sample.result(experiment)))
-    expected = (
-        f"twice {name}: task: found a second result of K-1, expected K_T3B05_run3_log.json alone"
-    )
+    expected = f"twice {name}: task: found a second result of K-1, expected {K1}_log.json alone"
     assert complaints(profile) == ([expected] if seen else [])
 
 

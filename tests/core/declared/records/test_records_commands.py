@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import sample_results as sample
+from declared_specs import exp_id, variant
 
 from dust_core.cli import main
 from dust_core.declared.records import read_table, write_result_file
@@ -56,10 +57,10 @@ def test_table_holds_every_declared_experiment_and_says_which_did_not_run(projec
     with Path("artifacts/small/result_table.csv").open(newline="") as file:
         rows = {row["exp_id"]: row for row in csv.DictReader(file)}
     ids = {task.exp_id for task in TASKS.values() if task.exp_id and task.exp_id[:3] != "ABL"}
-    variants = {f"ABL_KEEP_{name}_run2" for name in ("noLN", "noSM")}
+    variants = {variant("ABL-1", name) for name in ("noLN", "noSM")}
     assert ids | variants <= rows.keys()
-    assert "ABL_KEEP_run2" not in rows, "an ablation is no experiment, its variants are"
-    awaited = rows["ABL_LOSS_G01_run1"]
+    assert exp_id("ABL-1") not in rows, "an ablation is no experiment, its variants are"
+    awaited = rows[variant("ABL-3", "G01")]
     assert (awaited["T"], awaited["gamma"], awaited["notes"]) == ("3.0", "0.1", "not run")
     assert awaited["delta1"] == awaited["datetime"] == "null"
     assert rows["P_r010_run1"]["notes"] == "null"
@@ -74,8 +75,8 @@ def test_what_dvc_recorded_is_to_be_pulled_and_not_to_be_run(
     assert run("table") == 0
     with Path("artifacts/small/result_table.csv").open(newline="") as file:
         notes = {row["exp_id"]: row["notes"] for row in csv.DictReader(file)}
-    assert notes["P0_FP32_run2"] == "not here: `dvc pull --allow-missing` brings it"
-    assert notes["P0_TRAIN_run2"] == "not run"
+    assert notes[exp_id("P0-2")] == "not here: `dvc pull --allow-missing` brings it"
+    assert notes[exp_id("P0-teacher")] == "not run"
     capsys.readouterr()
     assert run("sheet") == 0
     lines = {line.split(" | ")[1]: line for line in capsys.readouterr().out.splitlines()[2:]}

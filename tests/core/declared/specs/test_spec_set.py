@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from declared_specs import more_repeats, specs, variant
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,11 +27,12 @@ FEWER = ("v1/quant", "calibration_images: 512", "calibration_images: 600")
 SLOWER = ("profiles/small", "threads: 2", "threads: 1")
 
 
-def edited(file: str, old: str, new: str) -> dict[str, bytes]:
+def edited(file: str, old: str, new: str, *, after: str = "") -> dict[str, bytes]:
     path = f"specs/{file}.yaml"
     text = FILES[path].decode()
-    assert text.count(old) >= 1, f"{old!r} is not in {path}"
-    return FILES | {path: text.replace(old, new, 1).encode()}
+    before, mark, rest = text.partition(after) if after else ("", "", text)
+    assert old in rest, f"{old!r} is not in {path}"
+    return FILES | {path: (before + mark + rest.replace(old, new, 1)).encode()}
 
 
 def digests(files: dict[str, bytes], profile: str = "small") -> dict[str, str]:
@@ -73,7 +75,7 @@ def test_the_four_examples_of_the_design_are_the_declared_ids() -> None:
             {"Q-1", "ABL-1", "ABL-2"},
         ),
         ("v1/gates", "value: 3.0", "value: 2.0", {"P-1", "P-2", "P-3"}),
-        ("v1/workload", "repeats: 50", "repeats: 60", set(TASKS)),
+        ("v1/workload", *more_repeats(), set(TASKS)),
     ],
 )
 def test_a_digest_changes_with_what_decides_its_task_alone(
@@ -110,10 +112,13 @@ def test_a_profile_has_its_own_digest_and_its_own_data() -> None:
 
 
 def test_a_recipe_for_an_ablation_is_no_change_to_what_other_tasks_measured() -> None:
-    specs = read_specs(edited("profiles/small", "batch: 16\n", "batch: 8\n"))
+    recipe = specs().profile("small").training.ablate_loss
+    assert recipe is not None
+    batches = (f"batch: {batch}\n" for batch in (recipe.batch, 2 * recipe.batch))
+    other = read_specs(edited("profiles/small", *batches, after="    ablate_loss:\n"))
     was, now = (
         {name: resolve(each, name, "small").profile_digest for name in ("KQ-3", "K-1", "ABL-3")}
-        for each in (read_specs(FILES), specs)
+        for each in (read_specs(FILES), other)
     )
     assert [name for name in was if was[name] != now[name]] == ["ABL-3"]
 
@@ -168,7 +173,7 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
     ),
     "a variant twice": (
         lambda: edited("v1/ablation", "{without: softmax}", "{without: layernorm}"),
-        "ABL_KEEP_noLN_run2 is there already",
+        f"{variant('ABL-1', 'noLN')} is there already",
     ),
     "an unknown action": (
         lambda: edited("v1/distill", "on_failure: stop", "on_failure: halt"),
