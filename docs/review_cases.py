@@ -19,7 +19,7 @@ DOCUMENT = ROOT / "docs" / "review.md"
 PICTURES = ROOT / "docs" / "images" / "review"
 WIDTH = 1000  # pixels
 
-sys.path.insert(0, str(ROOT / "tests" / "review"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "review")]
 
 from manipulations import CASES, Case  # noqa: E402 - the tests are no package
 from manipulations.clone import Clone, environment, make_template  # noqa: E402

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from declared_specs import exp_id, run
 
 from dust_core.cli import main
 from dust_core.declared.records import environment_fingerprint, read_result_file
@@ -65,8 +66,8 @@ class Measured:
         lock.parent.mkdir(parents=True, exist_ok=True)
         lock.write_text(
             "schema: '2.0'\nstages:\n  P0-2:\n    cmd: dust run P0-2 --profile ci\n    params:\n"
-            "      specs/v1/baseline.yaml:\n        spec.tasks.P0-2.run: 2\n"
-            f"        spec.tasks.P0-2.exp_id: P0_FP32_run2\n    outs:\n{outs}"
+            f"      specs/v1/baseline.yaml:\n        spec.tasks.P0-2.run: {run('P0-2')}\n"
+            f"        spec.tasks.P0-2.exp_id: {exp_id('P0-2')}\n    outs:\n{outs}"
         )
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", "executed")

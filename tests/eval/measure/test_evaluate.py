@@ -10,6 +10,7 @@ import numpy as np
 import openvino
 import pytest
 import torch
+from declared_specs import specs
 
 from dust_core.cli import main
 from dust_core.declared.records import (
@@ -61,7 +62,7 @@ def test_the_teacher_has_a_record_in_fp32_and_a_reference_beside_it(evaluated: P
         record, provenance = result.record, result.provenance
         assert record is not None and provenance.latency is not None
         assert {len(values) for values in provenance.per_pair.values()} == {4}
-        assert len(provenance.latency.candidate_ms) == 50
+        assert len(provenance.latency.candidate_ms) == specs().workload.timing.repeats
         assert record.pairs_per_sec == pytest.approx(1000 / (record.t_pair_p50_ms or 0))
         assert "vram_GB is the peak of the process" in (record.notes or "")
         never_steady = "never became steady" in (record.notes or "")

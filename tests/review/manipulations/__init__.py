@@ -1,6 +1,6 @@
 """What a clever engineer with a deadline would try, as small commits, and what stops each of them.
 
-Each module holds the cases of some classes; `CASES` has all of them. `docs/review_table.py` writes
+Each module holds the cases of some classes; `CASES` has all of them. `docs/review_cases.py` writes
 them as the table of docs/review.md.
 """
 

@@ -1,6 +1,5 @@
 """A real git repository with the project's specs, edited and committed as people do it."""
 
-import hashlib
 import json
 import os
 import re
@@ -13,22 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from executed_lock import lock_stages
 
 from dust_core.cli import main
 from dust_core.declared.change.executed import lock_path
-from dust_core.declared.change.stages import stages
-from dust_core.declared.change.values import value_at
 from dust_core.declared.records.ledger import LedgerLine, ledger_path, ledger_text
 from dust_core.declared.specs import SpecSet, load_specs, load_yaml, resolve
 from dust_core.files import sha256_file
 
 ROOT = Path(__file__).parents[4]
 sys.path.insert(0, str(Path(__file__).parent))
-
-
-def md5(text: str) -> str:
-    """The MD5 of a text, for a file that nobody reads."""
-    return hashlib.md5(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -95,26 +88,8 @@ class Project:
         is false.
         """
         specs = load_specs(Path("specs"))
-        graph = stages(specs, profile)
         content = self.lock(profile)
-        for task in tasks:
-            stage = graph[task]
-            written = {
-                out["path"]: out["md5"]
-                for done in content["stages"].values()
-                for out in done["outs"]
-            }
-            reads = {name: written.get(name, md5(name)) for name in stage.reads}
-            identity = f"{task} {specs.tasks[task].run} {sorted(reads.items())} {salt}"
-            content["stages"][task] = {
-                "cmd": stage.command,
-                "deps": [{"path": name, "md5": value} for name, value in reads.items()],
-                "params": {
-                    file: {key: value_at(specs.documents[file].data, key) for key in keys}
-                    for file, keys in stage.keys.items()
-                },
-                "outs": [{"path": name, "md5": md5(name + identity)} for name in stage.writes],
-            }
+        lock_stages(specs, profile, tasks, content, salt)
         self.write_lock(content, profile)
         for task in tasks if record and specs.profile(profile).quotable else ():
             self.record(task, profile, specs=specs, stage=content["stages"][task])
