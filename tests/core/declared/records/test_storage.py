@@ -23,6 +23,7 @@ from dust_core.declared.records import (
 from dust_core.errors import DustError
 
 HERE = Path(__file__).parent
+TESTS = HERE.parents[2]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
@@ -189,7 +190,7 @@ def test_no_folder_is_an_error(tmp_path: Path) -> None:
 SETUP = """
 import resource, signal, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:]
 import sample_results as sample
 from dust_core.declared.records import write_result_file
 files = [sample.result_file(extra={"curve": [float(i)] * 20_000}) for i in range(2)]
@@ -211,7 +212,7 @@ write_result_file(target, files[1])
 def start_writer(code: str, target: Path) -> subprocess.Popen[str]:
     write_result_file(target, sample.result_file(extra={"curve": [0.0] * 20_000}))
     return subprocess.Popen(
-        [sys.executable, "-c", SETUP + code, str(target), str(HERE)],
+        [sys.executable, "-c", SETUP + code, str(target), str(HERE), str(TESTS)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
