@@ -29,9 +29,14 @@ def stored_file(md5: str) -> Path:
 
 @cache
 def stored(task: str) -> dict[str, Any]:
-    """The values of a task's result file, as the lock has it."""
-    name = f"artifacts/{PROFILE}/{specs().task(task).result_file(task)}"
-    content = stored_file(executed()[task].outputs[name]).read_text(encoding="utf-8")
+    """The values of a task's result file, as the lock has it.
+
+    A log has the name of the run that was executed, which is older where the specs have the next.
+    """
+    names = (f"/{specs().task(task).result_file(task)}", "_log.json")
+    outputs = executed()[task].outputs.items()
+    md5 = next(md5 for path, md5 in outputs if path.endswith(names))
+    content = stored_file(md5).read_text(encoding="utf-8")
     values: dict[str, Any] = json.loads(content)
     return values
 

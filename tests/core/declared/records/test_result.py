@@ -97,7 +97,7 @@ def test_digests_are_sha256(digest: str) -> None:
 
 
 def test_turns_come_in_pairs() -> None:
-    latency = dict(sample.turns(100.0, 200.0))
+    latency = dict(sample.turns(100.0, 200.0, repeats=50))
     with pytest.raises(ValidationError, match="50 candidate samples and 1 baseline samples"):
         type(sample.turns(1.0))(**latency | {"baseline_ms": (1.0,)})
     with pytest.raises(ValidationError, match="given together or are both null"):
