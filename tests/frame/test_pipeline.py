@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from declared_specs import run as run_of
 
 from dust_core.declared.specs import load_yaml
 
@@ -199,7 +200,7 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     recorded = repository / "executions" / "small"
     assert {path.stem for path in recorded.iterdir()} == {"P0-1", "P0-teacher", "P0-2", "P0-3"}
     line = json.loads((recorded / "P0-2.jsonl").read_text())
-    assert (line["run"], line["result"]) == (2, "artifacts/small/teacher_eval.json")
+    assert (line["run"], line["result"]) == (run_of("P0-2"), "artifacts/small/teacher_eval.json")
 
     # The result counts until the task is run again: nothing is stale, and the line is still missed.
     (repository / "failing.txt").write_text("")
@@ -223,7 +224,10 @@ def test_repro_ends_at_the_stage_whose_task_says_stop(
     assert repeated.returncode == 0
     assert repeated.stdout.splitlines()[-1] == "4 tasks of P0 pass: exit 0"
     assert executed(repository) == ["P0-2", "P0-3"]
-    assert "not in the ledger: P0-2 run 2 (small) was executed again with" in repeated.stderr
+    assert (
+        f"not in the ledger: P0-2 run {run_of('P0-2')} (small) was executed again with"
+        in repeated.stderr
+    )
     assert json.loads((recorded / "P0-2.jsonl").read_text()) == line
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from declared_specs import run as run_of
 
 P0 = dict.fromkeys(
     ("freeze_workload", "train_teacher", "evaluate_teacher", "judge_teacher"), "measured"
@@ -69,7 +70,7 @@ def test_everything_is_as_after_a_run_here(
     done = run("dust", "repro", "P0", "--on", "local:2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert starts(done.stdout) == P0_TASKS
-    assert "ledger: P0-2 run 2 is appended" in done.stdout
+    assert f"ledger: P0-2 run {run_of('P0-2')} is appended" in done.stdout
     recorded = committed / "executions" / "small"
     assert {path.stem for path in recorded.iterdir()} == set(P0_TASKS)
     line = json.loads((recorded / "P0-2.jsonl").read_text())

@@ -227,7 +227,10 @@ def ending_on_the_workload(clone: Clone) -> None:
         "           lr: 1.0e-4, weight_decay: 0.05, warmup: 0.05, autocast: bf16,\n"
         f"           shards: {{manifest: data/workload/manifest.json, {digest}}}}}\n"
     )
-    clone.edit(SMALL, "    qat:\n", f"{stage}    qat:\n")
+    before, distill, rest = clone.path(SMALL).read_text().partition("    distill:\n")
+    recipe, qat, after = rest.partition("    qat:\n")
+    first = recipe.partition("      then:\n")[0]
+    clone.path(SMALL).write_text(before + distill + first + stage + qat + after)
 
 
 _FULL = "specs/profiles/full.yaml"
