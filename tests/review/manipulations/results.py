@@ -66,7 +66,8 @@ def mean_edited(clone: Clone) -> None:
     RESULTS,
     "The copy of the teacher beside the student is lowered.",
     GATE,
-    f"expected {delta1(stored('P0-2'), 'candidate'):.9g} ... , from P0-2 in teacher_eval.json",
+    f"expected {delta1(stored('P0-2'), 'candidate'):.9g} within ... of its value, "
+    "from P0-2 in teacher_eval.json",
 )
 def teacher_lowered(clone: Clone) -> None:
     for name in ("kq_eval.json", INT8_LOG):
