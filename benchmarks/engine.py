@@ -16,6 +16,7 @@ no GPU, about 16 GB of memory and 8 GB of disk.
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ from dust_core.network.model.named import CONFIGS
 from dust_core.network.onnx.export import export_onnx
 from dust_eval.measure.latency import measure_latency
 from dust_eval.measure.memory import process_peak_gb
-from dust_eval.runtimes import RuntimeOptions, load_model
+from dust_eval.runtimes import PairModel, RuntimeOptions, load_model
 from dust_eval.runtimes.engine_manifest import EngineFloats
 
 ROOT = Path(__file__).parents[1]
@@ -92,15 +93,11 @@ def latency_table(wide: Path, int8: Path, flops: float, threads: int, repeats: i
         load_model("openvino", path, RuntimeOptions(precision=floats, threads=threads))
         for path, floats, _ in subjects.values()
     ]
-    random = np.random.default_rng(0)
-    images = tuple(random.uniform(-1, 1, (1, 3, SIDE, SIDE)).astype(np.float32) for _ in range(2))
-    timing = load_specs(ROOT / "specs").workload.timing.model_copy(update={"repeats": repeats})
-    turns = measure_latency(models, images, timing)
+    medians = medians_ms(models, repeats)
     peaks = {kind: gemm_peak(kind, threads) for kind in ("fp32", "bf16", "int8")}
     table = Table(title=f"OpenVINO, {threads} threads, {flops:.1f} GFLOP a pair, {repeats} turns")
     for column in ("", "p50", "of FP32", "GFLOP/s", "GEMM peak", "share of peak", "file"):
         table.add_column(column, justify="right" if column else "left")
-    medians = [float(np.percentile(samples.ms, 50)) for samples in turns]
     for (name, (path, _, kind)), median in zip(subjects.items(), medians, strict=True):
         rate, peak = flops / median * 1000, peaks[kind]
         table.add_row(
@@ -108,6 +105,15 @@ def latency_table(wide: Path, int8: Path, flops: float, threads: int, repeats: i
             *(f"{peak:.0f}", f"{rate / peak:.0%}", f"{size_mb(path):.1f} MB"),
         )
     Console(width=100).print(table)
+
+
+def medians_ms(models: Sequence[PairModel], repeats: int) -> list[float]:
+    """The median latency of a pair of random images, models in turn."""
+    random = np.random.default_rng(0)
+    images = tuple(random.uniform(-1, 1, (1, 3, SIDE, SIDE)).astype(np.float32) for _ in range(2))
+    timing = load_specs(ROOT / "specs").workload.timing.model_copy(update={"repeats": repeats})
+    turns = measure_latency(models, images, timing)
+    return [float(np.percentile(samples.ms, 50)) for samples in turns]
 
 
 def size_mb(graph: Path) -> float:

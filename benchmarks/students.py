@@ -13,11 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from distill import on_embedded_set
 from documents import write_between
-from engine import SIDE, quantized
+from engine import SIDE, medians_ms, quantized
 
 from dust_compress.distill.students import at_training_patches, start_student
 from dust_compress.quantize.export import export_int8
@@ -31,7 +30,7 @@ from dust_core.network.checkpoint import load_checkpoint
 from dust_core.network.model import Dust3r
 from dust_core.network.model.cost import flops_giga, parameters_millions
 from dust_core.network.onnx.export import export_onnx
-from dust_eval.measure.latency import measure_latency
+from dust_eval.gates import reduction_percent
 from dust_eval.runtimes import RuntimeOptions, load_model
 
 TASK = "K-1"
@@ -69,7 +68,7 @@ def main() -> None:
     parser.add_argument("--profile", default="small")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=50)
-    parser.add_argument("--write", type=Path, metavar="FILE")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="the table of quality alone")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_grad_enabled(False)
@@ -112,9 +111,6 @@ def show_quality(task: ResolvedTask, teacher: Dust3r, file: Path | None) -> None
 
 def show_latency(task: ResolvedTask, teacher: Dust3r, threads: int, repeats: int) -> None:
     """Print the median latency of every shape."""
-    random = np.random.default_rng(0)
-    images = tuple(random.uniform(-1, 1, (1, 3, SIDE, SIDE)).astype(np.float32) for _ in range(2))
-    timing = task.workload.timing.model_copy(update={"repeats": repeats})
     with tempfile.TemporaryDirectory() as folder:
         models = []
         for number, shape in enumerate(SHAPES):
@@ -125,15 +121,12 @@ def show_latency(task: ResolvedTask, teacher: Dust3r, threads: int, repeats: int
             for path, floats in ((wide, "fp32"), (int8, "bf16")):
                 options = RuntimeOptions(precision=floats, threads=threads)
                 models.append(load_model("openvino", path, options))
-        turns = measure_latency(models, images, timing)
-    medians = iter([float(np.percentile(samples.ms, 50)) for samples in turns])
-    print(
-        "| depth | heads | FFN width | FP32, ms | INT8, ms | INT8 down |\n|--:|--:|--:|--:|--:|--:|"
-    )
+        medians = iter(medians_ms(models, repeats))
+    print("| depth | heads | FFN width | FP32, ms | INT8, ms | INT8 down |")
+    print("|--:|--:|--:|--:|--:|--:|")
     for shape, wide_ms, int8_ms in zip(SHAPES, medians, medians, strict=True):
-        print(
-            f"| {shape} | {wide_ms:.1f} | {int8_ms:.1f} | {100 * (1 - int8_ms / wide_ms):.1f} % |"
-        )
+        down = reduction_percent(int8_ms, wide_ms)
+        print(f"| {shape} | {wide_ms:.1f} | {int8_ms:.1f} | {down:.1f} % |")
 
 
 def cut_to(task: ResolvedTask, teacher: Dust3r, shape: Shape, *, fit: bool) -> Dust3r:

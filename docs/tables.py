@@ -15,8 +15,10 @@ from typing import Any
 
 from dust_core.declared.change.executed import executions
 from dust_core.declared.project import ARTIFACTS
-from dust_core.declared.records import Result, ResultFile, Verdict
+from dust_core.declared.records import Result, ResultFile, Verdict, parse_result_file
 from dust_core.errors import DustError
+from dust_core.files import atomic_write_text
+from dust_eval.gates import drop_percent
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -31,24 +33,41 @@ def main() -> None:
     stale = []
     for document in DOCUMENTS:
         before = document.read_text(encoding="utf-8")
-        after = MARKED.sub(lambda at: f"{at[1]}\n{TABLES[at[2]]()}\n\n{at[3]}", before)
+        after = MARKED.sub(lambda at: f"{at[1]}\n{_named_table(at[2])}\n\n{at[3]}", before)
         if after != before:
             stale.append(document.relative_to(ROOT).as_posix())
             if "--check" not in sys.argv[1:]:
-                document.write_text(after, encoding="utf-8")
+                atomic_write_text(document, after)
     if stale and "--check" in sys.argv[1:]:
         sys.exit(f"stale tables in {', '.join(stale)}; write them: python docs/tables.py")
 
 
 def result(task: str, file: str) -> ResultFile:
-    """A result as the lock names it."""
-    path = (ARTIFACTS / PROFILE / file).as_posix()
-    locked = executions({"dvc.lock": (ROOT / "dvc.lock").read_bytes()}, PROFILE)
-    digest = locked[task].outputs[path]
+    """A result as the lock names it.
+
+    Raises:
+        DustError: the task was not executed, or its result is not in the store or no result.
+    """
+    path = ARTIFACTS / PROFILE / file
+    lock = ROOT / "dvc.lock"
+    locked = executions({lock.name: lock.read_bytes()} if lock.is_file() else {}, PROFILE)
+    digest = locked[task].outputs.get(path.as_posix()) if task in locked else None
+    if digest is None:
+        raise DustError(f"dvc.lock names no result of {task}", where=str(path), fix="dust repro")
     stored = ROOT / "store" / "files" / "md5" / digest[:2] / digest[2:]
     if not stored.is_file():
-        raise DustError("a result is not in the store", where=path, fix="dvc push")
-    return ResultFile.model_validate_json(stored.read_bytes())
+        raise DustError("a result is not in the store", where=str(path), fix="dvc push")
+    return parse_result_file(stored.read_bytes(), path)
+
+
+def _named_table(name: str) -> str:
+    if name not in TABLES:
+        raise DustError(
+            f"there is no table {name}",
+            where="the marks of a document",
+            fix=f"name one of {', '.join(TABLES)}",
+        )
+    return TABLES[name]()
 
 
 def main_line() -> str:
@@ -84,12 +103,12 @@ def main_line_verdicts() -> str:
 def students() -> str:
     """Teacher and students: validation, and the workload as K-4 measured it."""
     file = result("K-4", "distill_log.json")
-    measured = {str(own.exp_id): own for own in file.results}
+    of = {str(own.exp_id): own for own in file.results}
     teacher = next(own for own in file.results if own.provenance.role == "baseline")
     standings: Any = file.extra["validation"]
     rows = [["the teacher", "", "", *_on_the_workload(teacher, teacher)]]
     for task, standing in standings.items():
-        own = measured[standing["exp_id"]]
+        own = of[standing["exp_id"]]
         title = f"{task}, kept" if task == file.extra["kept"] else task
         judged = f"{standing['loss']:.3f}", f"{standing['delta1']:.3f}"
         rows.append([title, *judged, *_on_the_workload(own, teacher)])
@@ -107,24 +126,22 @@ def pruned() -> str:
         result(task, f"{own.exp_id}_log.json").extra["validation"]
         for task, own in zip(tasks, networks, strict=True)
     ]
-    smaller = next(
-        verdict for verdict in file.verdicts if verdict.unit == "%" and verdict.op == ">="
-    )
-    assert smaller.value is not None
+    smaller = next(v for v in file.verdicts if v.metric == "size_or_params_down")
     everyone = (teacher, *networks)
 
     def lost(step: str) -> list[str]:
-        return [_percent(1 - log[step]["delta1"] / log["teacher"]["delta1"]) for log in logs]
+        pairs = ((log[step]["delta1"], log["teacher"]["delta1"]) for log in logs)
+        return [_percent(drop_percent("delta1", own, whole)) for own, whole in pairs]
 
     times = [field(own, "t_pair_p50_ms") for own in everyone]
-    faster = [f" ({_percent(time / times[0] - 1)})" if index else "" for index, time in
+    faster = [f" ({_percent(100 * (time / times[0] - 1))})" if index else "" for index, time in
               enumerate(times)]  # fmt: skip
     return table(
         ["", "teacher", *(f"{task}, rho {field(own, 'rho')}" for task, own in
                           zip(tasks, networks, strict=True))],
         ["parameters", *(f"{field(own, 'params_M'):.2f} M" for own in everyone)],
         ["size", *(f"{field(own, 'size_MB'):.1f} MB" for own in everyone)],
-        ["size or parameters saved", "", "", f"{smaller.value:.1f} %"],
+        ["size or parameters saved", "", "", _percent(measured(smaller))],
         ["validation at 256 pixels: drop of delta1 after the cut", "", *lost("cut")],
         ["the same after fine-tuning", "", *lost("fine_tuned")],
         ["workload: delta1", *(f"{field(own, 'delta1'):.3f}" for own in everyone)],
@@ -180,16 +197,38 @@ def table(header: Row, *rows: Row) -> str:
 
 
 def field(own: Result, name: str) -> float:
-    """A number of a record."""
+    """A number of a record.
+
+    Raises:
+        DustError: it was not measured.
+    """
     value = getattr(own.record, name)
-    assert isinstance(value, int | float), f"{own.exp_id} has no {name}"
+    if value is None:
+        raise _unmeasured(f"{name} of {own.exp_id}")
     return float(value)
+
+
+def measured(verdict: Verdict) -> float:
+    """The value of a verdict.
+
+    Raises:
+        DustError: it could not be computed.
+    """
+    if verdict.value is None:
+        raise _unmeasured(f"{verdict.metric} of {verdict.task}")
+    return verdict.value
+
+
+def _unmeasured(what: str) -> DustError:
+    return DustError(
+        f"{what} was not measured", where="a table of results", fix="run its task again"
+    )
 
 
 def _named(own: Result) -> str:
     runtime = own.provenance.runtime
     assert runtime is not None
-    who = "teacher" if own.provenance.role == "baseline" and "P0" in str(own.exp_id) else "student"
+    who = "teacher" if "teacher_fp32.pth" in own.provenance.artifacts else "student"
     products, _, floats = runtime.precision.partition("+")
     precision = products if products == "bf16" else products.upper()
     return f"{who}, {precision}{f', its floats in {floats}' if floats else ''}"
@@ -205,23 +244,23 @@ def _on_the_workload(own: Result, teacher: Result) -> list[str]:
 
 
 def _drop(own: Result, teacher: Result) -> str:
-    return _percent(1 - field(own, "delta1") / field(teacher, "delta1"))
+    return _percent(drop_percent("delta1", field(own, "delta1"), field(teacher, "delta1")))
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _percent(value: float) -> str:
+    return f"{value:.1f} %"
 
 
 def _value(verdict: Verdict, digits: int) -> str:
-    value, interval = verdict.value, verdict.interval
-    assert value is not None and interval is not None
+    value, interval = measured(verdict), verdict.interval
+    if interval is None:
+        return f"{value:.{digits}f} %"
     return f"{value:.{digits}f} % [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
 def _found(verdict: Verdict) -> str:
     """A value in words, with its interval: `3.6 % above, [2.7, 4.5] at 50 %`."""
-    value, interval = verdict.value, verdict.interval
-    assert value is not None
+    value, interval = measured(verdict), verdict.interval
     if interval is None:
         return f"{verdict.unit} {value:g}"
     side = "below" if value >= 0 else "above"
